@@ -1,0 +1,41 @@
+"""Names that appear on the wire: group, kinds, labels, annotations. Renaming one is an API change."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+GROUP = "tasks.ft.tc"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+MEDIATASKS = "mediatasks"
+MEDIATASKCLASSES = "mediataskclasses"
+
+LABEL_TASK = f"{GROUP}/task"
+LABEL_PROJECT = f"{GROUP}/project"
+LABEL_ATTEMPT = f"{GROUP}/attempt"
+LABEL_CLASS = f"{GROUP}/class"
+LABEL_TYPE = f"{GROUP}/type"
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGED_BY = "mediatask-operator"
+
+# The first answer to an idempotent submit and the hash of its body, kept with the task itself.
+ANNOTATION_IDEMPOTENCY_BODY = f"{GROUP}/idempotency-body-sha256"
+ANNOTATION_IDEMPOTENCY_ANSWER = f"{GROUP}/idempotency-answer"
+
+TOKEN_AUDIENCE = "mediatask"
+
+# The field manager of the internal progress route: it owns status.progress and status.currentStep alone.
+PROGRESS_FIELD_MANAGER = "mediatask-progress"
+OPERATOR_FIELD_MANAGER = "mediatask-operator"
+
+_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
+
+
+def label_value(text: str) -> str:
+    """A valid label value for any text: the text itself where it is one, else a readable, hashed form."""
+    if _LABEL_VALUE.fullmatch(text):
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    readable = re.sub(r"[^A-Za-z0-9_.-]", "-", text)[:50].strip("-_.")
+    return f"{readable}-{digest}" if readable else digest

@@ -1,0 +1,185 @@
+"""What a Job pod is told, what it may ask the API, and how it ends.
+
+The pod gets `JobSpec` as `MEDIATASK_SPEC` and a token bound to itself; it speaks only to the API's internal routes
+and ends with an exit code of `ExitCode` and a `TerminationMessage` in its termination log.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from .base import Wire
+from .model import ModelSource
+
+ENV_SPEC = "MEDIATASK_SPEC"
+ENV_API = "MEDIATASK_API"
+ENV_TOKEN_FILE = "MEDIATASK_TOKEN_FILE"
+ENV_TERMINATION_LOG = "MEDIATASK_TERMINATION_LOG"
+ENV_WORK = "MEDIATASK_WORK"
+ENV_MODEL_CACHE = "MEDIATASK_MODEL_CACHE"
+TOKEN_DIR = "/var/run/secrets/mediatask"
+TERMINATION_LOG = "/dev/termination-log"
+TERMINATION_LIMIT = 4096
+"""Bytes of a termination message that the kubelet keeps."""
+
+
+class ExitCode(IntEnum):
+    """How a Job's process ends; the operator derives the attempt's fate from it."""
+
+    DONE = 0
+    """Finished, or another pod had published the result before (superseded)."""
+    INVALID_INPUT = 10
+    """The request or an input cannot be used; trying again would not help."""
+    UNSAFE_CONTENT = 11
+    """Refused by a content check."""
+    MODEL_MISSING = 12
+    """Model or licence is not there."""
+    GPU_OUT_OF_MEMORY = 20
+    """Out of GPU memory on the last rung of the class's ladder."""
+    GPU_FAULT = 30
+    """The GPU's context is broken; another node may do."""
+    TEMPORARY = 75
+    """Something outside failed; try again."""
+    PREEMPTED = 143
+    """Stopped by SIGTERM; costs no retry."""
+
+
+class InputsPolicy(Wire):
+    """How inputs named by URL are fetched."""
+
+    on_missing: Literal["fail", "skip"] = "fail"
+    """What an unreachable input does: end the task (exit 10, URL named), or go on with a warning."""
+    max_bytes: int = 64 * 1024**2
+    """Bytes read of one input before it is refused."""
+    max_pixels: int = 64 * 10**6
+    """Pixels of one picture before it is refused."""
+    timeout_seconds: float = 20
+    """Time for one input to arrive."""
+    allow_networks: list[str] = []
+    """CIDRs that are reachable although they are not public: loopback in the embedded mode, nothing elsewhere."""
+
+
+class JobSpec(Wire):
+    """The content of `MEDIATASK_SPEC`."""
+
+    task: str
+    """Name of the MediaTask, which is the task id of REST."""
+    namespace: str
+    uid: str
+    """UID of the MediaTask: two tasks of one name, one after the other, never mix."""
+    project: str
+    attempt: Annotated[int, Field(ge=1)]
+    type: str
+    data: dict[str, Any]
+    """`task_data`, already validated by REST or the CRD; validated once more by the job."""
+    model: ModelSource | None = None
+    parameters: dict[str, Any] = {}
+    """The class's settings for its runner."""
+    inputs: InputsPolicy = InputsPolicy()
+
+
+class Artifact(Wire):
+    """A published file."""
+
+    name: str
+    key: str
+    """Where it lies in the artifact store."""
+    sha256: str
+    bytes: int
+    content_type: str
+
+
+class JobResult(Wire):
+    """What a task produced."""
+
+    artifacts: list[Artifact]
+    """The first one is the task's media; others accompany it."""
+    metadata: dict[str, Any]
+    """As the type promises, plus seed, model, versions and `warnings`."""
+    timings: dict[str, float] = {}
+    """Seconds per stage: inputs, model, load, infer, encode, upload."""
+
+
+class JobError(Wire):
+    """Why an attempt failed."""
+
+    code: str
+    """CamelCase reason, for example `InputUnreachable`."""
+    message: str
+    retryable: bool
+
+
+class TerminationMessage(Wire):
+    """The last words of a Job's container (at most `TERMINATION_LIMIT` bytes of JSON)."""
+
+    result: JobResult | None = None
+    """The result, where it fits; else it is read from the store under `result_key`."""
+    result_key: str | None = None
+    """Where the API keeps the published result."""
+    error: JobError | None = None
+    superseded: bool = False
+    """Another pod had published first; `result_key` names that result."""
+
+
+# ---- bodies of the internal routes, POST /internal/v1/tasks/{id}/...
+
+
+class ProgressReport(Wire):
+    """`.../progress`: how far the attempt is."""
+
+    attempt: int
+    progress: Annotated[float, Field(ge=0, le=1)]
+    step: Annotated[str, Field(max_length=128)]
+    """What is being done, snake_case, for example `rendering_video`."""
+    message: Annotated[str, Field(max_length=1024)] | None = None
+
+
+class ProgressAnswer(Wire):
+    cancel: bool = False
+    """The task is cancelled: stop soon, the pod is about to be deleted."""
+
+
+class ArtifactRequest(Wire):
+    """`.../artifacts`: leave to store one file."""
+
+    attempt: int
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$")]
+    content_type: Annotated[str, Field(max_length=128)]
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ArtifactGrant(Wire):
+    """Where and how to upload: send `headers` unchanged. A 412 means that the key is taken: ask for another name."""
+
+    key: str
+    method: Literal["PUT"] = "PUT"
+    url: str
+    headers: dict[str, str] = {}
+
+
+class InputRequest(Wire):
+    """`.../inputs`: readable URLs for references that only the platform can resolve (`upload://...`)."""
+
+    attempt: int
+    refs: Annotated[list[str], Field(max_length=64)]
+
+
+class InputGrant(Wire):
+    urls: dict[str, str]
+
+
+class ResultReport(Wire):
+    """`.../result`: publish. The first report of a task wins, whichever attempt or pod sends it."""
+
+    attempt: int
+    result: JobResult
+
+
+class ResultAnswer(Wire):
+    result_key: str
+    superseded: bool = False
+    """True when another pod's result had been published before; the sender ends with exit code 0."""

@@ -1,0 +1,283 @@
+"""MediaTask: one media job, its wishes (`spec`) and its true state (`status`)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from .base import Resource
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
+ProjectId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$", max_length=63)]
+Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, max_length=64)]
+Seconds = Annotated[int, Field(ge=1, le=7 * 24 * 3600)]
+ShortMap = Annotated[
+    dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=64)
+]
+
+
+class Event(StrEnum):
+    """Moments a callback may be told of."""
+
+    STARTED = "started"
+    PROGRESS = "progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Phase(StrEnum):
+    """The status words of REST, derived from the conditions for tables and filters."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more happens without a retry."""
+        return self in (Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED)
+
+
+class Callback(Resource):
+    """Who is told how the task goes."""
+
+    url: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2048)]
+    """Receiver of the signed webhook."""
+    events: Annotated[list[Event], Field(min_length=1, max_length=5)] = [
+        Event.COMPLETED, Event.FAILED, Event.CANCELLED,
+    ]
+    """Moments that are reported; the terminal ones by default."""
+
+
+class Deadlines(Resource):
+    """Limits in seconds, counted by the operator; the class's apply where absent."""
+
+    start_seconds: Seconds | None = None
+    """From admission to the first container running."""
+    run_seconds: Seconds | None = None
+    """One attempt, from its container's start."""
+    total_seconds: Seconds | None = None
+    """From creation to the end, over all attempts."""
+
+
+class Retry(Resource):
+    """How often a failed attempt is followed by another."""
+
+    limit: Annotated[int, Field(ge=0, le=10)]
+    """Attempts after the first one. Preemption and node loss do not count."""
+
+
+class Toleration(Resource):
+    """A core/v1 Toleration."""
+
+    key: Annotated[str, Field(max_length=253)] | None = None
+    """Taint key; empty with operator Exists matches every taint."""
+    operator: Literal["Exists", "Equal"] | None = None
+    """Equal (default) compares value, Exists does not."""
+    value: Annotated[str, Field(max_length=63)] | None = None
+    """Taint value for Equal."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Effect to tolerate; all when absent."""
+    toleration_seconds: int | None = None
+    """How long NoExecute is tolerated, in seconds."""
+
+
+class Resources(Resource):
+    """Requests and limits of the container, as in core/v1."""
+
+    requests: Annotated[dict[str, Annotated[str, Field(max_length=32)]], Field(max_length=16)] = {}
+    """Requested quantities by resource name, for example cpu, memory."""
+    limits: Annotated[dict[str, Annotated[str, Field(max_length=32)]], Field(max_length=16)] = {}
+    """Limiting quantities by resource name; GPUs are set by the class's gpu field."""
+
+
+class MediaTaskSpec(Resource):
+    """What to make. Immutable after creation, but for cancel and retryRequest."""
+
+    project_id: ProjectId
+    """Project the task belongs to; `test_project` is the isolated one for prompt tests."""
+    task_type: Annotated[str, Field(max_length=63)]
+    """Kind of work; selects the schema of taskData."""
+    task_data: dict[str, Any]
+    """The request itself, in the task type's own snake_case fields (see `explain mt.spec.taskData`)."""
+    class_name: Name | None = None
+    """MediaTaskClass to run with; the default class of the type when absent."""
+    priority: Annotated[int, Field(ge=0, le=9)] = 5
+    """0 is most urgent, 9 least."""
+    callback: Callback | None = None
+    """Webhook to call."""
+    metadata: Annotated[dict[str, Any], Field(max_length=64)] = {}
+    """Free-form values of the caller, echoed in the webhook and in status answers."""
+    deadlines: Deadlines | None = None
+    """Time limits of this task, where the class allows it."""
+    retry: Retry | None = None
+    """Retry policy of this task, where the class allows it."""
+    resources: Resources | None = None
+    """Overrides of the class's resources, where the class allows it."""
+    node_selector: ShortMap | None = None
+    """Override of the class's node selector, where the class allows it."""
+    tolerations: Annotated[list[Toleration], Field(max_length=32)] | None = None
+    """Override of the class's tolerations, where the class allows it."""
+    cancel: bool = False
+    """Set to true to cancel. Cannot be taken back."""
+    retry_request: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Raise it by one to ask for one more round of attempts of a failed or cancelled task."""
+    managed_by: Annotated[str, Field(max_length=253)] = ""
+    """Another controller that owns this task; when set, this operator leaves it alone."""
+
+
+class Condition(Resource):
+    """A metav1.Condition."""
+
+    type: Annotated[str, Field(max_length=316)]
+    """Accepted, JobCreated, Running, Complete, Failed, Cancelled, CallbackDelivered, Reconciling or Stalled."""
+    status: Literal["True", "False", "Unknown"]
+    """Whether it holds."""
+    reason: Annotated[str, Field(max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
+    """CamelCase reason of the last transition."""
+    message: Annotated[str, Field(max_length=32768)] = ""
+    """Details for people."""
+    last_transition_time: Timestamp
+    """When the status last flipped."""
+    observed_generation: int | None = None
+    """Generation of the spec this speaks of."""
+
+
+class Attempt(Resource):
+    """One Job of the task."""
+
+    number: int
+    """Counts from 1, over all rounds."""
+    round: int = 0
+    """The retryRequest this attempt belongs to."""
+    job_name: str
+    """Name of its Job."""
+    pod_name: str | None = None
+    """Name of its last pod."""
+    node: str | None = None
+    """Node it ran on."""
+    reason: str | None = None
+    """How it ended, CamelCase; absent while it lives."""
+    message: Annotated[str, Field(max_length=2048)] | None = None
+    """Details of the end."""
+    exit_code: int | None = None
+    """Exit code of its container."""
+    counts: bool | None = None
+    """Whether this end spent a retry."""
+    started_at: Timestamp | None = None
+    """When its container started."""
+    ended_at: Timestamp | None = None
+    """When it ended."""
+
+
+class QueueState(Resource):
+    """Place in the admission queue."""
+
+    position: int
+    """1 is next."""
+    estimated_start: Timestamp | None = None
+    """When a slot is expected to be free."""
+
+
+class ArtifactStatus(Resource):
+    """A published file."""
+
+    name: str
+    """File name."""
+    key: str
+    """Key in the artifact store."""
+    sha256: str
+    """Digest of the content, hexadecimal."""
+    bytes: int
+    """Size."""
+    content_type: str
+    """Media type."""
+
+
+class Result(Resource):
+    """What was made."""
+
+    media_url: str | None = None
+    """URL of the media: public where the store is, else signed and expiring."""
+    payload_media_id: str | None = None
+    """Id of the media in PayloadCMS, once registered."""
+    artifacts: Annotated[list[ArtifactStatus], Field(max_length=64)] = []
+    """All files; the first one is the media."""
+    metadata: dict[str, Any] = {}
+    """Facts about the media and how it was made, in snake_case as in REST."""
+
+
+class TaskError(Resource):
+    """Why the task failed."""
+
+    code: str
+    """CamelCase reason."""
+    message: Annotated[str, Field(max_length=4096)]
+    """What happened and what to do about it."""
+    retryable: bool = False
+    """Whether asking for a retry may help."""
+
+
+class CallbackState(Resource):
+    """Delivery of the terminal webhook."""
+
+    id: str
+    """webhook-id, the same on every try."""
+    event: str
+    """What is reported, for example task.completed."""
+    attempts: int = 0
+    """Tries so far."""
+    next_attempt_at: Timestamp | None = None
+    """When the next try is due; absent when there is none."""
+    last_status_code: int | None = None
+    """HTTP status of the last answer."""
+    last_error: Annotated[str, Field(max_length=1024)] | None = None
+    """Why the last try failed."""
+    delivered_at: Timestamp | None = None
+    """When the receiver accepted it."""
+
+
+class MediaTaskStatus(Resource):
+    """The true state, written by the operator; progress and currentStep also by the running job's reports."""
+
+    observed_generation: int | None = None
+    """Generation of the spec this status reflects."""
+    conditions: Annotated[
+        list[Condition],
+        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+              max_length=32),
+    ] = []
+    """State as conditions; wait on Complete, Failed or Cancelled."""
+    phase: Phase | None = None
+    """One word derived from the conditions, for tables and filters."""
+    progress: Annotated[float, Field(ge=0, le=1)] | None = None
+    """0 to 1; never falls within an attempt."""
+    current_step: Annotated[str, Field(max_length=128)] | None = None
+    """What is being done."""
+    attempt: int | None = None
+    """Number of the current attempt; reports of older ones are refused."""
+    round: int | None = None
+    """The retryRequest being worked on."""
+    class_name: str | None = None
+    """Class in use."""
+    attempts: Annotated[list[Attempt], Field(max_length=64)] = []
+    """Every attempt, oldest first."""
+    queue: QueueState | None = None
+    """Place in the queue while queued."""
+    started_at: Timestamp | None = None
+    """When the first container started."""
+    completed_at: Timestamp | None = None
+    """When the task ended."""
+    result: Result | None = None
+    """What was made."""
+    error: TaskError | None = None
+    """Why it failed."""
+    timings: dict[str, float] = {}
+    """Seconds by stage: queued, scheduled, inputs, model, load, infer, encode, upload."""
+    callback: CallbackState | None = None
+    """Delivery of the webhook."""

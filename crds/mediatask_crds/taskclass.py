@@ -1,0 +1,93 @@
+"""MediaTaskClass: how tasks of a kind run. To a MediaTask what a StorageClass is to a volume claim."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from .base import Resource
+from .model import ModelSource
+from .task import Resources, Retry, Seconds, ShortMap, Toleration
+
+
+class Gpu(Resource):
+    """GPUs of one job."""
+
+    vendor: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[a-z0-9.-]+$", max_length=128)] = "nvidia.com/gpu"
+    """Extended resource to request."""
+    count: Annotated[int, Field(ge=0, le=64)] = 1
+    """How many; 0 for work that needs none."""
+
+
+class ClassDeadlines(Resource):
+    """Limits in seconds, counted by the operator."""
+
+    start_seconds: Seconds = 900
+    """From the Job's creation to its container running."""
+    run_seconds: Seconds = 3600
+    """One attempt, from its container's start."""
+    total_seconds: Seconds = 86400
+    """From creation to the end, over all attempts."""
+
+
+class InputsSpec(Resource):
+    """How inputs named by URL are treated."""
+
+    on_missing: Literal["fail", "skip"] = "fail"
+    """An unreachable input ends the task (exit 10), or is skipped with a warning in the result's metadata."""
+    max_bytes: Annotated[int, Field(ge=1, le=2**40)] = 64 * 1024**2
+    """Bytes of one input."""
+    max_pixels: Annotated[int, Field(ge=1, le=10**9)] = 64 * 10**6
+    """Pixels of one picture."""
+
+
+class MediaTaskClassSpec(Resource):
+    """Image, model, hardware and limits."""
+
+    task_types: Annotated[list[Annotated[str, Field(max_length=63)]], Field(min_length=1, max_length=32)]
+    """Task types that may use this class."""
+    default: bool = False
+    """Used for its task types when a task names no class. Of several the first by name wins."""
+    image: Annotated[str, Field(min_length=1, max_length=1024)]
+    """Container image of the job. `python` is the local interpreter in the embedded mode."""
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    """As in core/v1."""
+    image_pull_secrets: Annotated[list[Annotated[str, Field(max_length=253)]], Field(max_length=8)] = []
+    """Names of pull secrets in the task's namespace."""
+    command: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(min_length=1, max_length=64)] = [
+        "python", "-m", "mediatask_job",
+    ]
+    """Command of the container."""
+    model: ModelSource | None = None
+    """The model to load."""
+    parameters: Annotated[dict[str, Any], Field(max_length=64)] = {}
+    """Settings of the runner, for example steps or mode."""
+    gpu: Gpu = Gpu()
+    """GPUs of one job."""
+    resources: Resources = Resources()
+    """CPU and memory of one job."""
+    node_selector: ShortMap = {}
+    """Nodes the jobs may use."""
+    tolerations: Annotated[list[Toleration], Field(max_length=32)] = []
+    """Taints the jobs tolerate."""
+    runtime_class_name: Annotated[str, Field(max_length=253)] | None = None
+    """As in core/v1."""
+    scheduler_name: Annotated[str, Field(max_length=253)] | None = None
+    """As in core/v1."""
+    deadlines: ClassDeadlines = ClassDeadlines()
+    """Time limits where the task sets none."""
+    retry: Retry = Retry(limit=3)
+    """Retry policy where the task sets none."""
+    inputs: InputsSpec = InputsSpec()
+    """How inputs are fetched."""
+    max_in_flight: Annotated[int, Field(ge=1, le=100000)] = 100
+    """Jobs of this class that exist at one time; more tasks wait in the queue."""
+    allow_overrides: Annotated[
+        list[Literal["resources", "nodeSelector", "tolerations", "deadlines", "retry"]], Field(max_length=8)
+    ] = ["deadlines", "retry"]
+    """Fields a task may override."""
+    fallback_class: Annotated[str, Field(max_length=253)] | None = None
+    """Class of the next attempt after GPU memory ran out on the last rung."""
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=30 * 86400)] = 3600
+    """How long finished Jobs (not tasks) stay."""
