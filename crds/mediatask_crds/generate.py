@@ -75,12 +75,9 @@ def mediataskclass() -> dict[str, Any]:
 
 
 def _immutable(spec: Schema) -> list[dict[str, Any]]:
-    required = spec["required"]
     return [
         {
-            "rule": f"self.{field} == oldSelf.{field}"
-            if field in required
-            else f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+            "rule": _unchanged(field, required=field in spec["required"]),
             "message": f"{field} is immutable: create another task instead (only cancel and retryRequest may change)",
             "fieldPath": f".{field}",
             "reason": "FieldValueForbidden",
@@ -88,6 +85,11 @@ def _immutable(spec: Schema) -> list[dict[str, Any]]:
         for field in spec["properties"]
         if field not in MUTABLE
     ]
+
+
+def _unchanged(field: str, *, required: bool) -> str:
+    same = f"self.{field} == oldSelf.{field}"
+    return same if required else f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || {same})"
 
 
 def _one_way() -> list[dict[str, Any]]:

@@ -9,8 +9,21 @@ from pydantic import BaseModel
 Schema = dict[str, Any]
 
 _KEPT = {
-    "type", "description", "enum", "format", "pattern", "minimum", "maximum", "multipleOf",
-    "minLength", "maxLength", "minItems", "maxItems", "maxProperties", "default", "required",
+    "type",
+    "description",
+    "enum",
+    "format",
+    "pattern",
+    "minimum",
+    "maximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "maxProperties",
+    "default",
+    "required",
 }
 
 

@@ -13,9 +13,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_len
 ProjectId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$", max_length=63)]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, max_length=64)]
 Seconds = Annotated[int, Field(ge=1, le=7 * 24 * 3600)]
-ShortMap = Annotated[
-    dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=64)
-]
+ShortMap = Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=64)]
 
 
 class Event(StrEnum):
@@ -49,7 +47,9 @@ class Callback(Resource):
     url: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2048)]
     """Receiver of the signed webhook."""
     events: Annotated[list[Event], Field(min_length=1, max_length=5)] = [
-        Event.COMPLETED, Event.FAILED, Event.CANCELLED,
+        Event.COMPLETED,
+        Event.FAILED,
+        Event.CANCELLED,
     ]
     """Moments that are reported; the terminal ones by default."""
 
@@ -249,8 +249,10 @@ class MediaTaskStatus(Resource):
     """Generation of the spec this status reflects."""
     conditions: Annotated[
         list[Condition],
-        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
-              max_length=32),
+        Field(
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+            max_length=32,
+        ),
     ] = []
     """State as conditions; wait on Complete, Failed or Cancelled."""
     phase: Phase | None = None

@@ -56,7 +56,9 @@ class MediaTaskClassSpec(Resource):
     image_pull_secrets: Annotated[list[Annotated[str, Field(max_length=253)]], Field(max_length=8)] = []
     """Names of pull secrets in the task's namespace."""
     command: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(min_length=1, max_length=64)] = [
-        "python", "-m", "mediatask_job",
+        "python",
+        "-m",
+        "mediatask_job",
     ]
     """Command of the container."""
     model: ModelSource | None = None

@@ -39,8 +39,7 @@ def _required(name: str, kind: type[TaskData]) -> list[dict[str, Any]]:
     groups = [(field,) for field in structural(kind).get("required", [])] + list(kind.one_of_required)
     return [
         {
-            "rule": f"self.taskType != '{name}' || "
-            + " || ".join(f"has(self.taskData.{field})" for field in group),
+            "rule": f"self.taskType != '{name}' || " + " || ".join(f"has(self.taskData.{field})" for field in group),
             "message": f"taskData.{' or taskData.'.join(group)} is required for {name}",
             "fieldPath": ".taskData",
             "reason": "FieldValueRequired",
@@ -90,7 +89,13 @@ def _union(a: Schema, b: Schema) -> Schema:
     out = {key: value for key, value in a.items() if key in b and (b[key] == value or key == "description")}
     if "enum" in a and "enum" in b:
         out["enum"] = sorted({*a["enum"], *b["enum"]})
-    for key, pick in (("minimum", min), ("minLength", min), ("maximum", max), ("maxLength", max), ("maxItems", max)):
+    for key, pick in (
+        ("minimum", min),
+        ("minLength", min),
+        ("maximum", max),
+        ("maxLength", max),
+        ("maxItems", max),
+    ):
         if key in a and key in b:
             out[key] = pick(a[key], b[key])
     return out

@@ -1,0 +1,96 @@
+"""Which addresses an outside URL may lead to. Standard library only: the job runtime uses it, too.
+
+A URL is resolved once, every answer is checked, and the caller connects to the address that was checked, so that
+a name which changes its mind between check and use gains nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Special-use ranges that `is_global` lets through (RFC 7526, RFC 9637, RFC 6890, RFC 8215).
+_REFUSED = tuple(
+    ipaddress.ip_network(network)
+    for network in ("192.88.99.0/24", "192.0.0.0/24", "3fff::/20", "2002::/16", "2001::/32")
+)
+_UNICAST_V6 = ipaddress.ip_network("2000::/3")
+
+
+class ForbiddenAddress(ValueError):
+    """The URL leads to an address that outside URLs may not reach."""
+
+
+class Unresolvable(OSError):
+    """The host name has no address."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A checked destination."""
+
+    scheme: str
+    host: str
+    """Host name as in the URL: for the Host header, SNI and certificate check."""
+    port: int
+    address: str
+    """The address to connect to."""
+    path: str
+    """Path with query."""
+
+
+def check_url(url: str, allow_networks: Sequence[str] = ()) -> Target:
+    """Resolve and check a URL. Blocks on DNS: call it in a thread from async code.
+
+    Args:
+        url: an absolute http or https URL without user info.
+        allow_networks: CIDRs that are allowed although they are not public.
+
+    Raises:
+        ValueError: not such a URL.
+        ForbiddenAddress: any of its addresses is private, loopback, link-local or otherwise special.
+        Unresolvable: the name does not resolve.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"not an http or https URL: {url!r}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("user info in a URL is not accepted")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    addresses = _resolve(parts.hostname, port)
+    allowed = [ipaddress.ip_network(network) for network in allow_networks]
+    for address in addresses:
+        if not _public(address) and not any(
+            address.version == network.version and address in network for network in allowed
+        ):
+            raise ForbiddenAddress(f"{parts.hostname} leads to {address}, which is not a public address")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(parts.scheme, parts.hostname, port, str(addresses[0]), path)
+
+
+def _resolve(host: str, port: int) -> list[Address]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Unresolvable(f"{host} does not resolve: {error}") from error
+    # IPv4 first: a loopback name often has ::1 in front where nothing listens.
+    addresses = {_unmapped(ipaddress.ip_address(str(info[4][0]).partition("%")[0])) for info in found}
+    return sorted(addresses, key=lambda address: (address.version, int(address)))
+
+
+def _unmapped(address: Address) -> Address:
+    """The IPv4 address inside an IPv4-mapped IPv6 one."""
+    return (address.version == 6 and address.ipv4_mapped) or address
+
+
+def _public(address: Address) -> bool:
+    if address.version == 6 and address not in _UNICAST_V6:
+        return False
+    if any(address.version == network.version and address in network for network in _REFUSED):
+        return False
+    return address.is_global and not address.is_multicast

@@ -1,0 +1,186 @@
+"""The fast view of tasks in Redis: a cache that can be rebuilt, and the event streams.
+
+Writer (operator) and reader (API) live side by side here, because the layout is theirs alone:
+
+- `mt:{ns}:task:<name>`     hash `rv`, `doc` (the resource without its task data), `keys` (the indexes it stands in)
+- `mt:{ns}:idx:<project>[:s=<phase>][:t=<type>]`  sorted set of names by creation time
+- `mt:{ns}:names`           set of all names, for the rebuild
+- `mt:{ns}:events:<name>`   stream of a task's events, bounded
+- `mt:{ns}:fresh`           lives as long as an operator keeps the view current
+
+An entry is written only over an older resourceVersion, so that late news never overwrites fresh news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, cast
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from mediatask_crds.task import Phase
+
+from .times import parse_time
+
+__all__ = ["RedisError", "RedisView", "slim"]
+
+FRESH_SECONDS = 15
+EVENTS_KEPT = 500
+EVENTS_TTL_SECONDS = 24 * 3600
+TOMBSTONE_SECONDS = 3600
+
+# KEYS: task hash, names set. ARGV: rv, name, score, doc ('' deletes), tombstone seconds, index keys...
+_WRITE = """
+local known = redis.call('HGET', KEYS[1], 'rv')
+if known and tonumber(known) >= tonumber(ARGV[1]) then return 0 end
+local before = redis.call('HGET', KEYS[1], 'keys')
+if before then for key in string.gmatch(before, '[^\\n]+') do redis.call('ZREM', key, ARGV[2]) end end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'rv', ARGV[1])
+if ARGV[4] == '' then
+  redis.call('SREM', KEYS[2], ARGV[2])
+  redis.call('EXPIRE', KEYS[1], ARGV[5])
+  return 1
+end
+local keys = {}
+for i = 6, #ARGV do
+  redis.call('ZADD', ARGV[i], ARGV[3], ARGV[2])
+  keys[#keys + 1] = ARGV[i]
+end
+redis.call('HSET', KEYS[1], 'doc', ARGV[4], 'keys', table.concat(keys, '\\n'))
+redis.call('SADD', KEYS[2], ARGV[2])
+return 1
+"""
+
+
+def slim(task: dict[str, Any]) -> dict[str, Any]:
+    """What the view keeps of a resource: all but the request's data and the bookkeeping of field managers."""
+    meta = {key: value for key, value in task["metadata"].items() if key != "managedFields"}
+    spec = {key: value for key, value in task["spec"].items() if key != "taskData"}
+    return {**task, "metadata": meta, "spec": spec}
+
+
+class RedisView:
+    """Writer and reader of one namespace's view. Every method raises RedisError when Redis is away."""
+
+    def __init__(self, redis: Redis, namespace: str) -> None:
+        self._redis = redis
+        # The braces keep all keys of a namespace on one Redis Cluster slot: the script touches several.
+        self._prefix = f"mt:{{{namespace}}}"
+        self._write = redis.register_script(_WRITE)
+
+    @classmethod
+    def open(cls, url: str, namespace: str) -> RedisView:
+        """A view by Redis URL; connects on first use."""
+        return cls(Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5), namespace)
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    async def ping(self) -> None:
+        """Raise RedisError when Redis does not answer."""
+        await cast("Any", self._redis.ping())
+
+    # ---- writer
+
+    async def put(self, task: dict[str, Any]) -> bool:
+        """Write a resource; False when the view has it as new or newer."""
+        meta = task["metadata"]
+        score = parse_time(meta["creationTimestamp"]).timestamp()
+        phase = (task.get("status") or {}).get("phase") or Phase.QUEUED
+        spec = task["spec"]
+        keys = list(self._indexes(spec["projectId"], phase, spec["taskType"]))
+        return await self._apply(meta, score, orjson.dumps(slim(task)), keys)
+
+    async def remove(self, task: dict[str, Any]) -> bool:
+        """Forget a deleted resource, by its last version; a tombstone refuses news from before."""
+        return await self._apply(task["metadata"], 0, b"", [])
+
+    async def renew_freshness(self) -> None:
+        """Tell readers for the next 15 s that the view is current."""
+        await self._redis.set(f"{self._prefix}:fresh", "1", ex=FRESH_SECONDS)
+
+    async def drop_freshness(self) -> None:
+        """Send readers to Kubernetes until the view is complete again."""
+        await self._redis.delete(f"{self._prefix}:fresh")
+
+    async def forget_all_but(self, names: set[str]) -> int:
+        """End of a rebuild: remove entries that no longer exist in Kubernetes. The number removed is returned."""
+        known = await cast("Any", self._redis.smembers(f"{self._prefix}:names"))
+        gone = {name.decode() for name in known} - names
+        for name in gone:
+            hashed = f"{self._prefix}:task:{name}"
+            keys = await cast("Any", self._redis.hget(hashed, "keys"))
+            for key in (keys or b"").split(b"\n"):
+                if key:
+                    await self._redis.zrem(key, name)
+            await self._redis.delete(hashed)
+            await cast("Any", self._redis.srem(f"{self._prefix}:names", name))
+        return len(gone)
+
+    async def add_event(self, name: str, kind: str, data: dict[str, Any]) -> None:
+        """Append to a task's stream: started, progress, completed, ..."""
+        key = f"{self._prefix}:events:{name}"
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.xadd(key, {"type": kind, "data": orjson.dumps(data)}, maxlen=EVENTS_KEPT, approximate=True)
+            pipe.expire(key, EVENTS_TTL_SECONDS)
+            await pipe.execute()
+
+    # ---- reader
+
+    async def fresh(self) -> bool:
+        """Whether an operator keeps the view current."""
+        return bool(await self._redis.exists(f"{self._prefix}:fresh"))
+
+    async def get(self, name: str) -> dict[str, Any] | None:
+        """A task's slim resource."""
+        doc = await cast("Any", self._redis.hget(f"{self._prefix}:task:{name}", "doc"))
+        return cast("dict[str, Any]", orjson.loads(doc)) if doc else None
+
+    async def list(
+        self,
+        project: str,
+        *,
+        phase: str | None = None,
+        task_type: str | None = None,
+        offset: int = 0,
+        limit: int = 20,
+    ) -> tuple[list[dict[str, Any]], int]:
+        """A page of a project's tasks, newest first, and how many there are in all."""
+        key = self._index(project, phase, task_type)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zrevrange(key, offset, offset + limit - 1)
+            pipe.zcard(key)
+            names, total = await pipe.execute()
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.hget(f"{self._prefix}:task:{name.decode()}", "doc")
+            docs = await pipe.execute()
+        return [orjson.loads(doc) for doc in docs if doc], total
+
+    async def events(self, name: str, after: str = "0") -> AsyncIterator[tuple[str, str, dict[str, Any]]]:
+        """A task's events after an id, as (id, type, data)."""
+        entries = cast("Any", await self._redis.xrange(f"{self._prefix}:events:{name}", min=f"({after}"))
+        for event_id, fields in entries:
+            yield event_id.decode(), fields[b"type"].decode(), orjson.loads(fields[b"data"])
+
+    # ---- layout
+
+    async def _apply(self, meta: dict[str, Any], score: float, doc: bytes, keys: Iterable[str]) -> bool:
+        name = meta["name"]
+        written = await cast("Any", self._write)(
+            keys=[f"{self._prefix}:task:{name}", f"{self._prefix}:names"],
+            args=[meta["resourceVersion"], name, score, doc, TOMBSTONE_SECONDS, *keys],
+        )
+        return bool(written)
+
+    def _indexes(self, project: str, phase: str, task_type: str) -> Iterable[str]:
+        for by_phase in (None, phase):
+            for by_type in (None, task_type):
+                yield self._index(project, by_phase, by_type)
+
+    def _index(self, project: str, phase: str | None, task_type: str | None) -> str:
+        suffix = (f":s={phase}" if phase else "") + (f":t={task_type}" if task_type else "")
+        return f"{self._prefix}:idx:{project}{suffix}"

@@ -1,0 +1,73 @@
+"""Settings that the operator and the API share, read from `MEDIATASK_*` variables.
+
+Each field says meaning, unit and default; the two services extend this class with their own.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StoreSettings(BaseSettings):
+    """Where media lies (`MEDIATASK_STORE_*`)."""
+
+    model_config = SettingsConfigDict(env_prefix="MEDIATASK_STORE_", use_attribute_docstrings=True)
+
+    kind: Literal["s3", "file"] = "file"
+    """`s3`: any S3 (AWS, R2, MinIO, versitygw). `file`: a folder, served by the API; for one machine."""
+    folder: Path = Path("media")
+    """`file`: the folder."""
+    secret_file: Path | None = None
+    """`file`: key that signs its URLs, the same for all processes."""
+    get_url: str = "http://localhost:8001/media"
+    """`file`: address under which the API serves files."""
+    put_url: str = "http://localhost:8002/store"
+    """`file`: address under which the API's internal port takes uploads."""
+    bucket: str = "mediatask"
+    """`s3`: the bucket; must exist."""
+    endpoint_url: str | None = None
+    """`s3`: address of the service; AWS when absent."""
+    external_endpoint_url: str | None = None
+    """`s3`: address that callers outside the cluster use in presigned URLs; endpoint_url when absent."""
+    region: str = "auto"
+    """`s3`: region; `auto` for R2."""
+    access_key_id: str | None = None
+    """`s3`: credentials; the SDK's usual chain when absent."""
+    secret_access_key: str | None = None
+    """`s3`: credentials."""
+    addressing: Literal["auto", "path", "virtual"] = "auto"
+    """`s3`: how the bucket is addressed; most self-hosted services need `path`."""
+    public_url: str | None = None
+    """Base URL under which objects are readable without a signature (a CDN); signed URLs when absent."""
+    url_expiry_seconds: int = Field(default=7 * 24 * 3600, ge=60, le=7 * 24 * 3600)
+    """Life of signed download URLs in webhooks and answers; S3 allows a week at most."""
+
+
+class CommonSettings(BaseSettings):
+    """What both services read."""
+
+    model_config = SettingsConfigDict(env_prefix="MEDIATASK_", use_attribute_docstrings=True)
+
+    kubeconfig: Path | None = None
+    """Kubeconfig file; `KUBECONFIG` or the pod's service account when absent."""
+    redis_url: str | None = None
+    """Redis for the fast view and the event streams; without it everything is read from Kubernetes."""
+    log_level: str = "INFO"
+    """Lowest level that is logged."""
+    log_style: Literal["json", "console", "auto"] = "auto"
+    """`auto`: readable on a terminal, JSON elsewhere."""
+    allow_networks: list[str] = []
+    """CIDRs that webhooks and inputs may reach although they are not public, for example 127.0.0.0/8."""
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    """The artifact store."""
+
+    @model_validator(mode="after")
+    def _networks(self) -> CommonSettings:
+        for network in self.allow_networks:
+            (IPv6Network if ":" in network else IPv4Network)(network)
+        return self

@@ -1,0 +1,19 @@
+"""Where media lies: one interface, S3 or a folder behind it."""
+
+from __future__ import annotations
+
+from ..settings import StoreSettings
+from .base import ArtifactStore, Stored, UploadGrant, artifact_key, result_key
+
+__all__ = ["ArtifactStore", "Stored", "UploadGrant", "artifact_key", "open_store", "result_key"]
+
+
+def open_store(settings: StoreSettings) -> ArtifactStore:
+    """The store that the settings name."""
+    if settings.kind == "s3":
+        from .s3 import S3Store
+
+        return S3Store(settings)
+    from .file import FileStore
+
+    return FileStore(settings)
