@@ -1,0 +1,67 @@
+# Every verb sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+OUT ?= out
+DIR ?= .mediatask
+PACKAGES := mediatask_crds mediatask_common mediatask_operator mediatask_api mediatask_job mediatask_local mediatask_client
+SOURCES := crds common operator api job_images local client tests
+
+.PHONY: help
+help: ## List the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with everything in it (first time about half a minute, 5.5 GB)
+
+$(READY): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@echo "installing the locked packages into $(VENV)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $(READY)
+
+.PHONY: demo
+demo: $(READY) ## Run the four example tasks on this machine and show what came out (OUT=out)
+	@$(BIN)/mediatask demo --out "$(OUT)"
+
+.PHONY: up
+up: $(READY) ## Start the local mode and stay (DIR=.mediatask)
+	@$(BIN)/mediatask up --dir "$(DIR)"
+
+.PHONY: test
+test: $(READY) ## Unit, conformance and embedded tests: no Go, Docker or cluster needed
+	@$(BIN)/pytest tests/unit tests/conformance tests/embedded
+
+.PHONY: lint
+lint: $(READY) ## ruff, mypy, import-linter, and whether the generated CRDs are current
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m mediatask_crds.generate --check
+
+.PHONY: format
+format: $(READY) ## Format the code and mend what can be mended
+	@$(BIN)/ruff check --fix $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+.PHONY: crds
+crds: $(READY) ## Write crds/*.yaml from the models
+	@$(BIN)/python -m mediatask_crds.generate
+
+.PHONY: lock
+lock: $(READY) ## Renew requirements.lock from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+.PHONY: clean
+clean: ## Remove what the other verbs made, .venv included
+	@rm -rf $(VENV) out build dist .mediatask .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
