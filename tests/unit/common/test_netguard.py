@@ -1,0 +1,68 @@
+"""Outside URLs reach public addresses only, unless a network is allowed by name."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from mediatask_common.netguard import ForbiddenAddress, Unresolvable, check_url
+
+
+def resolving_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+        return [
+            (socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in addresses
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+        "192.0.0.8", "192.88.99.1", "198.18.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1",
+        "fc00::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::",
+        "2001:0:1::", "3fff::1", "ff02::1", "2001:db8::1",
+    ],
+)  # fmt: skip
+def test_special_addresses_are_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    resolving_to(monkeypatch, address)
+    with pytest.raises(ForbiddenAddress, match="not a public address"):
+        check_url("https://innocent.example/x")
+
+
+def test_one_bad_answer_among_good_ones_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving_to(monkeypatch, "93.184.216.34", "10.0.0.1")
+    with pytest.raises(ForbiddenAddress):
+        check_url("https://mixed.example/")
+
+
+def test_a_public_address_is_returned_for_the_caller_to_connect_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving_to(monkeypatch, "2606:2800:220:1::1", "93.184.216.34")
+    target = check_url("https://example.com:8443/hook?a=1")
+    assert (target.address, target.port, target.host, target.path) == (
+        "93.184.216.34", 8443, "example.com", "/hook?a=1",
+    )  # fmt: skip
+
+
+def test_an_allowed_network_is_reachable_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving_to(monkeypatch, "127.0.0.1")
+    assert check_url("http://localhost/x", ["127.0.0.0/8"]).address == "127.0.0.1"
+    resolving_to(monkeypatch, "10.0.0.1")
+    with pytest.raises(ForbiddenAddress):
+        check_url("http://localhost/x", ["127.0.0.0/8", "::1/128"])
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com/", "http:///x", "file:///etc/passwd", "http://a:b@example.com/"])
+def test_other_urls_are_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="URL"):
+        check_url(url)
+
+
+def test_a_name_without_an_address_says_so() -> None:
+    with pytest.raises(Unresolvable, match=r"no-such-host\.invalid does not resolve"):
+        check_url("http://no-such-host.invalid/")

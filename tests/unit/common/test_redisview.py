@@ -1,0 +1,106 @@
+"""The Redis view: never goes back, lists as Kubernetes would, can be rebuilt."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fakeredis import FakeAsyncRedis
+
+from mediatask_common.redisview import RedisView, slim
+
+
+def task(name: str, rv: int, *, phase: str | None = None, kind: str = "generate_image", day: int = 1) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "default",
+            "resourceVersion": str(rv),
+            "creationTimestamp": f"2026-11-{day:02}T00:00:00Z",
+            "managedFields": [{"manager": "x"}],
+        },
+        "spec": {"projectId": "film", "taskType": kind, "taskData": {"prompt": "secret plot"}},
+        **({"status": {"phase": phase}} if phase else {}),
+    }
+
+
+@pytest.fixture
+async def view() -> AsyncIterator[RedisView]:
+    view = RedisView(FakeAsyncRedis(), "default")
+    yield view
+    await view.close()
+
+
+async def names(view: RedisView, **filters: Any) -> list[str]:
+    docs, total = await view.list("film", **filters)
+    assert total == len(docs)
+    return [doc["metadata"]["name"] for doc in docs]
+
+
+async def test_older_news_never_overwrites_newer(view: RedisView) -> None:
+    assert await view.put(task("a", 9, phase="completed"))
+    assert not await view.put(task("a", 9, phase="queued"))
+    assert not await view.put(task("a", 8, phase="processing"))
+    assert not await view.put(task("a", 10**3 - 991, phase="queued")), "compared as numbers: 9 is not over 10"
+    stored = await view.get("a")
+    assert stored is not None
+    assert stored["status"]["phase"] == "completed"
+    assert await view.put(task("a", 10, phase="failed"))
+
+
+async def test_lists_follow_the_phase(view: RedisView) -> None:
+    await view.put(task("a", 1, day=1))
+    await view.put(task("b", 2, day=2, kind="test_prompt"))
+    assert await names(view) == ["b", "a"], "newest first"
+    assert await names(view, phase="queued") == ["b", "a"]
+    await view.put(task("a", 3, phase="processing", day=1))
+    assert await names(view, phase="queued") == ["b"]
+    assert await names(view, phase="processing") == ["a"]
+    assert await names(view, phase="processing", task_type="test_prompt") == []
+    assert await names(view, task_type="test_prompt") == ["b"]
+
+
+async def test_pages(view: RedisView) -> None:
+    for n in range(1, 8):
+        await view.put(task(f"t{n}", n, day=n))
+    docs, total = await view.list("film", offset=2, limit=3)
+    assert ([doc["metadata"]["name"] for doc in docs], total) == (["t5", "t4", "t3"], 7)
+
+
+async def test_a_deleted_task_does_not_come_back_with_late_news(view: RedisView) -> None:
+    await view.put(task("a", 5))
+    await view.remove(task("a", 7))
+    assert not await view.put(task("a", 6, phase="processing"))
+    assert await view.get("a") is None
+    assert await names(view) == []
+    assert await view.put(task("a", 8)), "a namesake made later is a task of its own"
+
+
+async def test_a_rebuild_forgets_what_is_gone(view: RedisView) -> None:
+    await view.put(task("kept", 1))
+    await view.put(task("gone", 2))
+    assert await view.forget_all_but({"kept"}) == 1
+    assert await names(view) == ["kept"]
+    assert await view.get("gone") is None
+
+
+async def test_readers_trust_the_view_only_while_it_is_fresh(view: RedisView) -> None:
+    assert not await view.fresh()
+    await view.renew_freshness()
+    assert await view.fresh()
+    await view.drop_freshness()
+    assert not await view.fresh()
+
+
+async def test_events_resume_after_an_id(view: RedisView) -> None:
+    for n in range(3):
+        await view.add_event("a", "progress", {"n": n})
+    seen = [event async for event in view.events("a")]
+    assert [data["n"] for _, _, data in seen] == [0, 1, 2]
+    rest = [data["n"] async for _, _, data in view.events("a", after=seen[0][0])]
+    assert rest == [1, 2]
+
+
+def test_the_view_keeps_no_request_data() -> None:
+    assert "secret plot" not in str(slim(task("a", 1)))
