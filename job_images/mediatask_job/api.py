@@ -1,0 +1,133 @@
+"""The job's side of the API's internal routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from mediatask_crds.podcontract import (
+    ArtifactGrant,
+    ArtifactRequest,
+    InputGrant,
+    InputRequest,
+    ProgressAnswer,
+    ProgressReport,
+    ResultAnswer,
+    ResultReport,
+)
+
+from .ending import Superseded, Temporary
+from .retry import NotNow, patiently
+from .signals import Stop
+
+PATIENCE_SECONDS = 60.0
+"""How long an API that is away is waited for: a rolling update takes less."""
+
+_TIMEOUT = httpx.Timeout(10.0)
+_UPLOAD_TIMEOUT = httpx.Timeout(10.0, write=120.0, read=120.0)
+
+Answer = TypeVar("Answer", bound=BaseModel)
+T = TypeVar("T")
+
+
+class KeyTaken(Exception):
+    """The artifact store has a file under this key."""
+
+
+class Api:
+    """Calls for one task. Thread-safe: the progress thread shares it.
+
+    Every call but `progress` and `put` is repeated for `patience` seconds when the API cannot be reached, is
+    overloaded or failing, and then ends the job with `Temporary`; a 409 ends it with `Superseded`.
+    """
+
+    def __init__(self, base: str, task: str, token_file: Path, stop: Stop, patience: float = PATIENCE_SECONDS) -> None:
+        self._base = f"{base}/internal/v1/tasks/{task}"
+        self._token_file = token_file
+        self._stop = stop
+        self._patience = patience
+        # No proxies from the environment: these addresses are the cluster's own.
+        self._http = httpx.Client(trust_env=False, timeout=_TIMEOUT, follow_redirects=False)
+
+    def progress(self, report: ProgressReport) -> ProgressAnswer:
+        """One try, because the next report says more. Raises NotNow or Superseded."""
+        return self._ask("progress", report, ProgressAnswer)
+
+    def grant_artifact(self, request: ArtifactRequest) -> ArtifactGrant:
+        """Leave to store one file."""
+        return self._ask("artifacts", request, ArtifactGrant)
+
+    def grant_inputs(self, request: InputRequest) -> InputGrant:
+        """Readable URLs for references that only the platform can resolve."""
+        return self.patiently(lambda: self._ask("inputs", request, InputGrant), "asking for inputs")
+
+    def publish(self, report: ResultReport) -> ResultAnswer:
+        """Publish the result. Repeating it is harmless: the first report of a task wins."""
+        return self.patiently(lambda: self._ask("result", report, ResultAnswer), "publishing the result")
+
+    def put(self, grant: ArtifactGrant, file: Path) -> None:
+        """Upload a file, one try.
+
+        Raises:
+            KeyTaken: the store has something under this key, perhaps from a try whose answer was lost.
+            NotNow: the store is away, or the grant has expired.
+        """
+        try:
+            with file.open("rb") as body:
+                answer = self._http.request(
+                    grant.method,
+                    grant.url,
+                    content=body,
+                    # A length of its own, or httpx sends chunks, which S3 refuses.
+                    headers={"Content-Length": str(file.stat().st_size)} | grant.headers,
+                    timeout=_UPLOAD_TIMEOUT,
+                )
+        except httpx.TransportError as error:
+            raise NotNow(f"{type(error).__name__}: {error}") from error
+        if answer.status_code == 412:
+            raise KeyTaken(grant.key)
+        if not answer.is_success:
+            raise NotNow(f"the artifact store answered {answer.status_code}", _retry_after(answer))
+
+    def patiently(self, call: Callable[[], T], what: str) -> T:
+        """`call` with this client's patience."""
+        return patiently(call, what, self._stop, self._patience)
+
+    def _ask(self, route: str, body: BaseModel, kind: type[Answer]) -> Answer:
+        try:
+            answer = self._http.post(
+                f"{self._base}/{route}",
+                content=body.model_dump_json().encode(),
+                headers={"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"},
+            )
+        except httpx.TransportError as error:
+            raise NotNow(f"{type(error).__name__}: {error}") from error
+        status = answer.status_code
+        if status == 409:
+            raise Superseded(f"the API refused {route}: another attempt or pod has the task")
+        # 401: the token in the file may just have been rotated. The next try reads it again.
+        if status >= 500 or status in (401, 408, 425, 429):
+            raise NotNow(f"the API answered {status} to {route}", _retry_after(answer))
+        if status != 200:
+            raise Temporary("ApiRefused", f"the API answered {status} to {route}: {answer.text[:300]}")
+        try:
+            return kind.model_validate_json(answer.content)
+        except ValidationError as error:
+            raise Temporary("ApiAnswerUnreadable", f"the API's answer to {route} is not a {kind.__name__}") from error
+
+    def _token(self) -> str:
+        """Read for every call: the kubelet replaces the file long before the token expires."""
+        try:
+            return self._token_file.read_text().strip()
+        except OSError as error:
+            raise NotNow(f"no token: {error}") from error
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    """Seconds of a Retry-After header; 0 without one or with a date."""
+    value = answer.headers.get("Retry-After", "")
+    return float(value) if value.isdigit() else 0.0

@@ -1,0 +1,61 @@
+"""Pictures from strangers: format and size are known before a pixel is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..ending import InvalidInput
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+_SMALLEST_SIDE = 8
+
+# `check_picture` knows the limit of the class; Pillow's own warns at another and refuses at the double of it.
+Image.MAX_IMAGE_PIXELS = None
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A file that was decoded once without complaint. Pixels are read when they are needed, not kept."""
+
+    file: Path
+    url: str
+
+    def open(self, max_side: int) -> Image.Image:
+        """The upright RGB picture, its longer side at most `max_side` pixels. Of an animation the first frame."""
+        with Image.open(self.file, formats=FORMATS) as image:
+            # JPEG decodes straight to a smaller size, which bounds memory.
+            image.draft("RGB", (max_side, max_side))
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+                upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
+            rgb = upright.convert("RGB")
+        rgb.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+        return rgb
+
+
+def check_picture(file: Path, url: str, max_pixels: int) -> PictureFile:
+    """Make sure that the file is a picture that can be decoded within `max_pixels`.
+
+    Raises:
+        InvalidInput: another format, too large, damaged, or a decompression bomb.
+    """
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise InvalidInput(
+                    "InputTooLarge",
+                    f"{url}: a picture of {width}x{height}; at most {max_pixels} pixels are accepted",
+                )
+            if min(width, height) < _SMALLEST_SIDE:
+                raise InvalidInput("InputUnusable", f"{url}: a picture of {width}x{height} shows nothing")
+            image.load()
+    except UnidentifiedImageError as error:
+        raise InvalidInput("InputUnusable", f"{url}: not a picture of a known format ({', '.join(FORMATS)})") from error
+    # Pillow's decoders raise these and more on damaged files.
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError) as error:
+        raise InvalidInput("InputUnusable", f"{url}: a damaged picture: {error}") from error
+    return PictureFile(file, url)

@@ -1,0 +1,76 @@
+"""Progress reports from a thread of their own, so that inference never waits for the network."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from mediatask_crds.podcontract import ProgressReport
+
+from .api import Api
+from .ending import JobFailure, Stopped, Superseded
+from .retry import NotNow
+from .signals import Stop
+
+log = logging.getLogger(__name__)
+
+INTERVAL_SECONDS = 0.5
+HEARTBEAT_SECONDS = 10.0
+"""A report even without news: its answer is how a job learns that its task was cancelled."""
+
+
+class Progress:
+    """Sends the latest state at most every `INTERVAL_SECONDS`. Use as a context manager around the work."""
+
+    def __init__(self, api: Api, attempt: int, stop: Stop) -> None:
+        self._api = api
+        self._attempt = attempt
+        self._stop = stop
+        self._step = "starting"
+        self._fraction = 0.0
+        self._news = threading.Event()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+
+    def report(self, step: str, fraction: float) -> None:
+        """Say how far the job is: `step` in snake_case, `fraction` 0..1. It never falls."""
+        if step != self._step:
+            log.info("%s", step)
+        self._step = step[:128]
+        self._fraction = max(self._fraction, min(fraction, 1.0))
+        self._news.set()
+
+    def __enter__(self) -> Progress:
+        self._news.set()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop reporting. The last report may still be under way; it says nothing that the result does not."""
+        self._done.set()
+        self._news.set()
+        self._thread.join(timeout=2 * INTERVAL_SECONDS)
+
+    def _run(self) -> None:
+        while not self._done.is_set():
+            self._news.wait(HEARTBEAT_SECONDS)
+            self._news.clear()
+            if self._done.is_set() or not self._send():
+                return
+            self._done.wait(INTERVAL_SECONDS)
+
+    def _send(self) -> bool:
+        """One report; False when there is no point in another."""
+        report = ProgressReport(attempt=self._attempt, progress=self._fraction, step=self._step)
+        try:
+            if self._api.progress(report).cancel:
+                self._stop.request(Stopped("Cancelled", "the task was cancelled"))
+                return False
+        except NotNow as error:
+            log.debug("progress not reported: %s", error)
+        except Superseded as reason:
+            self._stop.request(reason)
+            return False
+        except JobFailure as error:
+            log.warning("progress not reported: %s", error)
+        return True

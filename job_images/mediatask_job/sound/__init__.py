@@ -1,0 +1,11 @@
+"""Sound: everything here is float32 at `RATE`, mono as (n,), stereo as (2, n), full scale at 1.0."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+RATE = 48000
+"""Samples per second of everything that is mixed and encoded."""
+
+Samples = NDArray[np.float32]
