@@ -7,10 +7,11 @@ a name which changes its mind between check and use gains nothing.
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -56,21 +57,58 @@ def check_url(url: str, allow_networks: Sequence[str] = ()) -> Target:
         ForbiddenAddress: any of its addresses is private, loopback, link-local or otherwise special.
         Unresolvable: the name does not resolve.
     """
+    parts, host = _split(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    addresses = _resolve(host, port)
+    for address in addresses:
+        _check_address(host, address, allow_networks)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(parts.scheme, host, port, str(addresses[0]), path)
+
+
+def check_literal(url: str, allow_networks: Sequence[str] = ()) -> None:
+    """Check what a URL says by itself, without asking DNS: its form, and its address where it names one.
+
+    For a first answer to whoever sends the URL; whoever connects still has to use `check_url`.
+
+    Raises:
+        ValueError, ForbiddenAddress: as `check_url`.
+    """
+    parts, host = _split(url)
+    _ = parts.port  # raises ValueError for what is not a port
+    address = _literal(host)
+    if address is not None:
+        _check_address(host, address, allow_networks)
+
+
+def _split(url: str) -> tuple[SplitResult, str]:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"not an http or https URL: {url!r}")
     if parts.username is not None or parts.password is not None:
         raise ValueError("user info in a URL is not accepted")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    addresses = _resolve(parts.hostname, port)
+    return parts, parts.hostname
+
+
+def _check_address(host: str, address: Address, allow_networks: Sequence[str]) -> None:
     allowed = [ipaddress.ip_network(network) for network in allow_networks]
-    for address in addresses:
-        if not _public(address) and not any(
-            address.version == network.version and address in network for network in allowed
-        ):
-            raise ForbiddenAddress(f"{parts.hostname} leads to {address}, which is not a public address")
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.scheme, parts.hostname, port, str(addresses[0]), path)
+    if not _public(address) and not any(
+        address.version == network.version and address in network for network in allowed
+    ):
+        raise ForbiddenAddress(f"{host} leads to {address}, which is not a public address")
+
+
+def _literal(host: str) -> Address | None:
+    """The address a host part spells, also in the short, octal, hexadecimal and integer forms of IPv4."""
+    try:
+        return _unmapped(ipaddress.ip_address(host.partition("%")[0]))
+    except ValueError:
+        pass
+    try:
+        # Resolvers read 127.1, 0x7f.1 and 2130706433 this way, too.
+        return ipaddress.IPv4Address(socket.inet_aton(host)) if not re.search(r"\s", host) else None
+    except (OSError, ValueError):
+        return None
 
 
 def _resolve(host: str, port: int) -> list[Address]:

@@ -3,7 +3,8 @@
 Writer (operator) and reader (API) live side by side here, because the layout is theirs alone:
 
 - `mt:{ns}:task:<name>`     hash `rv`, `doc` (the resource without its task data), `keys` (the indexes it stands in)
-- `mt:{ns}:idx:<project>[:s=<phase>][:t=<type>]`  sorted set of names by creation time
+- `mt:{ns}:idx:<project>[:s=<phase>][:t=<type>]`  sorted set of names by creation time; `*` for all projects
+- `mt:{ns}:backlog:<type>:<priority>`  sorted set of the queued tasks' names
 - `mt:{ns}:names`           set of all names, for the rebuild
 - `mt:{ns}:events:<name>`   stream of a task's events, bounded
 - `mt:{ns}:fresh`           lives as long as an operator keeps the view current
@@ -30,6 +31,7 @@ FRESH_SECONDS = 15
 EVENTS_KEPT = 500
 EVENTS_TTL_SECONDS = 24 * 3600
 TOMBSTONE_SECONDS = 3600
+ALL_PROJECTS = "*"
 
 # KEYS: task hash, names set. ARGV: rv, name, score, doc ('' deletes), tombstone seconds, index keys...
 _WRITE = """
@@ -92,6 +94,8 @@ class RedisView:
         phase = (task.get("status") or {}).get("phase") or Phase.QUEUED
         spec = task["spec"]
         keys = list(self._indexes(spec["projectId"], phase, spec["taskType"]))
+        if phase == Phase.QUEUED:
+            keys.append(self._backlog(spec["taskType"], spec.get("priority", 5)))
         return await self._apply(meta, score, orjson.dumps(slim(task)), keys)
 
     async def remove(self, task: dict[str, Any]) -> bool:
@@ -141,14 +145,14 @@ class RedisView:
 
     async def list(
         self,
-        project: str,
+        project: str = ALL_PROJECTS,
         *,
         phase: str | None = None,
         task_type: str | None = None,
         offset: int = 0,
         limit: int = 20,
     ) -> tuple[list[dict[str, Any]], int]:
-        """A page of a project's tasks, newest first, and how many there are in all."""
+        """A page of the tasks of a project (or of all), newest first, and how many there are."""
         key = self._index(project, phase, task_type)
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.zrevrange(key, offset, offset + limit - 1)
@@ -159,6 +163,23 @@ class RedisView:
                 pipe.hget(f"{self._prefix}:task:{name.decode()}", "doc")
             docs = await pipe.execute()
         return [orjson.loads(doc) for doc in docs if doc], total
+
+    async def counts(
+        self, project: str, phases: Iterable[str], task_types: Iterable[str]
+    ) -> dict[tuple[str, str], int]:
+        """How many tasks of a project (or of all) are in each phase, by (phase, type)."""
+        pairs = [(phase, task_type) for phase in phases for task_type in task_types]
+        async with self._redis.pipeline(transaction=True) as pipe:
+            for phase, task_type in pairs:
+                pipe.zcard(self._index(project, phase, task_type))
+            return dict(zip(pairs, await pipe.execute(), strict=True))
+
+    async def queued(self, task_type: str, up_to_priority: int) -> int:
+        """How many tasks of a type wait that are at least as urgent (0 is most urgent)."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            for priority in range(up_to_priority + 1):
+                pipe.zcard(self._backlog(task_type, priority))
+            return sum(await pipe.execute())
 
     async def events(self, name: str, after: str = "0") -> AsyncIterator[tuple[str, str, dict[str, Any]]]:
         """A task's events after an id, as (id, type, data)."""
@@ -177,9 +198,13 @@ class RedisView:
         return bool(written)
 
     def _indexes(self, project: str, phase: str, task_type: str) -> Iterable[str]:
-        for by_phase in (None, phase):
-            for by_type in (None, task_type):
-                yield self._index(project, by_phase, by_type)
+        for scope in (project, ALL_PROJECTS):
+            for by_phase in (None, phase):
+                for by_type in (None, task_type):
+                    yield self._index(scope, by_phase, by_type)
+
+    def _backlog(self, task_type: str, priority: int) -> str:
+        return f"{self._prefix}:backlog:{task_type}:{priority}"
 
     def _index(self, project: str, phase: str | None, task_type: str | None) -> str:
         suffix = (f":s={phase}" if phase else "") + (f":t={task_type}" if task_type else "")
