@@ -19,11 +19,17 @@ LABEL_TYPE = f"{GROUP}/type"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGED_BY = "mediatask-operator"
 
+# A pod's task in full: the label of the same purpose is hashed for names longer than a label may be.
+ANNOTATION_TASK = f"{GROUP}/task-name"
+
 # The first answer to an idempotent submit and the hash of its body, kept with the task itself.
 ANNOTATION_IDEMPOTENCY_BODY = f"{GROUP}/idempotency-body-sha256"
 ANNOTATION_IDEMPOTENCY_ANSWER = f"{GROUP}/idempotency-answer"
 
 TOKEN_AUDIENCE = "mediatask"
+
+CONTAINER = "job"
+"""Name of the one container of a Job's pod."""
 
 # The field manager of the internal progress route: it owns status.progress and status.currentStep alone.
 PROGRESS_FIELD_MANAGER = "mediatask-progress"

@@ -1,0 +1,322 @@
+"""What became of an attempt: from its Job and pods to one verdict. Pure.
+
+The order of truth is the terminated container first, then the Job's conditions, then scheduling detail: the Job
+controller reports the end of a Job up to minutes late in a burst, while the pod's own state is there at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from mediatask_common.times import parse_time
+from mediatask_crds.names import CONTAINER
+from mediatask_crds.podcontract import ExitCode, TerminationMessage
+
+from .reasons import Reason
+
+Object = dict[str, Any]
+
+IMAGE_PULL_DEADLINE = timedelta(minutes=5)
+"""A registry that is down for longer fails the attempt, though the start deadline may be later."""
+LOST_AFTER = timedelta(seconds=60)
+"""A pod that is still there this long after it had to be gone is on a node that no longer answers."""
+_SIGNAL_BASE = 128
+_MESSAGE_LIMIT = 2048
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Deadlines of an attempt."""
+
+    start: timedelta
+    run: timedelta
+
+
+@dataclass(frozen=True)
+class Live:
+    """The attempt goes on."""
+
+    running: bool
+    reason: Reason
+    message: str = ""
+    pod_name: str | None = None
+    node: str | None = None
+    scheduled_at: str | None = None
+    started_at: str | None = None
+    look_again: datetime | None = None
+    """When a deadline has to be looked at, though nothing may have happened by then."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The attempt is over."""
+
+    reason: str
+    message: str
+    success: bool = False
+    counts: bool = True
+    """Whether it spends a retry."""
+    retryable: bool = True
+    """Whether another attempt may help."""
+    may_have_result: bool = True
+    """Whether its container ran, so that the store may hold a result whatever else happened."""
+    exit_code: int | None = None
+    pod_name: str | None = None
+    node: str | None = None
+    scheduled_at: str | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    said: TerminationMessage | None = None
+    """The container's last words, where they could be read."""
+
+
+_BY_EXIT_CODE: dict[int, tuple[Reason, bool, bool]] = {
+    # exit code: reason, counts, retryable
+    ExitCode.INVALID_INPUT: (Reason.INVALID_INPUT, True, False),
+    ExitCode.UNSAFE_CONTENT: (Reason.UNSAFE_CONTENT, True, False),
+    ExitCode.MODEL_MISSING: (Reason.MODEL_MISSING, True, False),
+    ExitCode.GPU_OUT_OF_MEMORY: (Reason.GPU_OUT_OF_MEMORY, True, False),
+    ExitCode.GPU_FAULT: (Reason.GPU_FAULT, True, True),
+    ExitCode.TEMPORARY: (Reason.TEMPORARY_FAILURE, True, True),
+    ExitCode.PREEMPTED: (Reason.PREEMPTED, False, True),
+}
+
+# Waiting reasons of a container that stand in the way of its start: how long each may last, which reason it ends
+# with, and whether another attempt may help.
+_BLOCKED: dict[str, tuple[timedelta, Reason, bool]] = {
+    "InvalidImageName": (timedelta(0), Reason.IMAGE_PULL_FAILED, False),
+    "ErrImageNeverPull": (timedelta(0), Reason.IMAGE_PULL_FAILED, False),
+    "ErrImagePull": (IMAGE_PULL_DEADLINE, Reason.IMAGE_PULL_FAILED, True),
+    "ImagePullBackOff": (IMAGE_PULL_DEADLINE, Reason.IMAGE_PULL_FAILED, True),
+    "ImageInspectError": (IMAGE_PULL_DEADLINE, Reason.IMAGE_PULL_FAILED, True),
+    "RegistryUnavailable": (IMAGE_PULL_DEADLINE, Reason.IMAGE_PULL_FAILED, True),
+    "CreateContainerConfigError": (IMAGE_PULL_DEADLINE, Reason.CONTAINER_CONFIG, True),
+    "CreateContainerError": (IMAGE_PULL_DEADLINE, Reason.CONTAINER_CONFIG, True),
+    "RunContainerError": (IMAGE_PULL_DEADLINE, Reason.CONTAINER_CONFIG, True),
+}
+
+
+_BY_POD_REASON: dict[str, tuple[Reason, bool]] = {
+    # status.reason of a pod that ended without its container having a say: reason, counts
+    "Evicted": (Reason.EVICTED, False),
+    "NodeLost": (Reason.NODE_LOST, False),
+    "NodeShutdown": (Reason.PREEMPTED, False),
+    "Shutdown": (Reason.PREEMPTED, False),
+    "Terminated": (Reason.PREEMPTED, False),
+    "Preempting": (Reason.PREEMPTED, False),
+    "DeadlineExceeded": (Reason.RUN_DEADLINE, True),
+}
+
+
+def judge(job: Object | None, pods: Sequence[Object], limits: Limits, now: datetime) -> Live | Ended:
+    """What an attempt's Job and pods say about it.
+
+    Args:
+        job: the Job as last seen; None when it does not exist.
+        pods: all pods of that Job; one that has been deleted carries `gone: true` and its last state.
+    """
+    ordered = sorted(pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
+    for pod in ordered:
+        if _exit_code(pod) == ExitCode.DONE:
+            return _container_end(pod)
+    if not ordered:
+        return _without_pod(job, limits, now)
+    newest = ordered[-1]
+    ended = _pod_end(newest, now)
+    if ended is None:
+        return _alive(newest, limits, now)
+    if ended.retryable and _disruption(newest) and job is not None and not _conditions(job) & {"Failed", "Complete"}:
+        return Live(False, Reason.REPLACING_POD, ended.message, pod_name=ended.pod_name, node=ended.node)
+    return ended
+
+
+def may_still_run(pod: Object, now: datetime) -> bool:
+    """Whether the pod's container may be running now or later; False also for one on a lost node."""
+    return _pod_end(pod, now) is None
+
+
+def _without_pod(job: Object | None, limits: Limits, now: datetime) -> Live | Ended:
+    if job is None or job["metadata"].get("deletionTimestamp"):
+        return Ended(Reason.JOB_DELETED, Reason.JOB_DELETED.sentence)
+    conditions = _conditions(job)
+    if conditions & {"Complete", "SuccessCriteriaMet"}:
+        return Ended(Reason.SUCCEEDED, "", success=True)
+    if conditions & {"Failed", "FailureTarget"}:
+        why = next(c for c in job["status"]["conditions"] if c["type"] in ("Failed", "FailureTarget"))
+        late = why.get("reason") == "DeadlineExceeded"
+        return Ended(Reason.RUN_DEADLINE if late else Reason.JOB_FAILED, _clip(why.get("message", "")))
+    deadline = parse_time(job["metadata"]["creationTimestamp"]) + limits.start
+    if now >= deadline:
+        return Ended(Reason.START_DEADLINE, "The Job controller created no pod in time.", may_have_result=False)
+    return Live(False, Reason.POD_PENDING, "The Job controller has not created the pod yet.", look_again=deadline)
+
+
+def _pod_end(pod: Object, now: datetime) -> Ended | None:
+    """How the pod ended; None while it has not."""
+    if _terminated(pod) is not None:
+        return _container_end(pod)
+    status, seen = pod.get("status", {}), _place(pod)
+    if status.get("phase") in ("Failed", "Succeeded"):
+        reason, counts = _BY_POD_REASON.get(status.get("reason", ""), (Reason.NODE_REFUSED, False))
+        return Ended(reason, _clip(status.get("message") or reason.sentence), counts=counts, **seen)
+    disruption = _disruption(pod)
+    if pod.get("gone"):
+        reason = Reason.PREEMPTED if disruption else Reason.POD_DELETED
+        return Ended(reason, _clip(disruption or reason.sentence), counts=not disruption, **seen)
+    deleted_by = pod["metadata"].get("deletionTimestamp")
+    if deleted_by and now >= parse_time(deleted_by) + LOST_AFTER:
+        return Ended(Reason.NODE_LOST, _clip(disruption or Reason.NODE_LOST.sentence), counts=False, **seen)
+    return None
+
+
+def _container_end(pod: Object) -> Ended:
+    """The fate that a terminated container's exit code tells."""
+    ended = _terminated(pod) or {}
+    code = ended.get("exitCode", 1)
+    said, words = _last_words(ended.get("message", ""))
+    seen = _place(pod) | {
+        "exit_code": code,
+        "started_at": ended.get("startedAt"),
+        "ended_at": ended.get("finishedAt"),
+        "said": said,
+    }
+    if code == ExitCode.DONE:
+        return Ended(Reason.SUCCEEDED, "", success=True, **seen)
+    reason, counts, retryable = _exit_class(code, ended.get("reason", ""))
+    disruption = _disruption(pod)
+    if disruption and retryable:
+        evicted = pod.get("status", {}).get("reason") == "Evicted"
+        reason, counts = (Reason.EVICTED if evicted else Reason.PREEMPTED), False
+    name: str = reason
+    if said is not None and said.error is not None:
+        words = said.error.message
+        if counts and re.fullmatch(r"[A-Z][A-Za-z0-9]{0,62}", said.error.code):
+            name = said.error.code
+    message = disruption or words or f"{reason.sentence} (exit code {code})"
+    return Ended(name, _clip(message), counts=counts, retryable=retryable, **seen)
+
+
+def _exit_class(code: int, container_reason: str) -> tuple[Reason, bool, bool]:
+    if code in _BY_EXIT_CODE:
+        return _BY_EXIT_CODE[code]
+    if container_reason == "OOMKilled":
+        return Reason.OUT_OF_MEMORY, True, True
+    return (Reason.KILLED if code > _SIGNAL_BASE else Reason.CONTAINER_FAILED), True, True
+
+
+def _alive(pod: Object, limits: Limits, now: datetime) -> Live | Ended:
+    seen = _place(pod)
+    state = _container(pod).get("state", {})
+    terminating = pod["metadata"].get("deletionTimestamp")
+    if "running" in state:
+        started = state["running"]["startedAt"]
+        deadline = parse_time(started) + limits.run
+        if now >= deadline:
+            return Ended(Reason.RUN_DEADLINE, _ran_out("ran", limits.run), started_at=started, **seen)
+        reason = Reason.POD_TERMINATING if terminating else Reason.RUNNING
+        look_again = parse_time(terminating) + LOST_AFTER if terminating else deadline
+        return Live(True, reason, started_at=started, look_again=min(look_again, deadline), **seen)
+    waiting = state.get("waiting", {})
+    since = parse_time(pod["metadata"]["creationTimestamp"])
+    scheduled = _condition(pod, "PodScheduled")
+    if waiting.get("reason") in _BLOCKED:
+        patience, end, retryable = _BLOCKED[waiting["reason"]]
+        message = f"{waiting['reason']}: {waiting.get('message', '')}"
+        reason = Reason.POD_STARTING
+    elif scheduled.get("status") == "True" or seen["node"]:
+        patience, end, retryable = limits.start, Reason.START_DEADLINE, True
+        message, reason = "", Reason.POD_STARTING
+    else:
+        unschedulable = scheduled.get("reason") == "Unschedulable"
+        patience, retryable = limits.start, True
+        end = Reason.UNSCHEDULABLE if unschedulable else Reason.START_DEADLINE
+        message = scheduled.get("message", "")
+        reason = Reason.UNSCHEDULABLE if unschedulable else Reason.POD_PENDING
+    deadline = since + min(patience, limits.start)
+    if now >= deadline:
+        waited = _clip(message or _ran_out("waited", limits.start))
+        return Ended(end, waited, retryable=retryable, may_have_result=False, **seen)
+    if terminating:
+        deadline = min(deadline, parse_time(terminating) + LOST_AFTER)
+    return Live(False, reason, _clip(message), look_again=deadline, **seen)
+
+
+def backoff(task_uid: str, number: int, failures: int) -> timedelta:
+    """The pause before an attempt: 2 s doubled per earlier failure of the round, at most 5 minutes.
+
+    The jitter of up to a fifth comes from the task and the attempt, so that a restarted operator finds the same.
+    """
+    digest = hashlib.sha256(f"{task_uid}/{number}".encode()).digest()
+    base = min(2.0 * 2 ** min(max(failures - 1, 0), 10), 300.0)
+    return timedelta(seconds=base * (1 + digest[0] / 255 / 5))
+
+
+# ---- reading a pod
+
+
+def _container(pod: Object) -> Object:
+    """The status of the job's container; empty before the kubelet has written one."""
+    statuses = pod.get("status", {}).get("containerStatuses") or []
+    found: Object = next((status for status in statuses if status.get("name") == CONTAINER), {})
+    return found
+
+
+def _terminated(pod: Object) -> Object | None:
+    state: Object | None = _container(pod).get("state", {}).get("terminated")
+    return state
+
+
+def _exit_code(pod: Object) -> int | None:
+    ended = _terminated(pod)
+    return None if ended is None else ended.get("exitCode")
+
+
+def _place(pod: Object) -> dict[str, Any]:
+    scheduled = _condition(pod, "PodScheduled")
+    return {
+        "pod_name": pod["metadata"]["name"],
+        "node": pod.get("spec", {}).get("nodeName"),
+        "scheduled_at": scheduled.get("lastTransitionTime") if scheduled.get("status") == "True" else None,
+    }
+
+
+def _condition(obj: Object, kind: str) -> Object:
+    conditions = obj.get("status", {}).get("conditions") or []
+    found: Object = next((condition for condition in conditions if condition["type"] == kind), {})
+    return found
+
+
+def _conditions(obj: Object) -> set[str]:
+    """Types of the conditions that hold."""
+    return {c["type"] for c in obj.get("status", {}).get("conditions") or [] if c["status"] == "True"}
+
+
+def _disruption(pod: Object) -> str:
+    """Why the pod had to leave its node; empty when it did not."""
+    condition = _condition(pod, "DisruptionTarget")
+    if condition.get("status") != "True":
+        return ""
+    return f"{condition.get('reason', 'DisruptionTarget')}: {condition.get('message', '')}"
+
+
+def _last_words(text: str) -> tuple[TerminationMessage | None, str]:
+    """The termination message as the contract has it, and as plain text where it is something else."""
+    try:
+        return TerminationMessage.model_validate_json(text), ""
+    except ValidationError:
+        return None, text.strip()
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= _MESSAGE_LIMIT else text[: _MESSAGE_LIMIT - 1] + "…"
+
+
+def _ran_out(what: str, limit: timedelta) -> str:
+    return f"It {what} for the allowed {limit.total_seconds():.0f} s."

@@ -1,0 +1,87 @@
+"""Every reason this operator writes, with a sentence each: in conditions, attempts, errors and Events.
+
+A job may name a more exact reason of its own in its termination message; it then replaces the one here.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A CamelCase reason whose `sentence` says what it means."""
+
+    sentence: str
+
+    def __new__(cls, value: str, sentence: str) -> Reason:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+    # Acceptance
+    ACCEPTED = "Accepted", "The request is valid and a class serves it."
+    INVALID_TASK_DATA = "InvalidTaskData", "The request is not valid for its task type; a corrected one is a new task."
+    CLASS_NOT_FOUND = "ClassNotFound", "No MediaTaskClass serves this task yet; it waits until one is created."
+    CLASS_NOT_FOR_TYPE = "ClassNotForType", "The named MediaTaskClass does not serve this task type."
+    OVERRIDE_NOT_ALLOWED = "OverrideNotAllowed", "The class does not allow one of the task's overrides."
+
+    # Waiting
+    QUEUED = "Queued", "Waiting for one of the class's slots."
+    WAITING_FOR_RETRY = "WaitingForRetry", "The last attempt failed; the next one starts after a pause."
+    STOPPING_OLD_JOB = "StoppingOldJob", "Waiting until the previous attempt's Job and pods are gone."
+    CANCELLING = "Cancelling", "Waiting until the cancelled Job and its pods are gone."
+    JOB_FORBIDDEN = "JobForbidden", "The API server does not let the Job be created (quota or permissions); trying on."
+
+    # A live attempt
+    JOB_CREATED = "JobCreated", "The attempt's Job exists."
+    POD_PENDING = "PodPending", "The Job exists; its pod has not been scheduled yet."
+    POD_STARTING = "PodStarting", "The pod is on its node; its container has not started yet."
+    RUNNING = "Running", "The container is running."
+    POD_TERMINATING = "PodTerminating", "The pod is being stopped."
+    REPLACING_POD = "ReplacingPod", "The pod was disrupted; the Job controller replaces it."
+    READING_RESULT = "ReadingResult", "The container has ended; its result is being checked in the artifact store."
+
+    # Ends of an attempt
+    SUCCEEDED = "Succeeded", "The container ended well and its media is in the store."
+    INVALID_INPUT = "InvalidInput", "The request or one of its inputs cannot be used."
+    UNSAFE_CONTENT = "UnsafeContent", "A content check refused the request or the result."
+    MODEL_MISSING = "ModelMissing", "The class's model or its licence is not there."
+    GPU_OUT_OF_MEMORY = "GpuOutOfMemory", "GPU memory ran out on the class's last rung."
+    GPU_FAULT = "GpuFault", "The GPU failed; another node may do."
+    TEMPORARY_FAILURE = "TemporaryFailure", "Something outside the job failed."
+    CONTAINER_FAILED = "ContainerFailed", "The container ended with an exit code that says no more."
+    KILLED = "Killed", "The container was killed by a signal."
+    OUT_OF_MEMORY = "OutOfMemory", "The container used more memory than its limit."
+    PREEMPTED = "Preempted", "The pod had to leave its node; costs no retry."
+    EVICTED = "Evicted", "The node evicted the pod; costs no retry."
+    NODE_LOST = "NodeLost", "The pod's node stopped answering; costs no retry."
+    NODE_REFUSED = "NodeRefused", "The node could not take the pod it was given; costs no retry."
+    POD_DELETED = "PodDeleted", "The pod was deleted before it ended."
+    JOB_DELETED = "JobDeleted", "The Job was deleted before it ended."
+    JOB_FAILED = "JobFailed", "The Job failed and no pod is left that says why."
+    JOB_REJECTED = "JobRejected", "The API server finds the Job invalid; the class or the overrides need correction."
+    UNSCHEDULABLE = "Unschedulable", "No node could take the pod within the start deadline."
+    IMAGE_PULL_FAILED = "ImagePullFailed", "The image could not be pulled."
+    CONTAINER_CONFIG = "ContainerConfigInvalid", "The container could not be set up on its node."
+    START_DEADLINE = "StartDeadlineExceeded", "The container had not started within the start deadline."
+    RUN_DEADLINE = "RunDeadlineExceeded", "The container ran longer than the run deadline."
+    NO_RESULT = "NoResult", "The container ended well but published no result."
+    RESULT_INVALID = "ResultInvalid", "The published result is not what the contract says."
+    ARTIFACT_MISSING = "ArtifactMissing", "A published file is not in the store."
+    ARTIFACT_MISMATCH = "ArtifactMismatch", "A published file is not what the job said it is."
+
+    # Ends of a task
+    COMPLETED = "Completed", "The media is in the store."
+    CANCELLED = "Cancelled", "Cancelled on request; nothing of it runs any more."
+    TOTAL_DEADLINE = "TotalDeadlineExceeded", "The task had not ended within its total deadline."
+    TOO_MANY_DISRUPTIONS = "TooManyDisruptions", "The task was disrupted so often that it is given up."
+    RETRY_REQUESTED = "RetryRequested", "Another round of attempts was asked for."
+
+    # Webhook
+    PENDING = "Pending", "The first try is about to be made."
+    DELIVERED = "Delivered", "The receiver accepted the webhook."
+    RETRYING = "Retrying", "The receiver has not accepted the webhook yet; trying on."
+    EXHAUSTED = "Exhausted", "Every try of the schedule failed."
+    RECEIVER_GONE = "ReceiverGone", "The receiver answered 410: it wants no more."
+    INVALID_URL = "InvalidUrl", "The callback URL cannot be called."
