@@ -12,7 +12,7 @@ from pathlib import Path
 from cluster.harness.errors import ClusterError
 
 DIES_WITH_PARENT = Path(__file__).with_name("dies_with_parent.py")
-STOP_SECONDS = 10
+STOP_SECONDS = 5
 LOG_TAIL_LINES = 5
 
 

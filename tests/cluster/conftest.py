@@ -1,0 +1,89 @@
+"""The cluster of a test session: the one of KUBECONFIG, else one of our own for as long as the session lasts."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.harness import Cluster, ClusterError, Options, build
+from cluster.harness.build import GO_MISSING, can_build, missing
+from cluster.harness.provided import Provided
+from cluster.harness.wait import wait_for
+from mediatask_common.kube import NAMESPACES, Kube, Resource
+
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
+NEEDS_BINARIES = {"binaries", "cluster"}
+
+build_error = pytest.StashKey[ClusterError]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Builds before the first test: the first build takes minutes, and no test's time limit should count them."""
+    wanted = any(NEEDS_BINARIES & set(getattr(item, "fixturenames", ())) for item in session.items)
+    if not wanted or session.config.option.collectonly or not missing() or not can_build():
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        try:
+            build()
+        except ClusterError as error:
+            session.config.stash[build_error] = error
+
+
+@pytest.fixture(scope="session")
+def binaries(request: pytest.FixtureRequest) -> None:
+    """The binaries of a cluster are there.
+
+    Without them and without Go the test is skipped; MEDIATASK_REQUIRE_CLUSTER=1, for CI, makes that a failure.
+    """
+    if (error := request.config.stash.get(build_error, None)) is not None:
+        pytest.fail(str(error), pytrace=False)
+    if missing():
+        if os.environ.get("MEDIATASK_REQUIRE_CLUSTER") == "1":
+            pytest.fail(f"a cluster is required: {GO_MISSING}", pytrace=False)
+        pytest.skip(f"no cluster: {GO_MISSING}")
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provided]:
+    """A ready cluster, with the administrator's rights. The logs of our own stay in pytest's temporary folder."""
+    if given := os.environ.get("KUBECONFIG"):
+        yield Provided(Path(given))
+        return
+    request.getfixturevalue("binaries")
+    with Cluster(tmp_path_factory.mktemp("cluster"), Options(node="kwok", audit=True)) as own:
+        yield Provided(own.kubeconfig, plays_stages=True, audit_log=own.audit_log)
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(cluster: Provided) -> Path:
+    """The administrator's kubeconfig."""
+    return cluster.kubeconfig
+
+
+@pytest.fixture
+def stages(cluster: Provided) -> None:
+    """Pods do what their annotations say."""
+    if not cluster.plays_stages:
+        pytest.skip("the pods of the cluster of KUBECONFIG are real: this test plays theirs")
+
+
+@pytest.fixture
+async def kube(kubeconfig: Path) -> AsyncIterator[Kube]:
+    """A client with the administrator's rights."""
+    async with await Kube.connect(kubeconfig) as client:
+        yield client
+
+
+@pytest.fixture
+async def namespace(kube: Kube) -> AsyncIterator[str]:
+    """A namespace of the test's own, in which pods can be made."""
+    name = f"test-{secrets.token_hex(4)}"
+    await kube.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    await wait_for(kube, SERVICE_ACCOUNTS, "default", lambda _: True, namespace=name)
+    yield name
+    await kube.delete(NAMESPACES, name)
