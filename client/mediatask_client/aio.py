@@ -1,0 +1,244 @@
+"""The asynchronous client: `Client`, method by method, for asyncio.
+
+async with AsyncClient() as client:
+    task = await client.submit("demo", "generate_image", {"prompt": "a lighthouse at dusk"})
+    (await client.wait(task.task_id)).raise_for_status()
+    await client.download(task.task_id, Path("lighthouse.jpg"))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from . import calls, files
+from .config import resolve
+from .errors import Unavailable, WaitTimeout, from_response
+from .models import Page, Submitted, Task
+from .pace import Pace
+from .transport import failure, options, unreachable
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """A connection to one service; see `Client` for what each method means and raises.
+
+    Args:
+        url, api_key: as `config.resolve` finds them when absent.
+        folder: state folder of a local mode to connect to.
+
+    Raises:
+        NotConfigured: no address or no key.
+
+    Every method raises a subclass of `APIError` when the service refuses, and `Unavailable` when it cannot be reached.
+    """
+
+    def __init__(self, url: str | None = None, api_key: str | None = None, folder: Path | None = None) -> None:
+        self.connection = resolve(url, api_key, folder)
+        self._http = httpx.AsyncClient(**options(self.connection))
+        # Media lies elsewhere and its address is signed: the API key must not travel there.
+        self._media = httpx.AsyncClient(**options(self.connection, with_key=False))
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+        await self._media.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def submit(
+        self,
+        project_id: str,
+        task_type: str,
+        task_data: Mapping[str, Any],
+        *,
+        priority: int | None = None,
+        callback_url: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        **extra: Any,
+    ) -> Submitted:
+        """Queue a task. Sent again after a lost connection, it stays one task.
+
+        Args:
+            idempotency_key: your own name for this request; the same key gives the same task, from any process.
+            extra: further fields of the request, as the service documents them.
+        """
+        call = calls.submit(
+            project_id,
+            task_type,
+            task_data,
+            priority=priority,
+            callback_url=callback_url,
+            metadata=metadata,
+            idempotency_key=idempotency_key,
+            extra=extra,
+        )
+        return await self._run(call)
+
+    async def get(self, task_id: str) -> Task:
+        """A task's state."""
+        return await self._run(calls.status(task_id))
+
+    async def page(
+        self,
+        project_id: str,
+        page: int = 1,
+        limit: int = 20,
+        *,
+        status: str | None = None,
+        task_type: str | None = None,
+    ) -> Page:
+        """One page of a project's tasks, newest first; `limit` is 100 at most."""
+        return await self._run(calls.page(project_id, page=page, limit=limit, status=status, task_type=task_type))
+
+    async def list(
+        self, project_id: str, *, status: str | None = None, task_type: str | None = None
+    ) -> AsyncIterator[Task]:
+        """All tasks of a project, newest first, fetched page by page; each once, also while new ones arrive."""
+        seen: set[str] = set()
+        number = 1
+        while True:
+            found = await self.page(project_id, number, 100, status=status, task_type=task_type)
+            for task in found.tasks:
+                if task.task_id not in seen:
+                    seen.add(task.task_id)
+                    yield task
+            if number >= found.pages:
+                return
+            number += 1
+
+    async def cancel(self, task_id: str) -> Task:
+        """Stop a queued or running task; its state right after, which may still be `processing`.
+
+        Raises:
+            Conflict: it has ended already.
+        """
+        return await self._run(calls.cancel(task_id)) or await self.get(task_id)
+
+    async def retry(self, task_id: str) -> Task:
+        """Another round of attempts for a failed or cancelled task, under the same id.
+
+        Raises:
+            Conflict: it is neither.
+        """
+        await self._run(calls.retry(task_id))
+        return await self.get(task_id)
+
+    async def follow(self, task_ids: Iterable[str], *, timeout: float | None = None) -> AsyncIterator[Task]:
+        """Each task now and whenever it changes, until all have ended.
+
+        Raises:
+            WaitTimeout: after `timeout` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        last: dict[str, Task | None] = dict.fromkeys(task_ids)
+        pace = Pace()
+        while True:
+            changed = False
+            for task_id, before in last.items():
+                if before and before.done:
+                    continue
+                task = await self.get(task_id)
+                if task != before:
+                    changed, last[task_id] = True, task
+                    yield task
+            if all(task and task.done for task in last.values()):
+                return
+            pause = pace.after(changed=changed)
+            if deadline is not None and time.monotonic() + pause > deadline:
+                raise WaitTimeout(f"not finished after {timeout:g} s; the work goes on, `mediatask watch` follows it")
+            await asyncio.sleep(pause)
+
+    async def wait(
+        self, task_id: str, *, timeout: float | None = None, on_change: Callable[[Task], None] | None = None
+    ) -> Task:
+        """The task once it has ended, however it ended (see `Task.raise_for_status`).
+
+        Raises:
+            WaitTimeout: after `timeout` seconds.
+        """
+        async for task in self.follow([task_id], timeout=timeout):
+            if on_change:
+                on_change(task)
+        return task
+
+    async def logs(self, task_id: str, *, follow: bool = False) -> AsyncIterator[str]:
+        """Lines of the latest attempt's log; with `follow`, as they come until the attempt ends."""
+        params = {"follow": "true"} if follow else {}
+        timeout = httpx.Timeout(10, read=None if follow else 60)
+        try:
+            async with self._http.stream("GET", calls.log_path(task_id), params=params, timeout=timeout) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise from_response(response)
+                async for line in response.aiter_lines():
+                    yield line
+        except httpx.TransportError as error:
+            raise unreachable(self.connection, error) from error
+
+    async def media_url(self, task_id: str) -> str:
+        """A fresh address of a completed task's media, good without a key for a limited time.
+
+        Raises:
+            Conflict: the task has not completed.
+        """
+        return await self._run(calls.media(task_id))
+
+    async def download(self, task_id: str, to: Path) -> Path:
+        """Write a completed task's media to a file, or into a folder; the path written is returned.
+
+        Raises:
+            Conflict: the task has not completed.
+        """
+        url = await self.media_url(task_id)
+        try:
+            async with self._media.stream("GET", url) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise from_response(response)
+                path = files.target(to, task_id, response)
+                with files.complete(path, response) as out:
+                    async for chunk in response.aiter_bytes():
+                        out.write(chunk)
+        except httpx.TransportError as error:
+            raise Unavailable(f"the download of {task_id} broke off ({error}): try again") from error
+        return path
+
+    async def task_types(self) -> Any:
+        """The catalogue of task types."""
+        return await self._run(calls.task_types())
+
+    async def task_type(self, name: str) -> dict[str, Any]:
+        """One task type: its JSON Schema, defaults and classes."""
+        return await self._run(calls.task_type(name))
+
+    async def _run(self, call: calls.Call[T]) -> T:
+        tries = 0
+        while True:
+            tries += 1
+            outcome: httpx.Response | httpx.TransportError
+            try:
+                outcome = await self._http.request(
+                    call.method, call.path, params=call.params, json=call.json, headers=call.headers
+                )
+                if not outcome.is_error:
+                    return call.read(outcome)
+            except httpx.TransportError as error:
+                outcome = error
+            pause = calls.delay(call, tries, outcome)
+            if pause is None:
+                raise failure(self.connection, outcome)
+            await asyncio.sleep(pause)

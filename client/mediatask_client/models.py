@@ -1,0 +1,103 @@
+"""What the service answers, typed. Fields it adds later are kept, too."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from mediatask_crds.task import Phase
+
+from .errors import TaskFailed
+
+
+class Answer(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+
+    def raw(self) -> dict[str, Any]:
+        """The answer as the service gave it, as JSON values."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+class Submitted(Answer):
+    """The answer to a submit."""
+
+    task_id: str
+    status: Phase
+    project_id: str
+    estimated_duration: float | None = None
+    """Seconds that such a task usually takes."""
+    queue_position: int | None = None
+    """1 is next."""
+    created_at: datetime | None = None
+
+
+class Media(Answer):
+    """What a completed task made."""
+
+    media_url: str | None = None
+    """Address of the media; signed and expiring, unless the store is public."""
+    payload_media_id: str | None = None
+    metadata: dict[str, Any] = {}
+
+
+class Task(Answer):
+    """A task's state."""
+
+    task_id: str
+    project_id: str
+    status: Phase
+    progress: float = 0.0
+    """0 to 1; never falls within an attempt."""
+    current_step: str | None = None
+    result: Media | None = None
+    error: str | dict[str, Any] | None = None
+    task_type: str | None = None
+    attempt: int | None = None
+    """Counts from 1."""
+    queue_position: int | None = None
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more happens without a retry."""
+        return self.status.terminal
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds from the start of the work to its end."""
+        if not (self.started_at and self.completed_at):
+            return None
+        return (self.completed_at - self.started_at).total_seconds()
+
+    @property
+    def why(self) -> str | None:
+        """Why it failed, in one line."""
+        if isinstance(self.error, dict):
+            return ": ".join(str(self.error[key]) for key in ("code", "message") if self.error.get(key))
+        return self.error
+
+    def raise_for_status(self) -> Task:
+        """Itself, unless it ended as failed or cancelled.
+
+        Raises:
+            TaskFailed: with the reason.
+        """
+        if self.status in (Phase.FAILED, Phase.CANCELLED):
+            raise TaskFailed(f"task {self.task_id} {self.status}" + (f": {self.why}" if self.why else ""))
+        return self
+
+
+class Page(Answer):
+    """One page of a project's tasks, newest first."""
+
+    tasks: list[Task]
+    total: int
+    page: int
+    limit: int
+    pages: int

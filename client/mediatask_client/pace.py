@@ -1,0 +1,19 @@
+"""How often a followed task is asked for: often while things move, seldom while they do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FASTEST = 0.3
+SLOWEST = 3.0
+
+
+@dataclass
+class Pace:
+    """Seconds until the next look; grows by a quarter with each look that shows nothing new."""
+
+    seconds: float = FASTEST
+
+    def after(self, *, changed: bool) -> float:
+        self.seconds = FASTEST if changed else min(self.seconds * 1.25, SLOWEST)
+        return self.seconds

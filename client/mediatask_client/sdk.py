@@ -1,0 +1,240 @@
+"""The synchronous client.
+
+with Client() as client:
+    task = client.submit("demo", "generate_image", {"prompt": "a lighthouse at dusk"})
+    client.wait(task.task_id).raise_for_status()
+    client.download(task.task_id, Path("lighthouse.jpg"))
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from . import calls, files
+from .config import resolve
+from .errors import Unavailable, WaitTimeout, from_response
+from .models import Page, Submitted, Task
+from .pace import Pace
+from .transport import failure, options, unreachable
+
+T = TypeVar("T")
+
+
+class Client:
+    """A connection to one service.
+
+    Args:
+        url, api_key: as `config.resolve` finds them when absent.
+        folder: state folder of a local mode to connect to.
+
+    Raises:
+        NotConfigured: no address or no key.
+
+    Every method raises a subclass of `APIError` when the service refuses, and `Unavailable` when it cannot be reached.
+    """
+
+    def __init__(self, url: str | None = None, api_key: str | None = None, folder: Path | None = None) -> None:
+        self.connection = resolve(url, api_key, folder)
+        self._http = httpx.Client(**options(self.connection))
+        # Media lies elsewhere and its address is signed: the API key must not travel there.
+        self._media = httpx.Client(**options(self.connection, with_key=False))
+
+    def close(self) -> None:
+        self._http.close()
+        self._media.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def submit(
+        self,
+        project_id: str,
+        task_type: str,
+        task_data: Mapping[str, Any],
+        *,
+        priority: int | None = None,
+        callback_url: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        **extra: Any,
+    ) -> Submitted:
+        """Queue a task. Sent again after a lost connection, it stays one task.
+
+        Args:
+            idempotency_key: your own name for this request; the same key gives the same task, from any process.
+            extra: further fields of the request, as the service documents them.
+        """
+        call = calls.submit(
+            project_id,
+            task_type,
+            task_data,
+            priority=priority,
+            callback_url=callback_url,
+            metadata=metadata,
+            idempotency_key=idempotency_key,
+            extra=extra,
+        )
+        return self._run(call)
+
+    def get(self, task_id: str) -> Task:
+        """A task's state."""
+        return self._run(calls.status(task_id))
+
+    def page(
+        self,
+        project_id: str,
+        page: int = 1,
+        limit: int = 20,
+        *,
+        status: str | None = None,
+        task_type: str | None = None,
+    ) -> Page:
+        """One page of a project's tasks, newest first; `limit` is 100 at most."""
+        return self._run(calls.page(project_id, page=page, limit=limit, status=status, task_type=task_type))
+
+    def list(self, project_id: str, *, status: str | None = None, task_type: str | None = None) -> Iterator[Task]:
+        """All tasks of a project, newest first, fetched page by page; each once, also while new ones arrive."""
+        seen: set[str] = set()
+        number = 1
+        while True:
+            found = self.page(project_id, number, 100, status=status, task_type=task_type)
+            for task in found.tasks:
+                if task.task_id not in seen:
+                    seen.add(task.task_id)
+                    yield task
+            if number >= found.pages:
+                return
+            number += 1
+
+    def cancel(self, task_id: str) -> Task:
+        """Stop a queued or running task; its state right after, which may still be `processing`.
+
+        Raises:
+            Conflict: it has ended already.
+        """
+        return self._run(calls.cancel(task_id)) or self.get(task_id)
+
+    def retry(self, task_id: str) -> Task:
+        """Another round of attempts for a failed or cancelled task, under the same id.
+
+        Raises:
+            Conflict: it is neither.
+        """
+        self._run(calls.retry(task_id))
+        return self.get(task_id)
+
+    def follow(self, task_ids: Iterable[str], *, timeout: float | None = None) -> Iterator[Task]:
+        """Each task now and whenever it changes, until all have ended.
+
+        Raises:
+            WaitTimeout: after `timeout` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        last: dict[str, Task | None] = dict.fromkeys(task_ids)
+        pace = Pace()
+        while True:
+            changed = False
+            for task_id, before in last.items():
+                if before and before.done:
+                    continue
+                task = self.get(task_id)
+                if task != before:
+                    changed, last[task_id] = True, task
+                    yield task
+            if all(task and task.done for task in last.values()):
+                return
+            pause = pace.after(changed=changed)
+            if deadline is not None and time.monotonic() + pause > deadline:
+                raise WaitTimeout(f"not finished after {timeout:g} s; the work goes on, `mediatask watch` follows it")
+            time.sleep(pause)
+
+    def wait(
+        self, task_id: str, *, timeout: float | None = None, on_change: Callable[[Task], None] | None = None
+    ) -> Task:
+        """The task once it has ended, however it ended (see `Task.raise_for_status`).
+
+        Raises:
+            WaitTimeout: after `timeout` seconds.
+        """
+        for task in self.follow([task_id], timeout=timeout):
+            if on_change:
+                on_change(task)
+        return task
+
+    def logs(self, task_id: str, *, follow: bool = False) -> Iterator[str]:
+        """Lines of the latest attempt's log; with `follow`, as they come until the attempt ends."""
+        params = {"follow": "true"} if follow else {}
+        timeout = httpx.Timeout(10, read=None if follow else 60)
+        try:
+            with self._http.stream("GET", calls.log_path(task_id), params=params, timeout=timeout) as response:
+                if response.is_error:
+                    response.read()
+                    raise from_response(response)
+                yield from response.iter_lines()
+        except httpx.TransportError as error:
+            raise unreachable(self.connection, error) from error
+
+    def media_url(self, task_id: str) -> str:
+        """A fresh address of a completed task's media, good without a key for a limited time.
+
+        Raises:
+            Conflict: the task has not completed.
+        """
+        return self._run(calls.media(task_id))
+
+    def download(self, task_id: str, to: Path) -> Path:
+        """Write a completed task's media to a file, or into a folder; the path written is returned.
+
+        Raises:
+            Conflict: the task has not completed.
+        """
+        url = self.media_url(task_id)
+        try:
+            with self._media.stream("GET", url) as response:
+                if response.is_error:
+                    response.read()
+                    raise from_response(response)
+                path = files.target(to, task_id, response)
+                with files.complete(path, response) as out:
+                    for chunk in response.iter_bytes():
+                        out.write(chunk)
+        except httpx.TransportError as error:
+            raise Unavailable(f"the download of {task_id} broke off ({error}): try again") from error
+        return path
+
+    def task_types(self) -> Any:
+        """The catalogue of task types."""
+        return self._run(calls.task_types())
+
+    def task_type(self, name: str) -> dict[str, Any]:
+        """One task type: its JSON Schema, defaults and classes."""
+        return self._run(calls.task_type(name))
+
+    def _run(self, call: calls.Call[T]) -> T:
+        tries = 0
+        while True:
+            tries += 1
+            outcome: httpx.Response | httpx.TransportError
+            try:
+                outcome = self._http.request(
+                    call.method, call.path, params=call.params, json=call.json, headers=call.headers
+                )
+                if not outcome.is_error:
+                    return call.read(outcome)
+            except httpx.TransportError as error:
+                outcome = error
+            pause = calls.delay(call, tries, outcome)
+            if pause is None:
+                raise failure(self.connection, outcome)
+            time.sleep(pause)
