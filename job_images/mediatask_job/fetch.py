@@ -10,13 +10,12 @@ from urllib.parse import urljoin
 
 import httpx
 
-from mediatask_common.netguard import ForbiddenAddress, Target, Unresolvable, check_url
+from mediatask_common.netguard import ForbiddenAddress, Unresolvable, check_url
 from mediatask_crds.podcontract import InputsPolicy
 
 from .ending import InvalidInput
 
 _REDIRECTS = 3
-_CHUNK = 64 * 1024
 
 
 class Unreachable(Exception):
@@ -61,25 +60,28 @@ def _follow(client: httpx.Client, url: str, file: Path, policy: InputsPolicy, ch
     deadline = time.monotonic() + policy.timeout_seconds
     here = url
     for _ in range(_REDIRECTS + 1):
-        target = _checked(here, url, policy)
+        address = _checked_address(here, url, policy)
         # Connect to the address that was checked; the name stays in Host, SNI and the certificate check.
-        pinned = httpx.URL(here).copy_with(host=target.address)
-        host = {"Host": httpx.URL(here).netloc.decode()}
-        with _get(client, pinned, host, {"sni_hostname": target.host}, deadline) as answer:
+        parsed = httpx.URL(here)
+        host = {"Host": parsed.netloc.decode()}
+        pinned = parsed.copy_with(host=address)
+        with _get(client, pinned, host, {"sni_hostname": parsed.raw_host.decode()}, deadline) as answer:
             if not answer.is_redirect:
                 return _store(answer, url, file, policy, deadline, check_stop)
             here = urljoin(here, answer.headers.get("Location", ""))
     raise Unreachable(f"more than {_REDIRECTS} redirects")
 
 
-def _checked(here: str, url: str, policy: InputsPolicy) -> Target:
+def _checked_address(here: str, url: str, policy: InputsPolicy) -> str:
+    """The address to connect to for `here`, which is `url` or a redirect from it."""
     try:
-        return check_url(here, policy.allow_networks)
+        httpx.URL(here)
+        return check_url(here, policy.allow_networks).address
     except ForbiddenAddress as error:
         raise InvalidInput("InputForbidden", f"{url}: {error}") from error
     except Unresolvable as error:
         raise Unreachable(str(error)) from error
-    except ValueError as error:
+    except (ValueError, httpx.InvalidURL) as error:
         raise InvalidInput("InvalidInputUrl", f"{url}: {error}") from error
 
 
@@ -93,7 +95,7 @@ def _get(
     try:
         with client.stream("GET", url, headers=headers, extensions=extensions, timeout=left) as answer:
             yield answer
-    except (httpx.TransportError, httpx.InvalidURL) as error:
+    except httpx.TransportError as error:
         raise _Later(f"{type(error).__name__}: {error}") from error
 
 
@@ -117,7 +119,8 @@ def _store(
         raise too_large
     size = 0
     with file.open("wb") as body:
-        for chunk in answer.iter_raw(_CHUNK):
+        # As it arrives: gathering larger chunks would let a dripping server hold the job past the deadline.
+        for chunk in answer.iter_raw():
             size += len(chunk)
             if size > policy.max_bytes:
                 raise too_large

@@ -9,7 +9,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from ..provenance import SOFTWARE, Source, append_to_mp4, xmp
+from ..provenance import Source, append_to_mp4, xmp
 from ..sound import RATE, Samples
 
 _AUDIO_BITS = 160_000
@@ -29,7 +29,6 @@ def save_film(
     # The index ahead of the data: a browser starts before it has everything.
     with av.open(str(file), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         container.metadata["title"] = description[:200]
-        container.metadata["encoder"] = SOFTWARE
         video = container.add_stream("libx264", rate=fps, options=_VIDEO_OPTIONS)
         video.width, video.height = size
         video.pix_fmt = "yuv420p"

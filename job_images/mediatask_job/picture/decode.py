@@ -11,6 +11,8 @@ from ..ending import InvalidInput
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 _SMALLEST_SIDE = 8
+_SCALABLE = ("L", "RGB", "RGBA")
+"""Modes whose pixels may be averaged; those of palettes may not."""
 
 # `check_picture` knows the limit of the class; Pillow's own warns at another and refuses at the double of it.
 Image.MAX_IMAGE_PIXELS = None
@@ -26,14 +28,19 @@ class PictureFile:
     def open(self, max_side: int) -> Image.Image:
         """The upright RGB picture, its longer side at most `max_side` pixels. Of an animation the first frame."""
         with Image.open(self.file, formats=FORMATS) as image:
-            # JPEG decodes straight to a smaller size, which bounds memory.
+            # JPEG decodes straight to a smaller size; the others shrink before anything else makes copies of them.
             image.draft("RGB", (max_side, max_side))
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-                upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
-            rgb = upright.convert("RGB")
-        rgb.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-        return rgb
+            small = image if image.mode in _SCALABLE else image.convert(_with_alpha(image))
+            small.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+            small.load()  # one that is small already is still unread, and the file closes here
+        upright = ImageOps.exif_transpose(small)
+        if upright.has_transparency_data:
+            upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
+        return upright.convert("RGB")
+
+
+def _with_alpha(image: Image.Image) -> str:
+    return "RGBA" if image.has_transparency_data else "RGB"
 
 
 def check_picture(file: Path, url: str, max_pixels: int) -> PictureFile:

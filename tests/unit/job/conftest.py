@@ -113,7 +113,7 @@ def _application(store: Store) -> web.Application:
                 await answer.write(b"x")
                 await asyncio.sleep(store.slow_input)
         if name.startswith("redirect/"):
-            raise web.HTTPFound(request.query["to"])
+            raise web.HTTPFound(request.query.get("to", request.path))
         file = store.folder / name
         return web.FileResponse(file) if file.is_file() else web.Response(status=404)
 
@@ -172,6 +172,7 @@ class Job:
     """A process of `python -m mediatask_job`."""
 
     def __init__(self, env: dict[str, str], folder: Path, setup: str) -> None:
+        self.folder = folder
         self._termination = Path(env["MEDIATASK_TERMINATION_LOG"])
         self._log = folder / "log"
         program = f"{setup}\nimport sys\nfrom mediatask_job.run import main\nsys.exit(main())"
@@ -179,10 +180,22 @@ class Job:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen([sys.executable, *command], env=env, stdout=log, stderr=log)
 
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
+        """Wait for a condition while the job runs."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.02)
+
     def wait(self, timeout: float = 120) -> Ended:
         code = self.process.wait(timeout)
         termination = self._termination.read_bytes()
-        return Ended(code, TerminationMessage.model_validate_json(termination), self._log.read_text(), termination)
+        return Ended(code, TerminationMessage.model_validate_json(termination), self.log, termination)
 
 
 Start = Callable[..., Job]

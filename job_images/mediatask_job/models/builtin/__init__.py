@@ -1,8 +1,7 @@
 """Models that need no weights from outside.
 
 `tiny-image` and `tiny-video` are real pipelines with random weights, built from their configurations on first use:
-all the code of a big model in seconds, without its sense. A model trained for this project is a folder in
-`assets/`, added here as `Packaged`.
+all the code of a big model in seconds, without its sense.
 """
 
 from __future__ import annotations
