@@ -1,0 +1,312 @@
+"""Create, update, patch and apply: the order in which an object is prepared, checked and stored.
+
+Everything here is synchronous: between reading the stored state and committing the new one no other request runs,
+so conditions on resourceVersion need no locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import admission, apply, cel, definitions, metadata, schema
+from .errors import (
+    ApiError,
+    already_exists,
+    bad_request,
+    invalid_value,
+    not_found,
+    unsupported_media_type,
+)
+from .lifecycle import Lifecycle
+from .objects import Object, clone, encode
+from .patch import json_patch, merge_patch, strategic_patch
+from .resources import Registry, Resource
+from .store import Collection, Entry, Key, Store
+from .structure import Structure
+from .views import to_storage, to_view
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCHES = ("application/apply-patch+yaml", "application/apply-patch+json")
+
+# A stored object may not be larger than etcd's default request.
+_SIZE_LIMIT = 1_572_864
+
+
+@dataclass
+class WriteOptions:
+    """Query parameters of a write. `warnings` collects what the answer's Warning headers say."""
+
+    manager: str = "unknown"
+    dry_run: bool = False
+    force: bool = False
+    field_validation: str = "Warn"
+    warnings: list[str] = field(default_factory=list)
+
+
+class Operations:
+    def __init__(self, store: Store, registry: Registry) -> None:
+        self.store = store
+        self.registry = registry
+        self.lifecycle = Lifecycle(store, registry)
+        for entry in list(store.collection(definitions.STORAGE).entries.values()):
+            self._serve(entry.object)
+        for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
+            self._ensure_namespace(name)
+        self.lifecycle.collect_at_start()
+
+    # --- reads
+
+    def collection(self, resource: Resource) -> Collection:
+        return self.store.collection(resource.storage_name)
+
+    def get(self, resource: Resource, key: Key) -> Entry:
+        entry = self.collection(resource).entries.get(key)
+        if entry is None:
+            raise not_found(resource.plural, resource.group, key.name)
+        return entry
+
+    # --- writes
+
+    def create(self, resource: Resource, namespace: str, obj: Any, options: WriteOptions) -> Entry:
+        metadata.check_identity(resource, obj, namespace)
+        if resource.namespaced:
+            self._check_namespace(namespace)
+        obj = to_storage(resource, obj)
+        metadata.prepare_create(resource, obj)
+        name = obj["metadata"].get("name", "")
+        key = Key(namespace, name)
+        collection = self.collection(resource)
+        if key in collection.entries:
+            raise already_exists(resource.plural, resource.group, name)
+        if resource.has_status:
+            obj.pop("status", None)
+        self._admit(resource, obj, None, options)
+        obj["metadata"]["managedFields"] = apply.updated(
+            None, obj, self._structure(resource), options.manager, resource.api_version, ""
+        )
+        return self._store_new(resource, key, obj, options)
+
+    def update(self, resource: Resource, key: Key, subresource: str, obj: Any, options: WriteOptions) -> Entry:
+        """PUT. Custom resources must say which version they replace; built-in kinds may replace any."""
+        old = self.get(resource, key)
+        metadata.check_identity(resource, obj, key.namespace)
+        if resource.is_custom and not obj["metadata"].get("resourceVersion"):
+            error = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+            metadata.raise_if_any(resource, obj, [error])
+        return self._replace(resource, key, subresource, old, to_storage(resource, obj), options)
+
+    def patch(
+        self, resource: Resource, key: Key, subresource: str, content_type: str, patch: Any, options: WriteOptions
+    ) -> Entry:
+        old = self.get(resource, key)
+        change = _patcher(resource, content_type)
+        shown = to_view(resource, old.object)
+        new = change(shown, patch)
+        metadata.check_identity(resource, new, key.namespace)
+        # Structures that the patch left alone are shared with the stored object, which must never change.
+        return self._replace(resource, key, subresource, old, to_storage(resource, clone(new)), options)
+
+    def apply(self, resource: Resource, key: Key, subresource: str, config: Any, options: WriteOptions) -> Entry:
+        """Server-side apply; creates the object when it does not exist."""
+        if not isinstance(config, dict) or not config.get("kind") or not config.get("apiVersion"):
+            raise bad_request("an apply configuration needs apiVersion and kind")
+        given = metadata.check_identity(resource, config, key.namespace)
+        if "managedFields" in given:
+            raise bad_request("metadata.managedFields must be nil")
+        if given.setdefault("name", key.name) != key.name:
+            raise bad_request(
+                f"the name of the object ({given['name']}) does not match the name on the URL ({key.name})"
+            )
+        config = to_storage(resource, config)
+        self._check_unknown_fields(resource, config, options)
+        live = self.collection(resource).entries.get(key)
+        if live is None and subresource:
+            raise not_found(resource.plural, resource.group, key.name)
+        if not subresource:
+            config.pop("status", None) if resource.has_status else None
+        merged = apply.applied(
+            live.object if live else None,
+            config,
+            self._structure(resource),
+            options.manager,
+            resource.api_version,
+            subresource,
+            force=options.force,
+        )
+        managed = merged["metadata"].pop("managedFields")
+        if live is None:
+            return self._create_applied(resource, key, config, managed, options)
+        merged = clone({**live.object, **merged})
+        if given.get("resourceVersion"):
+            merged["metadata"]["resourceVersion"] = given["resourceVersion"]
+        return self._replace(resource, key, subresource, live, merged, options, managed)
+
+    def _create_applied(
+        self, resource: Resource, key: Key, config: Object, managed: list[Object], options: WriteOptions
+    ) -> Entry:
+        if resource.namespaced:
+            self._check_namespace(key.namespace)
+        if config["metadata"].get("uid"):
+            raise ApiError(409, "Conflict", f'{resource.plural} "{key.name}" not found: uid precondition failed')
+        obj = clone(config)
+        metadata.prepare_create(resource, obj)
+        self._admit(resource, obj, None, options)
+        obj["metadata"]["managedFields"] = managed
+        return self._store_new(resource, key, obj, options)
+
+    # --- the common path
+
+    def _store_new(self, resource: Resource, key: Key, obj: Object, options: WriteOptions) -> Entry:
+        if options.dry_run:
+            return Entry(obj, encode(obj))
+        entry = self.store.put(self.collection(resource), key, obj)
+        self._after_write(resource, entry)
+        if resource.storage_name == "namespaces":
+            self._ensure_service_account(key.name)
+        return entry
+
+    def _replace(
+        self,
+        resource: Resource,
+        key: Key,
+        subresource: str,
+        old_entry: Entry,
+        new: Object,
+        options: WriteOptions,
+        managed: list[Object] | None = None,
+    ) -> Entry:
+        """Store `new` in place of `old`, restricted to what the subresource may change."""
+        old = old_entry.object
+        metadata.prepare_update(resource, new, old)
+        new = _restricted(resource, subresource, old, new)
+        self._admit(resource, new, old, options)
+        if managed is None:
+            managed = apply.updated(
+                old, new, self._structure(resource), options.manager, resource.api_version, subresource
+            )
+        new["metadata"].pop("managedFields", None)
+        if managed:
+            new["metadata"]["managedFields"] = managed
+        if new == old:
+            return old_entry
+        if "generation" in new["metadata"] and _desire(resource, new) != _desire(resource, old):
+            new["metadata"]["generation"] = old["metadata"]["generation"] + 1
+        if options.dry_run:
+            return Entry(new, encode(new))
+        collection = self.collection(resource)
+        if self.lifecycle.is_over(new):
+            return self.lifecycle.purge(collection, key, new)
+        entry = self.store.put(collection, key, new)
+        self._after_write(resource, entry)
+        return entry
+
+    def _admit(self, resource: Resource, obj: Object, old: Object | None, options: WriteOptions) -> None:
+        """Prune, set defaults and check, all in place. Raises ApiError 422 with every problem found."""
+        errors = metadata.validate_metadata(resource, obj, old)
+        if resource.schema is not None:
+            self._check_unknown_fields(resource, obj, options)
+            schema.set_defaults(obj, resource.schema)
+            violations = list(schema.validate(obj, resource.schema, "", schema.MISSING if old is None else old))
+            errors += violations
+            # Rules assume well-formed values, as in the real server they wait until the schema is content.
+            if not violations:
+                errors += cel.check(obj, resource.rules, old)
+        elif resource.storage_name == definitions.STORAGE:
+            definitions.set_definition_defaults(obj)
+            errors += definitions.definition_errors(obj)
+        else:
+            admission.set_builtin_defaults(resource.storage_name, obj, old)
+            errors += admission.builtin_errors(resource.storage_name, obj, old)
+            if resource.storage_name == "pods" and old is None:
+                self._check_service_account(obj)
+        metadata.raise_if_any(resource, obj, errors)
+        if len(encode(obj)) > _SIZE_LIMIT:
+            raise ApiError(413, "RequestEntityTooLarge", "etcdserver: request is too large")
+
+    def _check_unknown_fields(self, resource: Resource, obj: Object, options: WriteOptions) -> None:
+        """Prune what the schema does not know; say so as `fieldValidation` asks."""
+        if resource.schema is None:
+            return
+        unknown = [f'unknown field "{path}"' for path in schema.prune(obj, resource.schema)]
+        if unknown and options.field_validation == "Strict":
+            message = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+            raise bad_request(f"{message}strict decoding error: {', '.join(unknown)}")
+        if options.field_validation == "Warn":
+            options.warnings += [text for text in unknown if text not in options.warnings]
+
+    @staticmethod
+    def _structure(resource: Resource) -> Structure:
+        return Structure(resource.schema)
+
+    def _after_write(self, resource: Resource, entry: Entry) -> None:
+        self.lifecycle.after_write(entry.object)
+        if resource.storage_name == definitions.STORAGE:
+            self._serve(entry.object)
+
+    def _serve(self, definition: Object) -> None:
+        self.registry.drop(definition["spec"]["group"], definition["spec"]["names"]["plural"])
+        for resource in definitions.resources_of(definition):
+            self.registry.add(resource)
+
+    # --- what must exist
+
+    def _check_namespace(self, namespace: str) -> None:
+        entry = self.store.collection("namespaces").entries.get(Key("", namespace))
+        if entry is None:
+            raise not_found("namespaces", "", namespace)
+        if entry.object["metadata"].get("deletionTimestamp"):
+            message = f"unable to create new content in namespace {namespace} because it is being terminated"
+            raise ApiError(403, "Forbidden", message)
+
+    def _check_service_account(self, pod: Object) -> None:
+        namespace, name = pod["metadata"]["namespace"], pod["spec"]["serviceAccountName"]
+        if Key(namespace, name) not in self.store.collection("serviceaccounts").entries:
+            message = (
+                f'pods "{pod["metadata"].get("name", "")}" is forbidden: error looking up service account '
+                f'{namespace}/{name}: serviceaccount "{name}" not found'
+            )
+            raise ApiError(403, "Forbidden", message)
+
+    def _ensure_namespace(self, name: str) -> None:
+        resource = self.registry.get("", "v1", "namespaces")
+        if Key("", name) not in self.collection(resource).entries:
+            self.create(resource, "", {"metadata": {"name": name}}, WriteOptions(manager="kube-apiserver"))
+
+    def _ensure_service_account(self, namespace: str) -> None:
+        resource = self.registry.get("", "v1", "serviceaccounts")
+        options = WriteOptions(manager="kube-controller-manager")
+        self.create(resource, namespace, {"metadata": {"name": "default"}}, options)
+
+
+def _restricted(resource: Resource, subresource: str, old: Object, new: Object) -> Object:
+    """`/status` changes the status alone; the object itself changes all but the status."""
+    if not resource.has_status:
+        return new
+    if subresource == "status":
+        part = {name: value for name, value in old.items() if name != "status"}
+        if new.get("status") is not None:
+            part["status"] = new["status"]
+        return {**part, "metadata": dict(old["metadata"])}
+    part = {name: value for name, value in new.items() if name != "status"}
+    return {**part, "status": old["status"]} if "status" in old else part
+
+
+def _desire(resource: Resource, obj: Object) -> Object:
+    """What a change of generation is about: all but metadata and status."""
+    hidden = ("metadata", "status") if resource.has_status else ("metadata",)
+    return {name: value for name, value in obj.items() if name not in hidden}
+
+
+def _patcher(resource: Resource, content_type: str) -> Callable[[Object, Any], Any]:
+    if content_type == JSON_PATCH:
+        return json_patch
+    if content_type == MERGE_PATCH:
+        return merge_patch
+    if content_type == STRATEGIC_PATCH and not resource.is_custom:
+        return lambda target, patch: strategic_patch(target, patch, Structure(None))
+    accepted = [JSON_PATCH, MERGE_PATCH, *APPLY_PATCHES]
+    raise unsupported_media_type(accepted if resource.is_custom else [*accepted, STRATEGIC_PATCH])
