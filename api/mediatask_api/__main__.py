@@ -1,0 +1,5 @@
+"""`python -m mediatask_api`."""
+
+from .main import main
+
+main()

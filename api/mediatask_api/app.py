@@ -1,0 +1,62 @@
+"""The two FastAPI apps: the public one for callers, the internal one for Job pods."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+
+from mediatask_common.store.file import FileStore
+
+from .auth import KeyGuard
+from .body import BodyLimit
+from .errors import install_handlers
+from .metrics import Measured
+from .routes import internal, monitoring, projects, store_files, task_types, tasks, workers
+from .routes.openapi import document
+from .services import Services
+
+DESCRIPTION = """
+GPU media jobs: submit a task, follow its status, get the media and a signed webhook.
+
+Every call but `/api/v1/health*` and `/metrics` needs an API key in `X-API-Key`. Errors are RFC 9457 problem documents
+that name each faulty field. `Idempotency-Key` makes a submit safe to repeat.
+"""
+
+
+def public_app(services: Services) -> FastAPI:
+    """The app for callers (port 8001)."""
+    app = FastAPI(title="MediaTask", version=version("mediatask"), description=DESCRIPTION, redoc_url=None)
+    for module in (tasks, projects, workers, task_types, monitoring):
+        app.include_router(module.router)
+    app.include_router(monitoring.metrics_router)
+    if isinstance(services.store, FileStore):
+        app.include_router(store_files.downloads(services.store))
+
+    def openapi() -> dict[str, Any]:
+        return document(app, services.settings.public_url)
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    _equip(app, services, "public")
+    return app
+
+
+def internal_app(services: Services) -> FastAPI:
+    """The app for Job pods (port 8002); never behind the ingress."""
+    app = FastAPI(title="MediaTask internal routes", openapi_url=None)
+    app.include_router(internal.router)
+    if isinstance(services.store, FileStore):
+        app.include_router(store_files.uploads(services.store))
+    _equip(app, services, "internal")
+    return app
+
+
+def _equip(app: FastAPI, services: Services, listener: str) -> None:
+    app.state.services = services
+    install_handlers(app)
+    # Added last, runs first: measured is everything, and no body is read for callers without a key.
+    app.add_middleware(BodyLimit)
+    if listener == "public":
+        app.add_middleware(KeyGuard, keys=services.keys)
+    app.add_middleware(Measured, metrics=services.metrics, listener=listener)

@@ -1,0 +1,138 @@
+"""One error class and one form of it on the wire: RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from mediatask_common.kube import KubeError
+from mediatask_common.logging import get_logger
+
+log = get_logger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+
+
+class ApiError(Exception):
+    """An answer with a status >= 400.
+
+    Attributes:
+        status: HTTP status code.
+        code: what went wrong, in words joined by hyphens; the end of the problem's `type`.
+        detail: a sentence about this very case.
+        errors: `{"loc": [...], "msg": ...}` for each faulty field.
+        headers: further response headers.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[dict[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+
+def invalid(detail: str, errors: Sequence[dict[str, Any]]) -> ApiError:
+    """400: the request cannot be understood or is not allowed by its schema."""
+    return ApiError(400, "invalid-request", detail, errors=errors)
+
+
+def invalid_field(loc: Sequence[str | int], msg: str) -> ApiError:
+    """400 about one field."""
+    return invalid(f"{'.'.join(map(str, loc))}: {msg}", [{"loc": list(loc), "msg": msg}])
+
+
+def invalid_model(error: ValidationError, *prefix: str | int) -> ApiError:
+    """400 from what pydantic found, each fault with its place."""
+    errors: list[dict[str, Any]] = [
+        {"loc": [*prefix, *found["loc"]], "msg": _message(found)} for found in error.errors(include_url=False)
+    ]
+    first = errors[0]
+    place = ".".join(str(part) for part in first["loc"][1:])
+    return invalid(f"{place}: {first['msg']}" if place else first["msg"], errors)
+
+
+def _message(found: Mapping[str, Any]) -> str:
+    if found["type"] == "extra_forbidden":
+        return "unknown field"
+    return str(found["msg"]).removeprefix("Value error, ")
+
+
+def from_kube(error: KubeError) -> ApiError:
+    """What a refusal of the API server means to a caller of REST."""
+    if error.unavailable or error.status in (409, 410):  # a list that grew too old, a write that always collides
+        seconds = max(1, round(error.retry_after or RETRY_AFTER_SECONDS))
+        return ApiError(
+            503,
+            "kubernetes-unavailable",
+            "The Kubernetes API server does not answer now; nothing was lost, try again.",
+            headers={"Retry-After": str(seconds)},
+        )
+    if error.status in (400, 422):
+        return invalid(error.message, [{"loc": ["body"], "msg": error.message}])
+    return ApiError(500, "kubernetes-refused", "The Kubernetes API server refused this service's request.")
+
+
+def problem(error: ApiError, instance: str) -> Response:
+    """The response of an error."""
+    document: dict[str, Any] = {
+        "type": f"urn:mediatask:problem:{error.code}",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": error.detail,
+        "instance": instance,
+        "errors": error.errors,
+    }
+    return Response(
+        orjson.dumps(document),
+        status_code=error.status,
+        media_type=PROBLEM_JSON,
+        headers={"Cache-Control": "no-store", **error.headers},
+    )
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Let every failure of the app leave as a problem document."""
+
+    @app.exception_handler(ApiError)
+    async def api_error(request: Request, error: ApiError) -> Response:
+        return problem(error, request.url.path)
+
+    @app.exception_handler(KubeError)
+    async def kube_error(request: Request, error: KubeError) -> Response:
+        log.warning("kubernetes refused", path=request.url.path, error=str(error))
+        return problem(from_kube(error), request.url.path)
+
+    @app.exception_handler(RequestValidationError)
+    async def request_invalid(request: Request, error: RequestValidationError) -> Response:
+        errors = [{"loc": list(found["loc"]), "msg": _message(found)} for found in error.errors()]
+        detail = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in errors)
+        return problem(invalid(detail, errors), request.url.path)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+        told = ApiError(error.status_code, code, str(error.detail), headers=error.headers)
+        return problem(told, request.url.path)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error("unexpected failure", path=request.url.path, exc_info=error)
+        return problem(ApiError(500, "internal", "An unexpected failure of this service."), request.url.path)

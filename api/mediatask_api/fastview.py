@@ -1,0 +1,57 @@
+"""Redis as a convenience: asked only while it answers and an operator keeps it current."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from mediatask_common.logging import get_logger
+from mediatask_common.redisview import RedisError, RedisView
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 1.0
+"""Longest wait for one answer."""
+PAUSE_SECONDS = 5.0
+"""Redis is left alone for this long after it failed, so that no request after the first one waits for it."""
+FRESHNESS_SECONDS = 1.0
+"""How long a reading of the freshness key is trusted; the key itself lives 15 s."""
+
+
+class FastView:
+    """A RedisView that never raises: what it cannot tell is None, and Kubernetes is asked instead."""
+
+    def __init__(self, view: RedisView | None) -> None:
+        self._view = view
+        self._away_until = 0.0
+        self._fresh = False
+        self._fresh_until = 0.0
+
+    async def ask(self, question: Callable[[RedisView], Awaitable[T]]) -> T | None:
+        """Read, while the view is current; None when it is not, or Redis is away."""
+        return await self._try(question) if await self._is_fresh() else None
+
+    async def tell(self, news: Callable[[RedisView], Awaitable[object]]) -> None:
+        """Write, best effort."""
+        await self._try(news)
+
+    async def _is_fresh(self) -> bool:
+        if time.monotonic() >= self._fresh_until:
+            self._fresh = bool(await self._try(lambda view: view.fresh()))
+            self._fresh_until = time.monotonic() + FRESHNESS_SECONDS
+        return self._fresh
+
+    async def _try(self, call: Callable[[RedisView], Awaitable[T]]) -> T | None:
+        if self._view is None or time.monotonic() < self._away_until:
+            return None
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await call(self._view)
+        except (RedisError, OSError) as error:  # TimeoutError is an OSError
+            self._away_until = time.monotonic() + PAUSE_SECONDS
+            log.warning("redis is away, reading from Kubernetes", error=repr(error))
+            return None

@@ -1,0 +1,33 @@
+"""Answers kept for a moment: many callers at once ask once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
+
+V = TypeVar("V")
+
+
+class Memo(Generic[V]):
+    """Results of a coroutine by key. Failures are not kept; concurrent callers share one call."""
+
+    def __init__(self, seconds: float, size: int = 4096) -> None:
+        self._seconds = seconds
+        self._size = size
+        self._entries: dict[Hashable, tuple[float, asyncio.Task[V]]] = {}
+
+    async def get(self, key: Hashable, make: Callable[[], Coroutine[Any, Any, V]]) -> V:
+        """The kept result, or that of `make()`. Raises what it raises."""
+        entry = self._entries.pop(key, None)
+        if entry is None or entry[0] <= time.monotonic() or _failed(entry[1]):
+            entry = (time.monotonic() + self._seconds, asyncio.create_task(make()))
+        self._entries[key] = entry  # at the end: the entry used longest ago is the first to go
+        while len(self._entries) > self._size:
+            self._entries.pop(next(iter(self._entries)))
+        return await asyncio.shield(entry[1])
+
+
+def _failed(task: asyncio.Task[Any]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)

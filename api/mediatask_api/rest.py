@@ -1,0 +1,133 @@
+"""Between REST and the resource: pure translations, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mediatask_common.kube import Object
+from mediatask_crds.names import API_VERSION, LABEL_PROJECT, LABEL_TYPE, label_value
+from mediatask_crds.task import Phase
+
+from .schemas import ArtifactAnswer, ErrorAnswer, ResultAnswer, SubmitAnswer, SubmitRequest, TaskAnswer
+
+WAITING_STEP = "waiting_in_queue"
+CANCELLING_STEP = "cancelling"
+COMPLETED_STEP = "upload_complete"
+
+Sign = Callable[[str], str]
+"""The download URL of an artifact's key."""
+
+
+def to_resource(request: SubmitRequest, name: str, namespace: str, annotations: dict[str, str]) -> Object:
+    """The MediaTask of a validated submit."""
+    spec: Object = {
+        "projectId": request.project_id,
+        "taskType": request.task_type,
+        # An explicit null says the same as an absent field, which is the only form the CRD knows.
+        "taskData": {key: value for key, value in request.task_data.items() if value is not None},
+        "priority": request.priority,
+    }
+    if request.callback_url is not None:
+        spec["callback"] = {"url": request.callback_url}
+    if request.metadata:
+        spec["metadata"] = request.metadata
+    labels = {LABEL_PROJECT: label_value(request.project_id), LABEL_TYPE: label_value(request.task_type)}
+    metadata = {"name": name, "namespace": namespace, "labels": labels, "annotations": annotations}
+    return {"apiVersion": API_VERSION, "kind": "MediaTask", "metadata": metadata, "spec": spec}
+
+
+def phase_of(task: Object) -> Phase:
+    """The status word: what the operator wrote, or `queued` as soon as a retry is asked for."""
+    phase = Phase((task.get("status") or {}).get("phase") or Phase.QUEUED)
+    if retry_pending(task) and phase in (Phase.FAILED, Phase.CANCELLED):
+        return Phase.QUEUED
+    return phase
+
+
+def retry_pending(task: Object) -> bool:
+    """Whether a retry was asked for that the operator has not taken up yet."""
+    asked: int = task["spec"].get("retryRequest", 0)
+    working_on: int = (task.get("status") or {}).get("round", 0)
+    return asked > working_on
+
+
+def to_answer(task: Object, sign: Sign) -> TaskAnswer:
+    """The status answer of a resource, whole or as the Redis view keeps it."""
+    spec, phase = task["spec"], phase_of(task)
+    # What an earlier round left behind is not the state of the one that was just asked for.
+    status: Object = {} if phase is Phase.QUEUED and retry_pending(task) else task.get("status") or {}
+    attempt = (task.get("status") or {}).get("attempt", 0)
+    queue = status.get("queue") or {}
+    return TaskAnswer(
+        task_id=task["metadata"]["name"],
+        project_id=spec["projectId"],
+        task_type=spec["taskType"],
+        status=phase,
+        progress=_progress(phase, status),
+        current_step=_step(phase, status, cancelling=spec.get("cancel", False)),
+        result=_result(status["result"], sign) if phase is Phase.COMPLETED and status.get("result") else None,
+        error=_error(status["error"]) if status.get("error") else None,
+        created_at=task["metadata"]["creationTimestamp"],
+        started_at=status.get("startedAt"),
+        completed_at=status.get("completedAt") if phase.terminal else None,
+        attempt=attempt,
+        priority=spec.get("priority", 5),
+        metadata=spec.get("metadata", {}),
+        queue_position=queue.get("position") if phase is Phase.QUEUED else None,
+        estimated_start=queue.get("estimatedStart") if phase is Phase.QUEUED else None,
+        timings=status.get("timings") or {},
+    )
+
+
+def submit_answer(
+    task_id: str, project: str, *, estimated_duration: int, queue_position: int, created_at: str
+) -> SubmitAnswer:
+    """The answer to a submit or retry."""
+    return SubmitAnswer(
+        task_id=task_id,
+        status="queued",
+        project_id=project,
+        estimated_duration=estimated_duration,
+        queue_position=queue_position,
+        created_at=created_at,
+    )
+
+
+def _progress(phase: Phase, status: Object) -> float:
+    if phase is Phase.COMPLETED:
+        return 1.0
+    return 0.0 if phase is Phase.QUEUED else status.get("progress") or 0.0
+
+
+def _step(phase: Phase, status: Object, *, cancelling: bool) -> str | None:
+    if phase is Phase.COMPLETED:
+        return COMPLETED_STEP
+    if cancelling and not phase.terminal:
+        return CANCELLING_STEP
+    return WAITING_STEP if phase is Phase.QUEUED else status.get("currentStep")
+
+
+def _error(error: Object) -> ErrorAnswer:
+    return ErrorAnswer(code=error["code"], message=error["message"], retryable=error.get("retryable", False))
+
+
+def _result(result: Object, sign: Sign) -> ResultAnswer:
+    artifacts = [
+        ArtifactAnswer(
+            name=artifact["name"],
+            url=sign(artifact["key"]),
+            bytes=artifact["bytes"],
+            sha256=artifact["sha256"],
+            content_type=artifact["contentType"],
+        )
+        for artifact in result.get("artifacts") or []
+    ]
+    metadata: dict[str, Any] = result.get("metadata") or {}
+    return ResultAnswer(
+        # The URL in the status was signed when the task ended; that signature may be over.
+        media_url=artifacts[0].url if artifacts else result.get("mediaUrl"),
+        payload_media_id=result.get("payloadMediaId"),
+        metadata=metadata,
+        artifacts=artifacts,
+    )

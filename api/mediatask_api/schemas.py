@@ -1,0 +1,306 @@
+"""What REST callers send and get. The shapes of the platform's quickstart are binding: none is renamed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mediatask_crds.task import Phase, ProjectId
+
+Number = Annotated[float, Field(ge=0, le=1)]
+
+
+class Rest(BaseModel):
+    """Base of all shapes."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class SubmitRequest(Rest):
+    """A task to be done."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "project_id": "detective_series_001",
+                    "task_type": "generate_video",
+                    "task_data": {
+                        "storyboard_images": ["https://example.com/frame1.jpg", "https://example.com/frame2.jpg"],
+                        "scene_description": "Detective enters the dark alley",
+                        "camera_angle": "wide_shot",
+                        "lighting": "noir_dramatic",
+                        "character_positions": ["detective_center"],
+                        "audio_cues": ["footsteps", "rain_ambience"],
+                    },
+                    "priority": 1,
+                    "callback_url": "https://main-app.com/api/webhooks/task-complete",
+                    "metadata": {
+                        "user_id": "user123",
+                        "agent_id": "video_generation_agent",
+                        "scene_id": "scene_005",
+                    },
+                }
+            ]
+        }
+    )
+
+    project_id: ProjectId
+    """Project the task belongs to; `test_project` is the isolated one for prompt tests."""
+    task_type: Annotated[str, Field(min_length=1, max_length=63)]
+    """Kind of work; `GET /task-types` lists them."""
+    task_data: dict[str, Any]
+    """The request itself; `GET /task-types/{type}` has its schema."""
+    priority: Annotated[int, Field(ge=0, le=9)] = 5
+    """0 is most urgent, 9 least."""
+    callback_url: Annotated[str, Field(max_length=2048, pattern=r"^https?://\S+$")] | None = None
+    """Receiver of the signed webhook that tells the end."""
+    metadata: Annotated[dict[str, Any], Field(max_length=64)] | None = None
+    """Free-form values, echoed in status answers and in the webhook."""
+
+
+class SubmitAnswer(Rest):
+    """The task is accepted."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "task_id": "5f0c2d0e-7a43-5c0b-9d2e-0c9a6f9f5b1e",
+                    "status": "queued",
+                    "project_id": "detective_series_001",
+                    "estimated_duration": 300,
+                    "queue_position": 2,
+                    "created_at": "2025-09-24T10:30:00Z",
+                }
+            ]
+        }
+    )
+
+    task_id: str
+    """Name of the task, here and in Kubernetes."""
+    status: Literal["queued"]
+    project_id: str
+    estimated_duration: int
+    """Seconds such a task usually runs: the median of recent ones, else the type's estimate."""
+    queue_position: int
+    """1 is next."""
+    created_at: str
+    """RFC 3339, UTC."""
+
+
+class ArtifactAnswer(Rest):
+    """One of the files that a task made."""
+
+    name: str
+    url: str
+    """Public where the store is, else signed and expiring."""
+    bytes: int
+    sha256: str
+    content_type: str
+
+
+class ResultAnswer(Rest):
+    """What a task made."""
+
+    media_url: str | None
+    """URL of the media: public where the store is, else signed anew for each answer and expiring."""
+    payload_media_id: str | None
+    """Id of the media in PayloadCMS, once registered."""
+    metadata: dict[str, Any]
+    """Facts about the media and how it was made."""
+    artifacts: list[ArtifactAnswer]
+    """All files; the first one is the media."""
+
+
+class ErrorAnswer(Rest):
+    """Why a task failed."""
+
+    code: str
+    """CamelCase reason."""
+    message: str
+    retryable: bool
+    """Whether a retry may help."""
+
+
+class TaskAnswer(Rest):
+    """A task's state."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "task_id": "5f0c2d0e-7a43-5c0b-9d2e-0c9a6f9f5b1e",
+                    "project_id": "detective_series_001",
+                    "task_type": "generate_video",
+                    "status": "completed",
+                    "progress": 1.0,
+                    "current_step": "upload_complete",
+                    "result": {
+                        "media_url": "https://r2.cloudflare.com/bucket/detective_series_001/video_abc123.mp4",
+                        "payload_media_id": "64f1b2c3a8d9e0f1",
+                        "metadata": {"duration": 7.0, "resolution": "1920x1080", "file_size": 15728640, "fps": 24},
+                        "artifacts": [],
+                    },
+                    "error": None,
+                    "created_at": "2025-09-24T10:30:00Z",
+                    "started_at": "2025-09-24T10:30:15Z",
+                    "completed_at": "2025-09-24T10:35:30Z",
+                    "attempt": 1,
+                    "priority": 1,
+                    "metadata": {"user_id": "user123"},
+                    "queue_position": None,
+                    "estimated_start": None,
+                    "timings": {"queued": 0.4, "infer": 281.0, "total": 315.0},
+                }
+            ]
+        }
+    )
+
+    task_id: str
+    project_id: str
+    task_type: str
+    status: Phase
+    progress: Number
+    """0 to 1; never falls within an attempt."""
+    current_step: str | None
+    """What is being done, for example `rendering_video`."""
+    result: ResultAnswer | None
+    error: ErrorAnswer | None
+    created_at: str
+    started_at: str | None
+    completed_at: str | None
+    attempt: int
+    """Number of the current attempt; 0 before the first."""
+    priority: int
+    metadata: dict[str, Any]
+    """As submitted."""
+    queue_position: int | None
+    """Place in the queue while queued; 1 is next."""
+    estimated_start: str | None
+    """When a slot is expected to be free."""
+    timings: dict[str, float]
+    """Seconds by stage."""
+
+
+class TaskPage(Rest):
+    """One page of a project's tasks, newest first."""
+
+    tasks: list[TaskAnswer]
+    total: int
+    """Tasks that match, on all pages."""
+    page: int
+    limit: int
+    pages: int
+
+
+class WorkerAnswer(Rest):
+    """A live Job pod, or a GPU that waits for one."""
+
+    worker_id: str
+    worker_type: str
+    """MediaTaskClass of the pod's task; `gpu` for a free slot."""
+    status: Literal["busy", "starting", "idle"]
+    current_task_id: str | None
+    """Task it works on, where the key may see that."""
+    gpu_utilization: float
+    """1.0 when GPUs are assigned to it, else 0.0: assignment, not a measurement of the device."""
+    memory_usage: int | None
+    """Bytes; null, because no measurement reaches this service."""
+    tasks_completed: int
+    """0: a worker lives for one task."""
+    last_heartbeat: str | None
+    """Last sign of life of its node, else the start of its pod."""
+
+
+class WorkersAnswer(Rest):
+    """All workers."""
+
+    workers: list[WorkerAnswer]
+    total_workers: int
+    active_workers: int
+    gpu_utilization: float
+    """Share of the nodes' GPUs that are assigned to tasks."""
+
+
+class TaskTypeAnswer(Rest):
+    """A kind of work."""
+
+    name: str
+    summary: str
+    media: str
+    """What the result is: image, video, audio or json."""
+    typical_seconds: int
+    default_class: str | None
+    """MediaTaskClass that runs it."""
+    classes: list[str]
+    """All MediaTaskClasses for it."""
+
+
+class TaskTypeDetail(TaskTypeAnswer):
+    """A kind of work and the form of its `task_data`."""
+
+    schema_: Annotated[dict[str, Any], Field(serialization_alias="schema")]
+    """JSON Schema 2020-12 of `task_data`."""
+    defaults: dict[str, Any]
+    """Values of the fields that are left out."""
+
+
+class CheckAnswer(Rest):
+    """One dependency."""
+
+    status: Literal["ok", "failed", "disabled"]
+    latency_ms: float | None = None
+    message: str | None = None
+
+
+class HealthAnswer(Rest):
+    """State of the service."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    """`degraded`: everything works, but slower or with parts missing; `unhealthy`: Kubernetes is away."""
+    version: str
+    checks: dict[str, CheckAnswer]
+
+
+class StatsAnswer(Rest):
+    """Counts of tasks in the projects of the key."""
+
+    total: int
+    by_status: dict[str, int]
+    by_type: dict[str, dict[str, int]]
+    """Counts by status for each type."""
+
+
+class Fault(Rest):
+    """A faulty field."""
+
+    loc: list[str | int]
+    msg: str
+
+
+class Problem(Rest):
+    """RFC 9457 problem document."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:mediatask:problem:invalid-request",
+                    "title": "Bad Request",
+                    "status": 400,
+                    "detail": "task_data.scene_description: Field required",
+                    "instance": "/api/v1/tasks/submit",
+                    "errors": [{"loc": ["body", "task_data", "scene_description"], "msg": "Field required"}],
+                }
+            ]
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[Fault]

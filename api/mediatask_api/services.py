@@ -1,0 +1,78 @@
+"""What the routes work with, opened once for both listeners."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from mediatask_common.kube import Kube
+from mediatask_common.redisview import RedisView
+from mediatask_common.store import ArtifactStore, open_store
+
+from .fastview import FastView
+from .health import Health
+from .keys import KeyRing
+from .metrics import Metrics
+from .podauth import PodAuth
+from .progress import ProgressWriter
+from .reader import TaskReader
+from .service import TaskService
+from .settings import ApiSettings
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that lives as long as the process."""
+
+    settings: ApiSettings
+    kube: Kube
+    store: ArtifactStore
+    keys: KeyRing
+    reader: TaskReader
+    tasks: TaskService
+    pods: PodAuth
+    progress: ProgressWriter
+    health: Health
+    metrics: Metrics
+
+
+@asynccontextmanager
+async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
+    """Connect to what the settings name. Nothing is asked yet: Kubernetes and Redis may come up later."""
+    keys = KeyRing(settings.api_keys_file)
+    store = open_store(settings.store)
+    view = RedisView.open(settings.redis_url, settings.namespace) if settings.redis_url else None
+    async with await Kube.connect(settings.kubeconfig) as kube:
+        fast = FastView(view)
+        reader = TaskReader(kube, fast, settings.namespace)
+        progress = ProgressWriter(kube, reader, fast, settings.namespace)
+        try:
+            yield Services(
+                settings=settings,
+                kube=kube,
+                store=store,
+                keys=keys,
+                reader=reader,
+                tasks=TaskService(settings, kube, reader, store),
+                pods=PodAuth(kube, settings.namespace),
+                progress=progress,
+                health=Health(kube, settings.namespace, view, store),
+                metrics=Metrics(),
+            )
+        finally:
+            await progress.close()
+            if view is not None:
+                await view.close()
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Ctx = Annotated[Services, Depends(_services)]
+"""The services of the app that answers."""
