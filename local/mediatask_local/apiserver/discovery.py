@@ -8,8 +8,8 @@ from .resources import Registry, Resource
 
 AGGREGATED_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _STATUS_VERBS = ["get", "patch", "update"]
-_SUBRESOURCE_VERBS = {"log": ["get"], "token": ["create"], "finalize": ["update"]}
-_SUBRESOURCE_KINDS = {"token": "TokenRequest"}
+_SUBRESOURCE_VERBS = {"log": ["get"], "binding": ["create"], "token": ["create"], "finalize": ["update"]}
+_SUBRESOURCE_KINDS = {"token": "TokenRequest", "binding": "Binding"}
 
 
 def wants_aggregated(accept: str) -> bool:

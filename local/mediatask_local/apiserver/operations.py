@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import admission, apply, cel, definitions, metadata, schema
+from .binding import bound
 from .errors import (
     ApiError,
     already_exists,
@@ -158,6 +159,11 @@ class Operations:
         obj["metadata"]["managedFields"] = managed
         return self._store_new(resource, key, obj, options)
 
+    def bind(self, resource: Resource, key: Key, binding: Any, options: WriteOptions) -> Entry:
+        """Assign a pod to a node."""
+        pod = self.get(resource, key)
+        return self._replace(resource, key, "binding", pod, bound(pod.object, binding), options)
+
     # --- the common path
 
     def _store_new(self, resource: Resource, key: Key, obj: Object, options: WriteOptions) -> Entry:
@@ -284,7 +290,7 @@ class Operations:
 
 def _restricted(resource: Resource, subresource: str, old: Object, new: Object) -> Object:
     """`/status` changes the status alone; the object itself changes all but the status."""
-    if not resource.has_status:
+    if not resource.has_status or subresource == "binding":
         return new
     if subresource == "status":
         part = {name: value for name, value in old.items() if name != "status"}

@@ -86,7 +86,7 @@ _RBAC = "rbac.authorization.k8s.io"
 BUILTIN = (
     _cluster("", "v1", "namespaces", "Namespace", "ns", "status finalize"),
     _cluster("", "v1", "nodes", "Node", "no", "status"),
-    _builtin("", "v1", "pods", "Pod", "po", "status log"),
+    _builtin("", "v1", "pods", "Pod", "po", "status log binding"),
     _builtin("", "v1", "events", "Event", "ev"),
     _builtin("", "v1", "configmaps", "ConfigMap", "cm"),
     _builtin("", "v1", "secrets", "Secret"),

@@ -118,6 +118,8 @@ class ApiServer:
         key = Key(target.namespace or "" if resource.namespaced else "", target.name)
         if target.subresource == "token":
             return await self._serve_token_request(request, key)
+        if target.subresource == "binding":
+            return await self._serve_binding(request, resource, key)
         return await self._serve_object(request, resource, key, target.subresource)
 
     def _serve_document(self, request: web.BaseRequest, parts: list[str]) -> web.Response:
@@ -162,6 +164,12 @@ class ApiServer:
             raise method_not_allowed()
         body = await _body(request)
         return _json(self._tokens.request(key.namespace, key.name, body if isinstance(body, dict) else {}), 201)
+
+    async def _serve_binding(self, request: web.BaseRequest, resource: Resource, key: Key) -> web.Response:
+        if request.method != "POST":
+            raise method_not_allowed()
+        self._operations.bind(resource, key, await _body(request), _write_options(request))
+        return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
 
     async def _serve_collection(
         self, request: web.BaseRequest, resource: Resource, namespace: str | None

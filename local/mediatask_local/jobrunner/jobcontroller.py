@@ -16,6 +16,8 @@ from .jobs import Plan, decide, is_finished
 from .podstate import TRACKING_FINALIZER, owner_uid
 
 COMPONENT = "job-controller"
+MANAGER = "kubernetes.io/job-controller"
+"""`spec.managedBy` of Jobs that are ours."""
 
 
 class JobController:
@@ -37,11 +39,9 @@ class JobController:
         for pod in pods:
             if owner_uid(pod) != uid:
                 await self._release(pod)
-        if (
-            job is None
-            or job["spec"].get("managedBy", "kubernetes.io/job-controller") != "kubernetes.io/job-controller"
-        ):
+        if job is None or job["spec"].get("managedBy", MANAGER) != MANAGER:
             return None
+        mine = [pod for pod in pods if owner_uid(pod) == uid]
         return await self._carry_out(job, decide(job, mine, utcnow()))
 
     async def _carry_out(self, job: Object, plan: Plan) -> float | None:

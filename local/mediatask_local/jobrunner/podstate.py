@@ -28,7 +28,9 @@ def is_deleting(obj: Object) -> bool:
 
 
 def node_of(pod: Object) -> str | None:
-    return pod["spec"].get("nodeName")
+    """Name of the node the pod is bound to."""
+    name: str | None = pod["spec"].get("nodeName")
+    return name
 
 
 def container_of(pod: Object) -> Object:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from mediatask_common.kube import PODS, Kube, KubeError, Object
 from mediatask_common.logging import get_logger
@@ -89,7 +89,6 @@ class PodWorker:
             except Unsupported as error:
                 waiting = "CreateContainerConfigError"
                 await self._hang(waiting, str(error))
-                raise
             await self.write(await self._with_gpus(mounts, variables))
         except Stopped:
             message = "The pod was stopped before its container could start."
@@ -105,7 +104,7 @@ class PodWorker:
                 await self._stopping.wait()
         await self._hang("ImagePullBackOff", refusal)
 
-    async def _hang(self, reason: str, message: str) -> None:
+    async def _hang(self, reason: str, message: str) -> NoReturn:
         """Wait for the end with a reason on show. Raises Stopped."""
         self._event("Failed", message, warning=True)
         await self.write(podstatus.waiting(self._pod, utcnow(), reason, message))
@@ -132,11 +131,9 @@ class PodWorker:
         namespace, name = key_of(self._pod)
         annotation = {"metadata": {"annotations": {LOG_ANNOTATION: str(self._folder.log)}}}
         patch = self._persist(lambda: self._machine.kube.patch(PODS, name, annotation, namespace))
-        annotated, *lives = await self._unless_stopped(
-            asyncio.gather(patch, *(self._first_token(file) for file in mounts.tokens))
-        )
-        self._pod = annotated
-        self._machine.observe(annotated)
+        first_tokens = asyncio.gather(*(self._first_token(file) for file in mounts.tokens))
+        self._pod, lives = await self._unless_stopped(asyncio.gather(patch, first_tokens))
+        self._machine.observe(self._pod)
         return [
             asyncio.create_task(tokens.keep_fresh(self._machine.kube, self._pod, file, after))
             for file, after in zip(mounts.tokens, lives, strict=True)
