@@ -162,7 +162,14 @@ class Operations:
     def bind(self, resource: Resource, key: Key, binding: Any, options: WriteOptions) -> Entry:
         """Assign a pod to a node."""
         pod = self.get(resource, key)
-        return self._replace(resource, key, "binding", pod, bound(pod.object, binding), options)
+        new = bound(pod.object, binding)
+        if options.dry_run:
+            return Entry(new, encode(new))
+        metadata.prepare_update(resource, new, pod.object)
+        # Admission is for what people may change; a pod's node is not among it.
+        entry = self.store.put(self.collection(resource), key, new)
+        self._after_write(resource, entry)
+        return entry
 
     # --- the common path
 
@@ -290,7 +297,7 @@ class Operations:
 
 def _restricted(resource: Resource, subresource: str, old: Object, new: Object) -> Object:
     """`/status` changes the status alone; the object itself changes all but the status."""
-    if not resource.has_status or subresource == "binding":
+    if not resource.has_status:
         return new
     if subresource == "status":
         part = {name: value for name, value in old.items() if name != "status"}

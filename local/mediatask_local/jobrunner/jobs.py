@@ -89,12 +89,15 @@ def decide(job: Object, pods: list[Object], now: datetime) -> Plan:
     delete = tuple(pod for pod in live if stopping and not is_deleting(pod))
     create, wait = (0, None) if stopping else _missing(spec, ends, pods, live, now)
 
-    status: Object = {
+    counts = {
         "active": sum(not is_deleting(pod) for pod in live) + create,
-        "ready": sum(is_true(pod, "Ready") and not is_deleting(pod) for pod in live),
-        "terminating": sum(is_deleting(pod) for pod in live),
         "succeeded": ends.succeeded,
         "failed": ends.failed,
+    }
+    status: Object = {
+        **{name: count for name, count in counts.items() if count},
+        "ready": sum(is_true(pod, "Ready") and not is_deleting(pod) for pod in live),
+        "terminating": sum(is_deleting(pod) for pod in live),
         "uncountedTerminatedPods": _uncounted(ends),
         "conditions": conditions,
     }
