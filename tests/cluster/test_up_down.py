@@ -133,8 +133,14 @@ def test_nothing_survives_a_harness_that_was_killed(tmp_path: Path) -> None:
         process.wait()
         wait_until(lambda: processes_of(directory) == [])
     # What it left in its folder is no obstacle for the next one, which starts from nothing.
-    with up(directory, "--node", "none"):
+    with up(directory, "--node", "none") as process:
         assert answers(directory)
+        process.kill()
+        process.wait()
+        wait_until(lambda: processes_of(directory) == [])
+    # Without a next one, `down` takes away all but the logs.
+    assert harness("down", "--dir", directory).returncode == 0
+    assert [path.name for path in directory.iterdir()] == ["logs"]
 
 
 def test_a_second_cluster_in_the_same_folder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
@@ -169,6 +175,17 @@ def test_a_folder_that_others_can_read_is_refused(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "mode 0700" in refused.stderr
     assert list(directory.iterdir()) == []
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
+    directory = tmp_path / "home"
+    (directory / "logs").mkdir(parents=True)
+    directory.chmod(0o700)
+    (directory / "thesis.txt").touch()
+    refused = harness("up", "--dir", directory)
+    assert refused.returncode == 1
+    assert "holds other things (thesis.txt)" in refused.stderr
+    assert {path.name for path in directory.iterdir()} == {"logs", "thesis.txt"}
 
 
 @pytest.mark.slow

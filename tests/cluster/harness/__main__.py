@@ -113,8 +113,10 @@ def _up(arguments: argparse.Namespace) -> None:
 
 def _down(arguments: argparse.Namespace) -> None:
     directory = arguments.dir or _default_dir()
-    if not RunDir(directory).stop_holder():
+    rundir = RunDir(directory)
+    if not rundir.stop_holder():
         _report(f"no cluster runs in {directory}")
+        rundir.sweep()
 
 
 def _report(line: str) -> None:

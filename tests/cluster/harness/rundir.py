@@ -38,32 +38,22 @@ class RunDir:
         """Makes the folder this process's own and empties it: every start is a new cluster.
 
         Raises:
-            ClusterError: another cluster runs in it, or others can read or write it.
+            ClusterError: another cluster runs in it, others can read or write it, or it is used for something else.
         """
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        about = self.path.stat()
-        # The default lies in a folder where anybody may have made it first.
-        if about.st_uid != os.getuid() or about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise ClusterError(f"{self.path} must be yours alone (mode 0700): it will hold keys")
-        lock = self._lock_file.open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise ClusterError(
-                f"a cluster runs in {self.path}: take it `down` first, or choose another --dir"
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        self._lock = lock
+        self._acquire()
         self._remove_cluster()
         shutil.rmtree(self.logs, ignore_errors=True)
         self.logs.mkdir()
         self.state.mkdir(mode=0o700)
 
+    def sweep(self) -> None:
+        """Removes what a killed harness left in the folder; its logs stay."""
+        if self._lock_file.exists():
+            self._acquire()
+            self.release(keep_logs=True)
+
     def release(self, *, keep_logs: bool) -> None:
-        """Removes what `take` and the cluster made, and the folder, if nothing else is in it.
+        """Removes what `take` and the cluster made, and the folder, if no logs stay in it.
 
         Does nothing when this process does not hold the folder: it may be somebody else's.
         """
@@ -74,7 +64,7 @@ class RunDir:
             shutil.rmtree(self.logs, ignore_errors=True)
         # Last, so that whoever waits for the lock finds the rest gone.
         self._lock_file.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # not empty: logs, or what the user put there
+        with contextlib.suppress(OSError):  # not empty
             self.path.rmdir()
         self._lock.close()
         self._lock = None
@@ -95,6 +85,31 @@ class RunDir:
                 raise ClusterError(f"process {holder} still holds {self.path} after {seconds:.0f} s")
             time.sleep(0.1)
         return asked
+
+    def _acquire(self) -> None:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        about = self.path.stat()
+        # The default lies in a folder where anybody may have made it first.
+        if about.st_uid != os.getuid() or about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ClusterError(f"{self.path} must be yours alone (mode 0700): it will hold keys")
+        # Emptying a folder is safe only where nothing but a cluster can have been.
+        ours = {self.kubeconfig, self.logs, self.state, self._lock_file}
+        if others := [path.name for path in self.path.iterdir() if path not in ours]:
+            raise ClusterError(
+                f"{self.path} holds other things ({', '.join(sorted(others)[:3])}): choose an empty folder"
+            )
+        lock = self._lock_file.open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise ClusterError(
+                f"a cluster runs in {self.path}: take it `down` first, or choose another --dir"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._lock = lock
 
     def _holder(self) -> int | None:
         try:
