@@ -9,24 +9,27 @@ from .errors import (
     Conflict,
     InvalidRequest,
     MediaTaskError,
+    NotCompleted,
     NotConfigured,
     NotFound,
     TaskFailed,
     Unavailable,
     WaitTimeout,
 )
-from .models import Media, Page, Submitted, Task
+from .models import Artifact, Media, Page, Submitted, Task
 from .sdk import Client
 
 __all__ = [
     "APIError",
     "AccessDenied",
+    "Artifact",
     "AsyncClient",
     "Client",
     "Conflict",
     "InvalidRequest",
     "Media",
     "MediaTaskError",
+    "NotCompleted",
     "NotConfigured",
     "NotFound",
     "Page",

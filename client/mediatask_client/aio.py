@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -20,7 +20,7 @@ import httpx
 from . import calls, files
 from .config import resolve
 from .errors import Unavailable, WaitTimeout, from_response
-from .models import Page, Submitted, Task
+from .models import Artifact, Page, Submitted, Task
 from .pace import Pace
 from .transport import failure, options, unreachable
 
@@ -189,35 +189,30 @@ class AsyncClient:
         except httpx.TransportError as error:
             raise unreachable(self.connection, error) from error
 
-    async def media_url(self, task_id: str) -> str:
-        """A fresh address of a completed task's media, good without a key for a limited time.
-
-        Raises:
-            Conflict: the task has not completed.
-        """
-        return await self._run(calls.media(task_id))
-
     async def download(self, task_id: str, to: Path) -> Path:
         """Write a completed task's media to a file, or into a folder; the path written is returned.
 
         Raises:
-            Conflict: the task has not completed.
+            NotCompleted, TaskFailed: there is none.
         """
-        url = await self.media_url(task_id)
+        (artifact, *_) = (await self.get(task_id)).artifacts()
+        return await self.fetch(artifact, files.target(to, task_id, artifact))
+
+    async def fetch(self, artifact: Artifact, path: Path) -> Path:
+        """Write one of a task's files (`Task.artifacts`), which appears once it is whole and checked."""
         try:
-            async with self._media.stream("GET", url) as response:
+            async with self._media.stream("GET", artifact.url) as response:
                 if response.is_error:
                     await response.aread()
                     raise from_response(response)
-                path = files.target(to, task_id, response)
-                with files.complete(path, response) as out:
+                with files.complete(path, artifact) as out:
                     async for chunk in response.aiter_bytes():
                         out.write(chunk)
         except httpx.TransportError as error:
-            raise Unavailable(f"the download of {task_id} broke off ({error}): try again") from error
+            raise Unavailable(f"the download of {artifact.name} broke off ({error}): try again") from error
         return path
 
-    async def task_types(self) -> Any:
+    async def task_types(self) -> Sequence[dict[str, Any]]:
         """The catalogue of task types."""
         return await self._run(calls.task_types())
 

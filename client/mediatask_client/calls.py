@@ -82,12 +82,7 @@ def retry(task_id: str) -> Call[None]:
     return Call("POST", _task(task_id, "retry"), _ignore, repeatable=False)
 
 
-def media(task_id: str) -> Call[str]:
-    """Where the media can be fetched, without the API key."""
-    return Call("GET", _task(task_id, "media"), lambda response: str(response.request.url.join(_location(response))))
-
-
-def task_types() -> Call[Any]:
+def task_types() -> Call[list[dict[str, Any]]]:
     return Call("GET", f"{BASE}/task-types", _json)
 
 
@@ -136,7 +131,3 @@ def _json(response: httpx.Response) -> Any:
 
 def _ignore(_: httpx.Response) -> None:
     return None
-
-
-def _location(response: httpx.Response) -> str:
-    return str(response.headers.get("location", ""))

@@ -20,6 +20,7 @@ from . import submission
 from .config import DEFAULT_DIR, ENV_API_KEY, ENV_DIR, ENV_URL
 from .display import display
 from .errors import InvalidRequest, MediaTaskError, NotConfigured, NotFound
+from .files import target
 from .models import Task
 from .output import Format, write, write_task, write_tasks
 from .sdk import Client
@@ -108,15 +109,15 @@ def types(
 ) -> None:
     """Show what can be made: the task types, or the fields of one."""
     with Client(url, api_key, folder) as client:
-        answer = client.task_type(name) if name else client.task_types()
+        answer = [client.task_type(name)] if name else client.task_types()
     if output != Format.TABLE:
-        write(_out(), output, answer)
+        write(_out(), output, answer[0] if name else answer)
     elif name:
-        for field, kind in answer["schema"]["properties"].items():
+        for field, kind in answer[0]["schema"]["properties"].items():
             _out().print(f"{field:<24} {kind.get('description', '')}", markup=False, highlight=False)
     else:
-        for entry in answer["task_types"]:
-            _out().print(f"{entry['task_type']:<18} {entry['summary']}", markup=False, highlight=False)
+        for entry in answer:
+            _out().print(f"{entry['name']:<18} {entry['summary']}", markup=False, highlight=False)
 
 
 @app.command()
@@ -167,8 +168,9 @@ def submit(
                 _err().print(f"queued; follow it with: mediatask watch {submitted.task_id}", style="dim")
             return
         (task,) = _follow(client, [submitted.task_id])
-        if download and not task.raise_for_status().why:
-            _err().print(f"written: {client.download(task.task_id, _folder(download))}", highlight=False)
+        if download:
+            for path in _download(client, task, download):
+                _err().print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)
         _show(task, output)
     _exit_by([task])
 
@@ -274,10 +276,11 @@ def open_media(
 ) -> None:
     """Fetch a completed task's media and show it; prints where it lies."""
     with Client(url, api_key, folder) as client:
-        path = client.download(task_id, _folder(to) if to else Path(tempfile.mkdtemp(prefix="mediatask-")))
-    _out().print(str(path), highlight=False, soft_wrap=True, markup=False)
-    if view and not open_file(path):
-        preview(_out(), path)
+        paths = _download(client, client.get(task_id), to or Path(tempfile.mkdtemp(prefix="mediatask-")))
+    for path in paths:
+        _out().print(str(path), highlight=False, soft_wrap=True, markup=False)
+        if view and not open_file(path):
+            preview(_out(), path)
 
 
 def _body(
@@ -307,7 +310,7 @@ def _schema(client: Client, name: str) -> dict[str, Any]:
     try:
         schema: dict[str, Any] = client.task_type(name)["schema"]
     except NotFound:
-        known = [entry["task_type"] for entry in client.task_types()["task_types"]]
+        known = [entry["name"] for entry in client.task_types()]
         near = submission.closest(name, known)
         raise submission.UsageError(f"unknown task type {name}{near}; there are: {', '.join(known)}") from None
     return schema
@@ -343,11 +346,14 @@ def _pairs(entries: list[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _folder(path: Path) -> Path:
-    """A path without a suffix means a folder, made when it is not there."""
-    if not path.suffix:
-        path.mkdir(parents=True, exist_ok=True)
-    return path
+def _download(client: Client, task: Task, to: Path) -> list[Path]:
+    """Write a task's media to a file, or all its files to a folder (a path without a suffix, made when missing)."""
+    media, *others = task.artifacts()
+    if to.suffix and not to.is_dir():
+        return [client.fetch(media, to)]
+    to.mkdir(parents=True, exist_ok=True)
+    first = client.fetch(media, target(to, task.task_id, media))
+    return [first, *(client.fetch(other, to / f"{task.task_id}-{other.name}") for other in others)]
 
 
 def _out() -> Console:

@@ -27,6 +27,10 @@ class TaskFailed(MediaTaskError):
     """A task ended as failed or cancelled."""
 
 
+class NotCompleted(MediaTaskError):
+    """A task has nothing to fetch yet."""
+
+
 class APIError(MediaTaskError):
     """The service refused a request.
 

@@ -1,44 +1,50 @@
-"""Where a download is written, and that it is whole."""
+"""What a download is called, and that it is whole before it appears."""
 
 from __future__ import annotations
 
-import mimetypes
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
-
-import httpx
 
 from .errors import Unavailable
+from .models import Artifact
 
 
-def target(to: Path, task_id: str, response: httpx.Response) -> Path:
+def target(to: Path, task_id: str, artifact: Artifact) -> Path:
     """The file to write: `to` itself, or `<task id><suffix>` in it when it is a folder."""
-    if not to.is_dir():
-        return to
-    suffix = PurePosixPath(unquote(urlsplit(str(response.url)).path)).suffix
-    content_type = response.headers.get("content-type", "").partition(";")[0]
-    return to / f"{task_id}{suffix or mimetypes.guess_extension(content_type) or ''}"
+    return to / f"{task_id}{PurePosixPath(artifact.name).suffix}" if to.is_dir() else to
+
+
+class Incoming:
+    """A file being received: hashed as it comes."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self.digest = hashlib.sha256()
+
+    def write(self, chunk: bytes) -> None:
+        self.digest.update(chunk)
+        self._out.write(chunk)
 
 
 @contextmanager
-def complete(path: Path, response: httpx.Response) -> Iterator[BinaryIO]:
-    """A file that appears under its name only once all of it has arrived.
+def complete(path: Path, artifact: Artifact) -> Iterator[Incoming]:
+    """A file that appears under its name only when its bytes are those that the task published.
 
     Raises:
-        Unavailable: fewer bytes came than were announced.
+        Unavailable: they are not; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as out:
-            yield out
-        announced = response.headers.get("content-length")
-        if announced and "content-encoding" not in response.headers and part.stat().st_size != int(announced):
-            raise Unavailable(f"the download of {path.name} ended early: try again")
+            incoming = Incoming(out)
+            yield incoming
+        if incoming.digest.hexdigest() != artifact.sha256:
+            raise Unavailable(f"{artifact.name} did not arrive as it was published: try again")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

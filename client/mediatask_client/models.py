@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mediatask_crds.task import Phase
 
-from .errors import TaskFailed
+from .errors import NotCompleted, TaskFailed
 
 
 class Answer(BaseModel):
@@ -35,13 +35,26 @@ class Submitted(Answer):
     created_at: datetime | None = None
 
 
+class Artifact(Answer):
+    """One of the files that a task made."""
+
+    name: str
+    url: str
+    """Good without a key; signed anew for each answer and expiring, unless the store is public."""
+    bytes: int
+    sha256: str
+    content_type: str
+
+
 class Media(Answer):
     """What a completed task made."""
 
     media_url: str | None = None
-    """Address of the media; signed and expiring, unless the store is public."""
+    """Address of the first artifact."""
     payload_media_id: str | None = None
     metadata: dict[str, Any] = {}
+    artifacts: list[Artifact] = []
+    """All files; the first one is the media."""
 
 
 class Task(Answer):
@@ -91,6 +104,18 @@ class Task(Answer):
         if self.status in (Phase.FAILED, Phase.CANCELLED):
             raise TaskFailed(f"task {self.task_id} {self.status}" + (f": {self.why}" if self.why else ""))
         return self
+
+    def artifacts(self) -> list[Artifact]:
+        """The files it made.
+
+        Raises:
+            TaskFailed: it ended without any.
+            NotCompleted: it has not ended yet.
+        """
+        self.raise_for_status()
+        if not (self.result and self.result.artifacts):
+            raise NotCompleted(f"task {self.task_id} is {self.status}: `mediatask watch {self.task_id}` waits for it")
+        return self.result.artifacts
 
 
 class Page(Answer):

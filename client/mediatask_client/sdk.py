@@ -9,7 +9,7 @@ with Client() as client:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -19,7 +19,7 @@ import httpx
 from . import calls, files
 from .config import resolve
 from .errors import Unavailable, WaitTimeout, from_response
-from .models import Page, Submitted, Task
+from .models import Artifact, Page, Submitted, Task
 from .pace import Pace
 from .transport import failure, options, unreachable
 
@@ -185,35 +185,30 @@ class Client:
         except httpx.TransportError as error:
             raise unreachable(self.connection, error) from error
 
-    def media_url(self, task_id: str) -> str:
-        """A fresh address of a completed task's media, good without a key for a limited time.
-
-        Raises:
-            Conflict: the task has not completed.
-        """
-        return self._run(calls.media(task_id))
-
     def download(self, task_id: str, to: Path) -> Path:
         """Write a completed task's media to a file, or into a folder; the path written is returned.
 
         Raises:
-            Conflict: the task has not completed.
+            NotCompleted, TaskFailed: there is none.
         """
-        url = self.media_url(task_id)
+        (artifact, *_) = self.get(task_id).artifacts()
+        return self.fetch(artifact, files.target(to, task_id, artifact))
+
+    def fetch(self, artifact: Artifact, path: Path) -> Path:
+        """Write one of a task's files (`Task.artifacts`), which appears once it is whole and checked."""
         try:
-            with self._media.stream("GET", url) as response:
+            with self._media.stream("GET", artifact.url) as response:
                 if response.is_error:
                     response.read()
                     raise from_response(response)
-                path = files.target(to, task_id, response)
-                with files.complete(path, response) as out:
+                with files.complete(path, artifact) as out:
                     for chunk in response.iter_bytes():
                         out.write(chunk)
         except httpx.TransportError as error:
-            raise Unavailable(f"the download of {task_id} broke off ({error}): try again") from error
+            raise Unavailable(f"the download of {artifact.name} broke off ({error}): try again") from error
         return path
 
-    def task_types(self) -> Any:
+    def task_types(self) -> Sequence[dict[str, Any]]:
         """The catalogue of task types."""
         return self._run(calls.task_types())
 

@@ -1,0 +1,148 @@
+"""The demo's course: start the service, submit, follow, check, fetch, show, stop."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from ..display import display
+from ..errors import MediaTaskError
+from ..models import Task
+from ..sdk import Client
+from . import results
+from .poster import draw_poster
+from .script import make_inputs, requests
+from .stage import Delivery, Stage
+
+PREFERRED_PORT = 8001
+GPUS = 2
+"""Picture and film at once."""
+TASKS_TIMEOUT = 600.0
+WEBHOOKS_TIMEOUT = 60.0
+LOG_LINES = 15
+
+
+class DemoFailed(MediaTaskError):
+    """Something did not come out as it should."""
+
+
+def run(out: Path, *, state: Path | None, keep: bool, console: Console) -> int:
+    """The exit code: 0 when everything came out, 1 when not, 130 after Ctrl-C.
+
+    Args:
+        out: folder for the results.
+        state: folder of the service's state; a temporary one when absent.
+        keep: leave the state in place; it stays anyway when something failed, for its logs.
+    """
+    started = time.monotonic()
+    out.mkdir(parents=True, exist_ok=True)
+    results.clear(out)
+    folder = state or Path(tempfile.mkdtemp(prefix="mediatask-demo-"))
+    try:
+        _play(out, folder, console)
+    except KeyboardInterrupt:
+        console.print("stopped")
+        code = 130
+    except MediaTaskError as error:
+        console.print(f"The demo failed: {error}", style="red", markup=False)
+        console.print(f"Logs of the service: {folder / 'logs'}", markup=False, soft_wrap=True)
+        return 1
+    else:
+        console.print(f"Done in {time.monotonic() - started:.0f} s. Results: {out}", style="green", markup=False)
+        code = 0
+    if keep:
+        console.print(f"State: {folder}; continue with: mediatask up --dir {folder}", markup=False, soft_wrap=True)
+    elif state is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    return code
+
+
+def _play(out: Path, folder: Path, console: Console) -> None:
+    from mediatask_local.up import embedded
+
+    console.print("Drawing the input pictures and humming a voice profile")
+    files = make_inputs()
+    console.print("Starting API server, Redis, operator, REST API and Job runner on this machine")
+    with Stage(files) as stage, embedded(folder, api_port=_free_port(), gpus=GPUS) as info:
+        stage.secret = info.webhook_secret
+        console.print(f"Ready: {info.api_url}", markup=False)
+        with Client(info.api_url, info.api_key) as client:
+            tasks = _work(client, stage, console)
+            _all_completed(client, tasks, console)
+            webhooks = _webhooks(stage, tasks, console)
+            console.print("Fetching the results")
+            paths = results.download(client, tasks, out)
+        results.write_records(out, tasks, webhooks, info.webhook_secret)
+        if missing := files.keys() - stage.fetched:
+            raise DemoFailed(f"inputs that no task fetched: {', '.join(sorted(missing))}")
+        console.print("Stopping the service")
+    draw_poster(paths, {str(task.task_type): task for task in tasks}).save(out / results.POSTER)
+    _summary(console, tasks, paths)
+
+
+def _work(client: Client, stage: Stage, console: Console) -> list[Task]:
+    """Submit the four tasks and show them to their end; in the order of their submission."""
+    ids = []
+    for body in requests(stage.url, stage.callback_url):
+        submitted = client.submit(**body)
+        console.print(f"Submitted {body['task_type']}: {submitted.task_id}", markup=False)
+        ids.append(submitted.task_id)
+    last: dict[str, Task] = {}
+    with display(console) as shown:
+        for task in client.follow(ids, timeout=TASKS_TIMEOUT):
+            last[task.task_id] = task
+            shown.show(task)
+    return [last[task_id] for task_id in ids]
+
+
+def _all_completed(client: Client, tasks: list[Task], console: Console) -> None:
+    failed = [task for task in tasks if task.status != "completed"]
+    for task in failed:
+        console.print(f"{task.task_type} {task.status}: {task.why}", style="red", markup=False)
+        for line in list(client.logs(task.task_id))[-LOG_LINES:]:
+            console.print(f"  {line}", style="dim", markup=False, soft_wrap=True)
+    if failed:
+        raise DemoFailed(f"{len(failed)} of {len(tasks)} tasks did not complete")
+
+
+def _webhooks(stage: Stage, tasks: list[Task], console: Console) -> list[Delivery]:
+    ids = {task.task_id for task in tasks}
+    received = stage.wait_for(ids, WEBHOOKS_TIMEOUT)
+    if stage.refused:
+        raise DemoFailed(f"a webhook was not genuine: {stage.refused[0]}")
+    if missing := ids - {delivery.body["task_id"] for delivery in received}:
+        raise DemoFailed(f"no webhook within {WEBHOOKS_TIMEOUT:g} s for: {', '.join(missing)}")
+    console.print(f"{len(received)} webhooks received, every signature verified")
+    return received
+
+
+def _summary(console: Console, tasks: list[Task], paths: dict[str, Path]) -> None:
+    table = Table(title="What came out", title_justify="left")
+    for heading in ("task", "time", "file", "size", "facts"):
+        table.add_column(heading, justify="right" if heading in ("time", "size") else "left", overflow="fold")
+    for task in tasks:
+        path = paths[str(task.task_type)]
+        seconds = "" if task.seconds is None else f"{task.seconds:.1f} s"
+        size = f"{path.stat().st_size / 1000:,.0f} kB"
+        table.add_row(task.task_type, seconds, path.name, size, results.in_words(task))
+    console.print(table)
+
+
+def _free_port() -> int:
+    """The usual port of the API, or any free one when that is taken."""
+    for port in (PREFERRED_PORT, 0):
+        with closing(socket.socket()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DemoFailed("no port is free")
