@@ -126,7 +126,10 @@ def test_a_signal_stops_the_cluster_of_the_default_folder_without_a_trace(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_survives_a_harness_that_was_killed(tmp_path: Path) -> None:
+def test_nothing_survives_a_harness_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     directory = tmp_path / "cluster"
     with up(directory, "--node", "none") as process:
         process.kill()
@@ -141,6 +144,7 @@ def test_nothing_survives_a_harness_that_was_killed(tmp_path: Path) -> None:
     # Without a next one, `down` takes away all but the logs.
     assert harness("down", "--dir", directory).returncode == 0
     assert [path.name for path in directory.iterdir()] == ["logs"]
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_second_cluster_in_the_same_folder_is_refused_and_harms_nothing(tmp_path: Path) -> None:

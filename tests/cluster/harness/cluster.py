@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -17,7 +18,7 @@ from kubernetes import client
 from cluster.harness import controlplane, kwok
 from cluster.harness.build import Report, build
 from cluster.harness.certificates import write_certificates
-from cluster.harness.kubeconfig import api_client, write_kubeconfig
+from cluster.harness.kubeconfig import write_kubeconfig
 from cluster.harness.processes import Processes
 from cluster.harness.recipes import CONTROL_PLANE, KWOK
 from cluster.harness.rundir import RunDir
@@ -120,7 +121,7 @@ class Cluster:
         write_certificates(state, [controlplane.LOOPBACK, controlplane.FIRST_SERVICE])
         files.audit_policy.write_text(controlplane.AUDIT_POLICY)
         api_port, etcd_port, peer_port = free_ports(3)
-        self._write_credentials(files, api_port)
+        self._write_credentials(files, f"https://{controlplane.LOOPBACK}:{api_port}")
 
         start = self._processes.start
         start("etcd", binaries / "etcd", controlplane.etcd(files, etcd_port, peer_port))
@@ -140,8 +141,8 @@ class Cluster:
         start("kube-scheduler", binaries / "kube-scheduler", controlplane.scheduler(state / "scheduler.kubeconfig"))
         self._wait("controllers", self._default_service_account_exists)
 
-    def _write_credentials(self, files: controlplane.Files, api_port: int) -> None:
-        ca = (files.certificates / "ca.crt").read_bytes()
+    def _write_credentials(self, files: controlplane.Files, server: str) -> None:
+        authority = files.certificates / "ca.crt"
         files.tokens.touch(mode=0o600)
         with files.tokens.open("w") as tokens:
             for identity, kubeconfig in (
@@ -152,11 +153,16 @@ class Cluster:
             ):
                 token = secrets.token_urlsafe(32)
                 tokens.write(identity.csv(token))
-                write_kubeconfig(kubeconfig, server=f"https://{controlplane.LOOPBACK}:{api_port}", token=token, ca=ca)
+                write_kubeconfig(kubeconfig, server=server, token=token, ca=authority.read_bytes())
+                if identity is controlplane.ADMIN:
+                    # Not from the kubeconfig: the client would copy the CA out of it into a temporary file, which
+                    # a harness that is killed leaves behind.
+                    self._admin = client.Configuration(host=server, api_key={"BearerToken": f"Bearer {token}"})
+                    self._admin.ssl_ca_cert = str(authority)
 
     def _start_kwok(self, binaries: Path) -> None:
         self._processes.start("kwok", binaries / "kwok", kwok.arguments(self._dir.state / "kwok.kubeconfig"))
-        with api_client(self.kubeconfig) as api:
+        with client.ApiClient(self._admin) as api:
             for number in range(self.options.nodes):
                 client.CoreV1Api(api).create_node(kwok.node(number, self.options.gpus))
         self._wait("nodes", self._nodes_are_ready)
@@ -166,20 +172,20 @@ class Cluster:
         self._report(f"{what} ready")
 
     def _api_is_ready(self) -> bool:
-        with api_client(self.kubeconfig) as api:
+        with client.ApiClient(self._admin) as api:
             try:
-                api.call_api("GET", f"{api.configuration.host}/readyz", _request_timeout=2)
-            except (client.ApiException, urllib3.exceptions.HTTPError):
+                answer = api.call_api("GET", f"{api.configuration.host}/readyz", _request_timeout=2)
+            except urllib3.exceptions.HTTPError:
                 return False
-        return True
+        return bool(answer.status == HTTPStatus.OK)
 
     def _default_service_account_exists(self) -> bool:
         """The controllers work when one of them has done its first piece of work; pods cannot be made before it."""
-        with api_client(self.kubeconfig) as api:
+        with client.ApiClient(self._admin) as api:
             return bool(client.CoreV1Api(api).list_namespaced_service_account("default").items)
 
     def _nodes_are_ready(self) -> bool:
-        with api_client(self.kubeconfig) as api:
+        with client.ApiClient(self._admin) as api:
             nodes = client.CoreV1Api(api).list_node().items
         return all(
             any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions or [])
