@@ -169,6 +169,8 @@ class Attempt(Resource):
     """Exit code of its container."""
     counts: bool | None = None
     """Whether this end spent a retry."""
+    retryable: bool | None = None
+    """Whether another attempt may help."""
     started_at: Timestamp | None = None
     """When its container started."""
     ended_at: Timestamp | None = None

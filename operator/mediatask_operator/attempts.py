@@ -132,7 +132,7 @@ def judge(job: Object | None, pods: Sequence[Object], limits: Limits, now: datet
     ended = _pod_end(newest, now)
     if ended is None:
         return _alive(newest, limits, now)
-    if ended.retryable and _disruption(newest) and job is not None and not _conditions(job) & {"Failed", "Complete"}:
+    if ended.retryable and _disruption(newest) and job is not None and not is_finished(job):
         return Live(False, Reason.REPLACING_POD, ended.message, pod_name=ended.pod_name, node=ended.node)
     return ended
 
@@ -140,6 +140,24 @@ def judge(job: Object | None, pods: Sequence[Object], limits: Limits, now: datet
 def may_still_run(pod: Object, now: datetime) -> bool:
     """Whether the pod's container may be running now or later; False also for one on a lost node."""
     return _pod_end(pod, now) is None
+
+
+def is_finished(job: Object) -> bool:
+    """Whether the Job controller is done with the Job: it starts no further pod."""
+    return bool(_conditions(job) & {"Complete", "Failed"})
+
+
+def is_settled(pods: Sequence[Object]) -> bool:
+    """Whether the pods of a Job tell that no further one follows, long before the Job's conditions do.
+
+    That is so when a container ended without a disruption (there is no second try within a Job), or when a pod
+    cannot be stopped because its node is lost.
+    """
+    return any(
+        (_terminated(pod) is not None and not _disruption(pod))
+        or ("deletionTimestamp" in pod["metadata"] and not pod.get("gone") and _terminated(pod) is None)
+        for pod in pods
+    )
 
 
 def _without_pod(job: Object | None, limits: Limits, now: datetime) -> Live | Ended:
@@ -200,7 +218,7 @@ def _container_end(pod: Object) -> Ended:
         if counts and re.fullmatch(r"[A-Z][A-Za-z0-9]{0,62}", said.error.code):
             name = said.error.code
     message = disruption or words or f"{reason.sentence} (exit code {code})"
-    return Ended(name, _clip(message), counts=counts, retryable=retryable, **seen)
+    return Ended(name, _clip(message), counts=counts, retryable=retryable, may_have_result=retryable, **seen)
 
 
 def _exit_class(code: int, container_reason: str) -> tuple[Reason, bool, bool]:
