@@ -1,0 +1,55 @@
+"""Secrets of the embedded mode, made once and kept under `DIR/secrets`, readable by their owner alone."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from mediatask_api.keys import dump_keys, new_key
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Files for the services, and the values people need."""
+
+    api_key: str
+    api_keys_file: Path
+    webhook_secret: str
+    webhook_secrets_file: Path
+    store_secret_file: Path
+    redis_password: str
+
+
+def ensure_credentials(folder: Path) -> Credentials:
+    """Read what is there, make what is missing."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys_file, key_file = folder / "api-keys.json", folder / "api-key"
+    if not (keys_file.exists() and key_file.exists()):
+        secret, stored = new_key("local", ["*"], description="made by `mediatask up`")
+        _write(keys_file, dump_keys([stored]))
+        _write(key_file, secret.encode())
+    webhook = folder / "webhook-secrets"
+    if not webhook.exists():
+        _write(webhook, b"whsec_" + base64.b64encode(secrets.token_bytes(32)) + b"\n")
+    for name in ("store-secret", "redis-password"):
+        if not (folder / name).exists():
+            _write(folder / name, secrets.token_hex(32).encode())
+    return Credentials(
+        api_key=key_file.read_text(),
+        api_keys_file=keys_file,
+        webhook_secret=webhook.read_text().splitlines()[0],
+        webhook_secrets_file=webhook,
+        store_secret_file=folder / "store-secret",
+        redis_password=(folder / "redis-password").read_text(),
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        out.write(content)
+    partial.replace(path)

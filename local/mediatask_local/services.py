@@ -1,0 +1,187 @@
+"""The processes of the embedded mode: commands, environments, and how each is seen to be ready."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import redis.asyncio
+
+from mediatask_common.kube import NODES, Kube, KubeError
+
+from .child import Service
+from .credentials import Credentials
+from .jobrunner.node import NAME, PID_ANNOTATION
+from .ports import HOST
+
+LOOPBACK = ["127.0.0.0/8", "::1/128"]
+"""Reachable for callbacks and inputs here: a developer's receiver runs on the same machine."""
+RUNNER_GRACE_SECONDS = 15.0
+
+Ready = Callable[[int], Awaitable[bool]]
+
+
+class Setup:
+    """Everything the services of one folder need to know of each other."""
+
+    def __init__(self, directory: Path, ports: dict[str, int], credentials: Credentials, gpus: int) -> None:
+        self.directory = directory
+        self.ports = ports
+        self.credentials = credentials
+        self.gpus = gpus
+        self.cluster_dir = directory / "cluster"
+        self.kubeconfig = self.cluster_dir / "kubeconfig"
+        self.external_redis = os.environ.get("MEDIATASK_REDIS_URL") or os.environ.get("REDIS_URL")
+
+    def url(self, name: str) -> str:
+        return f"http://{HOST}:{self.ports[name]}"
+
+    @property
+    def redis_url(self) -> str:
+        if self.external_redis:
+            return self.external_redis
+        # fakeredis knows no passwords; it runs where nothing better is installed.
+        account = f":{self.credentials.redis_password}@" if redis_program() else ""
+        return f"redis://{account}{HOST}:{self.ports['redis']}/0"
+
+
+def redis_program() -> str | None:
+    """A Redis server installed on this machine."""
+    return shutil.which("redis-server") or shutil.which("valkey-server")
+
+
+def api_server(setup: Setup) -> Service:
+    async def ready(_pid: int) -> bool:
+        return await _asks_kubernetes(setup, lambda kube: kube.request("GET", "/version"))
+
+    port = str(setup.ports["kubernetes"])
+    command = _python("mediatask_local.apiserver", "--dir", str(setup.cluster_dir), "--port", port)
+    return Service("apiserver", command, dict(os.environ), ready)
+
+
+def redis_server(setup: Setup) -> Service | None:
+    """Redis, or what stands in for it; None when the user has one (REDIS_URL)."""
+    if setup.external_redis:
+        return None
+
+    async def ready(_pid: int) -> bool:
+        try:
+            async with redis.asyncio.from_url(setup.redis_url) as client:
+                return bool(await client.ping())
+        except redis.RedisError:
+            return False
+
+    program, port = redis_program(), setup.ports["redis"]
+    if program is None:
+        command = _python("mediatask_local.fakeredis_server", "--port", str(port))
+    else:
+        command = [program, str(_redis_configuration(setup, port))]
+    return Service("redis", command, dict(os.environ), ready)
+
+
+def operator(setup: Setup) -> Service:
+    async def ready(_pid: int) -> bool:
+        return await _answers(setup.url("health") + "/healthz")
+
+    own = {
+        "MEDIATASK_JOB_API_URL": setup.url("internal"),
+        "MEDIATASK_WEBHOOK_SECRETS_FILE": str(setup.credentials.webhook_secrets_file),
+        "MEDIATASK_HEALTH_PORT": str(setup.ports["health"]),
+        "MEDIATASK_METRICS_PORT": str(setup.ports["metrics"]),
+    }
+    return Service("operator", _python("mediatask_operator"), _environment(setup) | own, ready, grace_seconds=25)
+
+
+def api(setup: Setup) -> Service:
+    async def ready(_pid: int) -> bool:
+        return await _answers(setup.url("api") + "/api/v1/health/ready")
+
+    own = {
+        "MEDIATASK_HOST": HOST,
+        "MEDIATASK_PORT": str(setup.ports["api"]),
+        "MEDIATASK_INTERNAL_HOST": HOST,
+        "MEDIATASK_INTERNAL_PORT": str(setup.ports["internal"]),
+        "MEDIATASK_API_KEYS_FILE": str(setup.credentials.api_keys_file),
+        "MEDIATASK_PUBLIC_URL": setup.url("api"),
+    }
+    return Service("api", _python("mediatask_api"), _environment(setup) | own, ready, grace_seconds=25)
+
+
+def job_runner(setup: Setup) -> Service:
+    async def ready(pid: int) -> bool:
+        async def registered(kube: Kube) -> bool:
+            node = await kube.get(NODES, NAME)
+            return bool(node["metadata"]["annotations"][PID_ANNOTATION] == str(pid))
+
+        return await _asks_kubernetes(setup, registered)
+
+    arguments = ["--dir", str(setup.directory), "--kubeconfig", str(setup.kubeconfig)]
+    arguments += ["--gpus", str(setup.gpus), "--grace", str(RUNNER_GRACE_SECONDS)]
+    command = _python("mediatask_local.jobrunner", *arguments)
+    return Service("jobrunner", command, dict(os.environ), ready, grace_seconds=RUNNER_GRACE_SECONDS + 8)
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _environment(setup: Setup) -> dict[str, str]:
+    """What operator and API share. The store stays what the user's environment says, if it says something."""
+    store = {
+        "MEDIATASK_STORE_KIND": "file",
+        "MEDIATASK_STORE_FOLDER": str(setup.directory / "media"),
+        "MEDIATASK_STORE_SECRET_FILE": str(setup.credentials.store_secret_file),
+        "MEDIATASK_STORE_GET_URL": setup.url("api") + "/media",
+        "MEDIATASK_STORE_PUT_URL": setup.url("internal") + "/store",
+    }
+    return {
+        **({} if "MEDIATASK_STORE_KIND" in os.environ else store),
+        **os.environ,
+        "KUBECONFIG": str(setup.kubeconfig),
+        "MEDIATASK_KUBECONFIG": str(setup.kubeconfig),
+        "MEDIATASK_REDIS_URL": setup.redis_url,
+        "MEDIATASK_ALLOW_NETWORKS": json.dumps(LOOPBACK),
+        "MEDIATASK_LOG_STYLE": "json",
+    }
+
+
+def _redis_configuration(setup: Setup, port: int) -> Path:
+    """A file, because a password on the command line is for all to see."""
+    data = setup.directory / "redis"
+    data.mkdir(exist_ok=True)
+    lines = {
+        "bind": HOST,
+        "port": str(port),
+        "requirepass": setup.credentials.redis_password,
+        "dir": f'"{data}"',
+        "appendonly": "yes",
+        "save": '""',
+    }
+    path = setup.directory / "secrets" / "redis.conf"
+    path.touch(mode=0o600)
+    path.write_text("".join(f"{name} {value}\n" for name, value in lines.items()))
+    return path
+
+
+async def _asks_kubernetes(setup: Setup, question: Callable[[Kube], Awaitable[object]]) -> bool:
+    if not setup.kubeconfig.exists():
+        return False
+    async with await Kube.connect(setup.kubeconfig, timeout=5) as kube:
+        try:
+            return bool(await question(kube))
+        except (KubeError, KeyError):
+            return False
+
+
+async def _answers(url: str) -> bool:
+    async with aiohttp.ClientSession() as session:
+        try:
+            async with session.get(url) as response:
+                return response.status == 200
+        except (TimeoutError, aiohttp.ClientError):
+            return False

@@ -1,0 +1,234 @@
+"""The embedded mode as a whole: `run` for a terminal, `embedded` for programs, and a process for the latter."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from mediatask_common.kube import KubeError
+from mediatask_common.logging import get_logger, setup_logging
+
+from .child import StartError
+from .credentials import ensure_credentials
+from .dieparent import die_with_parent
+from .ports import PortTaken, choose_ports
+from .services import Setup
+from .supervisor import Supervisor
+
+log = get_logger(__name__)
+
+STOP_TIMEOUT = 90.0
+"""Seconds `embedded` waits for the end: more than all grace periods together."""
+
+
+class UpInfo(BaseModel):
+    """How to reach a running embedded mode: the content of `DIR/up.json`."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    api_url: str
+    """Base URL of the REST API, without `/api/v1`."""
+    api_key: str
+    """A key for all projects."""
+    kubeconfig: Path
+    """For kubectl."""
+    metrics_url: str
+    """Prometheus metrics of the operator; those of the API are at `{api_url}/metrics`."""
+    console_url: str
+    """Where a browser begins."""
+    redis_url: str
+    webhook_secret: str
+    """Signs the webhooks (`whsec_...`)."""
+    pids: dict[str, int]
+    """Process by name: `up` itself, apiserver, redis, operator, api, jobrunner."""
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """What runs on that folder. Raises FileNotFoundError when nothing does."""
+        return cls.model_validate_json(_file(directory).read_bytes())
+
+    def write(self, directory: Path) -> None:
+        """Put it in place in one step: readers see all or nothing, and nobody else may read it."""
+        partial = directory / ".up.json.partial"
+        partial.unlink(missing_ok=True)
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(self.model_dump_json(indent=2))
+        partial.replace(_file(directory))
+
+
+def run(directory: Path, *, api_port: int, gpus: int, on_ready: Callable[[UpInfo], None]) -> int:
+    """Start everything and stay until SIGINT or SIGTERM.
+
+    Args:
+        directory: holds all state; a second start continues where the first one ended.
+        api_port: port of the REST API; 0 takes any free one.
+        gpus: slots of nvidia.com/gpu.
+        on_ready: called once everything serves.
+
+    Returns:
+        Exit code: 0 after an orderly end, 1 when it could not start (the reason is on stderr).
+    """
+    if sys.platform != "linux":
+        return _complain("the embedded mode needs Linux: it supervises processes by /proc and prctl")
+    directory = directory.resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "up.lock").open("a+") as lock:
+        holder = _take(lock)
+        if holder is not None:
+            return _complain(f"{directory} is in use by process {holder}: stop that one, or choose another --dir")
+        _file(directory).unlink(missing_ok=True)
+        try:
+            ports = choose_ports(directory / "ports.json", api_port)
+            setup = Setup(directory, ports, ensure_credentials(directory / "secrets"), gpus)
+            asyncio.run(_serve(setup, on_ready))
+        except (PortTaken, StartError, KubeError, OSError) as error:
+            return _complain(str(error))
+        finally:
+            _file(directory).unlink(missing_ok=True)
+    return 0
+
+
+async def _serve(setup: Setup, on_ready: Callable[[UpInfo], None]) -> None:
+    stop = asyncio.Event()
+    pids = {"up": os.getpid()}
+    info: UpInfo | None = None
+
+    def started(name: str, pid: int) -> None:
+        pids[name] = pid
+        if info is not None:
+            info.write(setup.directory)
+
+    supervisor = Supervisor(setup, started)
+
+    def signalled() -> None:
+        # Who asks twice does not want to wait.
+        if stop.is_set():
+            supervisor.kill()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, signalled)
+    try:
+        starting = asyncio.create_task(supervisor.start())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            return
+        await starting
+        info = UpInfo(
+            api_url=setup.url("api"),
+            api_key=setup.credentials.api_key,
+            kubeconfig=setup.kubeconfig,
+            metrics_url=setup.url("metrics") + "/metrics",
+            console_url=setup.url("api") + "/docs",
+            redis_url=setup.redis_url,
+            webhook_secret=setup.credentials.webhook_secret,
+            pids=pids,
+        )
+        info.write(setup.directory)
+        on_ready(info)
+        await stopping
+    finally:
+        _file(setup.directory).unlink(missing_ok=True)
+        info = None
+        await supervisor.stop()
+
+
+@contextlib.contextmanager
+def embedded(directory: Path, *, api_port: int = 0, gpus: int = 2, timeout: float = 120) -> Iterator[UpInfo]:
+    """The embedded mode as a child process, up for the length of a `with` block.
+
+    Call it from the main thread: the child ends with the thread that started it.
+
+    Args:
+        directory: holds all state.
+        api_port: port of the REST API; 0 takes any free one.
+        gpus: slots of nvidia.com/gpu.
+        timeout: seconds until it must be ready.
+
+    Raises:
+        StartError: it did not come up.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    arguments = ["--dir", str(directory), "--api-port", str(api_port), "--gpus", str(gpus)]
+    output = directory / "up.log"
+    with output.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mediatask_local.up", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGTERM),
+        )
+    try:
+        yield _wait_ready(process, directory, output, timeout)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_ready(process: subprocess.Popen[bytes], directory: Path, output: Path, timeout: float) -> UpInfo:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        with contextlib.suppress(FileNotFoundError):
+            info = UpInfo.read(directory)
+            if info.pids["up"] == process.pid:
+                return info
+        if process.poll() is not None:
+            raise StartError(f"the embedded mode ended at once:\n{output.read_text()[-4000:]}")
+        time.sleep(0.05)
+    raise StartError(f"the embedded mode is not ready after {timeout:.0f} s; see {output} and {directory / 'logs'}")
+
+
+def _take(lock: IO[str]) -> str | None:
+    """Take the folder's lock; who holds it when somebody does. The kernel frees it with the process."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        return lock.read().strip() or "unknown"
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return None
+
+
+def _file(directory: Path) -> Path:
+    return directory / "up.json"
+
+
+def _complain(message: str) -> int:
+    print(f"mediatask up: {message}", file=sys.stderr)
+    return 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m mediatask_local.up", description=__doc__)
+    parser.add_argument("--dir", type=Path, required=True, help="folder of all state")
+    parser.add_argument("--api-port", type=int, default=8001, help="port of the REST API; 0 takes any free one")
+    parser.add_argument("--gpus", type=int, default=2, help="slots of nvidia.com/gpu")
+    arguments = parser.parse_args()
+    setup_logging()
+    sys.exit(run(arguments.dir, api_port=arguments.api_port, gpus=arguments.gpus, on_ready=lambda info: None))
+
+
+if __name__ == "__main__":
+    main()
