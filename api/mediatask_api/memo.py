@@ -28,6 +28,13 @@ class Memo(Generic[V]):
             self._entries.pop(next(iter(self._entries)))
         return await asyncio.shield(entry[1])
 
+    def kept(self, key: Hashable) -> V | None:
+        """The result if there is one that is still believed."""
+        until, task = self._entries.get(key, (0.0, None))
+        if task is None or until <= time.monotonic() or not task.done() or _failed(task):
+            return None
+        return task.result()
+
 
 def _failed(task: asyncio.Task[Any]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)

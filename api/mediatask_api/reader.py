@@ -49,6 +49,13 @@ class TaskReader:
         """Let the next readers see what was just written."""
         await self._view.tell(lambda view: view.put(task))
 
+    async def note_new(self, task: Object) -> None:
+        """The same for a task that was just created."""
+        await self.note(task)
+        backlog = self._backlogs.kept(task["spec"]["taskType"])
+        if backlog is not None:
+            backlog[task["spec"].get("priority", 5)] += 1
+
     async def page(
         self, project: str, phase: Phase | None, task_type: str | None, offset: int, limit: int
     ) -> tuple[list[Object], int]:

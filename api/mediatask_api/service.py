@@ -94,7 +94,7 @@ class TaskService:
                 raise invalid_field(["body", "callback_url"], str(error)) from error
 
     async def _create(self, resource: Object) -> None:
-        await self._reader.note(await self._kube.create(TASKS, resource, self._namespace, fieldValidation="Strict"))
+        await self._reader.note_new(await self._kube.create(TASKS, resource, self._namespace, fieldValidation="Strict"))
 
     async def _answer(self, name: str, project: str, type_name: str, priority: int) -> bytes:
         answer = rest.submit_answer(

@@ -1,0 +1,69 @@
+"""Processes of a test: started, waited for by what they say, stopped by their own id."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+READY_SECONDS = 30.0
+
+
+@contextlib.contextmanager
+def python_module(
+    module: str, *arguments: str, env: Mapping[str, str] | None = None, log: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """`python -m module arguments`, with its stderr in a file; ended by SIGTERM, at the latest by SIGKILL."""
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            env={**os.environ, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def first_line(process: subprocess.Popen[str], log: Path, seconds: float = READY_SECONDS) -> str:
+    """The first line that a process prints. Fails with its log when there is none."""
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], seconds)
+    line = process.stdout.readline() if ready else ""
+    assert line, f"the process said nothing within {seconds} s:\n{log.read_text()[-4000:]}"
+    return line
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for_port(port: int, process: subprocess.Popen[str], log: Path, seconds: float = READY_SECONDS) -> None:
+    """Return once a process listens. Fails with its log when it ends or takes too long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listens on {port}:\n{log.read_text()[-4000:]}")

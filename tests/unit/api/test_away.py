@@ -1,0 +1,114 @@
+"""Redis or Kubernetes away: what still works, and how what does not is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mediatask_common.redisview import RedisView
+from support.processes import free_port
+
+from .conftest import PROMPT, World
+
+
+async def use_everything(world: World) -> None:
+    """Each public call once; none may fail."""
+    task_id = await world.submit()
+    assert (await world.api.get(f"/tasks/{task_id}/status")).json()["status"] == "queued"
+    assert (await world.api.get("/projects/film/tasks")).json()["total"] == 1
+    assert (await world.api.get("/stats")).json()["total"] == 1
+    assert (await world.api.get("/workers/status")).status_code == 200
+    assert (await world.api.get("/task-types")).status_code == 200
+    await world.set_status(task_id, phase="processing", attempt=1)
+    token = await world.token(await world.pod(task_id))
+    assert (await world.report(token, task_id, "progress", attempt=1, progress=0.5, step="x")).status_code == 200
+    assert (await world.api.delete(f"/tasks/{task_id}/cancel")).status_code in (200, 202)
+    await world.set_status(task_id, phase="cancelled")
+    assert (await world.api.get(f"/tasks/{task_id}/status")).json()["status"] == "cancelled"
+    assert (await world.api.post(f"/tasks/{task_id}/retry")).status_code == 202
+
+
+async def test_everything_works_without_redis(world: World) -> None:
+    await use_everything(world)
+
+
+async def test_everything_works_while_redis_refuses_connections(open_world: Any) -> None:
+    async with open_world(redis_url=f"redis://127.0.0.1:{free_port()}/0") as world:
+        await use_everything(world)
+        health = await world.api.get("/health")
+        assert (health.status_code, health.json()["status"]) == (200, "degraded")
+        assert health.json()["checks"]["redis"]["status"] == "failed"
+
+
+@pytest.fixture
+async def silent_redis() -> AsyncIterator[str]:
+    """Takes connections and says nothing."""
+    server = await asyncio.start_server(lambda reader, writer: reader.read(), "127.0.0.1", 0)
+    yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    server.close()
+
+
+async def test_a_silent_redis_costs_one_request_a_second_and_the_others_nothing(
+    open_world: Any, silent_redis: str
+) -> None:
+    async with open_world(redis_url=silent_redis) as world:
+        await world.submit()
+        start = time.monotonic()
+        for _ in range(10):
+            assert (await world.api.get("/projects/film/tasks")).status_code == 200
+        assert time.monotonic() - start < 2
+
+
+async def test_a_view_that_nobody_keeps_current_is_not_read(open_world: Any, redis_url: str, view: RedisView) -> None:
+    async with open_world(redis_url=redis_url) as world:
+        task_id = await world.submit()
+        await world.set_status(task_id, phase="completed")  # no operator tells Redis
+        assert (await world.api.get(f"/tasks/{task_id}/status")).json()["status"] == "completed"
+        assert (await world.api.get("/projects/film/tasks", params={"status": "completed"})).json()["total"] == 1
+
+
+async def test_a_new_task_is_found_at_once_in_a_current_view(open_world: Any, redis_url: str, view: RedisView) -> None:
+    await view.renew_freshness()
+    async with open_world(redis_url=redis_url) as world:
+        task_id = await world.submit()
+        listed = (await world.api.get("/projects/film/tasks")).json()
+        assert [task["task_id"] for task in listed["tasks"]] == [task_id], "its maker told the view itself"
+
+
+@pytest.fixture
+def dead_kubeconfig(tmp_path: Path, kubeconfig: Path) -> Path:
+    """The same cluster at an address where nobody listens."""
+    import re
+
+    path = tmp_path / "dead"
+    path.write_text(re.sub(r"https://127\.0\.0\.1:\d+", f"https://127.0.0.1:{free_port()}", kubeconfig.read_text()))
+    return path
+
+
+async def test_kubernetes_away_is_503_with_the_time_to_come_back(open_world: Any, dead_kubeconfig: Path) -> None:
+    async with open_world(kubeconfig=dead_kubeconfig) as world:
+        for method, path in (
+            ("POST", "/tasks/submit"),
+            ("GET", "/tasks/x/status"),
+            ("DELETE", "/tasks/x/cancel"),
+            ("POST", "/tasks/x/retry"),
+            ("GET", "/projects/film/tasks"),
+            ("GET", "/workers/status"),
+            ("GET", "/task-types"),
+            ("GET", "/stats"),
+        ):
+            answer = await world.api.request(method, path, json=PROMPT if path.endswith("submit") else None)
+            assert answer.status_code == 503, path
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert int(answer.headers["retry-after"]) >= 1
+        reported = await world.report("token", "x", "progress", attempt=1, progress=0.1, step="x")
+        assert reported.status_code == 503, "a job tries again"
+        health = await world.api.get("/health")
+        assert (health.status_code, health.json()["status"]) == (503, "unhealthy")
+        assert (await world.api.get("/health/ready")).status_code == 503
+        assert (await world.api.get("/health/live")).status_code == 200

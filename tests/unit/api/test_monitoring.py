@@ -1,0 +1,135 @@
+"""Workers, health, catalogue, metrics and the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+
+from mediatask_api.workers import workers_status
+from mediatask_common.kube import CLASSES
+from mediatask_crds.tasktypes import task_types
+
+from .conftest import PROMPT, World
+
+
+async def test_health_names_each_dependency_with_its_latency(world: World) -> None:
+    world.api.headers.pop("X-API-Key")
+    answer = await world.api.get("/health")
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["status"] == "healthy"
+    assert set(body["checks"]) == {"kubernetes", "redis", "store"}
+    assert body["checks"]["kubernetes"]["latency_ms"] > 0
+    assert body["checks"]["redis"]["status"] == "disabled"
+
+
+async def test_workers_are_live_pods_and_say_nothing_about_foreign_tasks(world: World) -> None:
+    task_id = await world.submit()
+    await world.pod(task_id)
+    mine = (await world.api.get("/workers/status")).json()
+    assert (mine["total_workers"], mine["active_workers"]) == (1, 0)
+    worker = mine["workers"][0]
+    assert (worker["status"], worker["current_task_id"], worker["worker_type"]) == ("starting", task_id, "demo-prompt")
+    other = await world.caller("other")
+    seen = (await other.get("/workers/status")).text
+    assert task_id not in seen
+
+
+def pod(phase: str, node: str = "", gpus: int = 0) -> dict[str, Any]:
+    limits = {"nvidia.com/gpu": str(gpus), "cpu": "2"} if gpus else {}
+    return {
+        "metadata": {"uid": "0" * 32, "creationTimestamp": "2026-11-21T00:00:00Z", "labels": {}},
+        "spec": {"nodeName": node, "containers": [{"resources": {"limits": limits}}]},
+        "status": {"phase": phase},
+    }
+
+
+def node(name: str, gpus: int, **spec: Any) -> dict[str, Any]:
+    ready = {"type": "Ready", "status": "True", "lastHeartbeatTime": "2026-11-21T01:00:00Z"}
+    return {
+        "metadata": {"name": name},
+        "spec": spec,
+        "status": {"allocatable": {"cpu": "8", "nvidia.com/gpu": str(gpus)}, "conditions": [ready]},
+    }
+
+
+def test_gpus_are_busy_or_free() -> None:
+    pods = [pod("Running", "n1", 2), pod("Pending"), pod("Succeeded", "n1", 1), pod("Running", "n2")]
+    answer = workers_status(pods, [node("n1", 4), node("n2", 0), node("n3", 8, unschedulable=True)], lambda _: True)
+    assert [worker.status for worker in answer.workers] == ["busy", "starting", "busy", "idle", "idle"]
+    assert (answer.total_workers, answer.active_workers, answer.gpu_utilization) == (5, 2, 0.5)
+    assert answer.workers[0].last_heartbeat == "2026-11-21T01:00:00Z"
+    assert workers_status([], [], lambda _: True).gpu_utilization == 0.0
+
+
+async def test_the_catalogue_tells_schema_defaults_and_classes(world: World) -> None:
+    spec = {"taskTypes": ["test_prompt"], "image": "python", "default": True, "gpu": {"count": 0}}
+    name = f"catalogue-{world.namespace}"
+    body = {
+        "apiVersion": "tasks.ft.tc/v1alpha1", "kind": "MediaTaskClass", "metadata": {"name": name}, "spec": spec,
+    }  # fmt: skip
+    await world.kube.create(CLASSES, body)
+    try:
+        listed = {kind["name"]: kind for kind in (await world.api.get("/task-types")).json()}
+        assert set(listed) == set(task_types())
+        assert name in listed["test_prompt"]["classes"]
+        assert name not in listed["generate_image"]["classes"]
+    finally:
+        await world.kube.delete(CLASSES, name)
+    image = (await world.api.get("/task-types/generate_image")).json()
+    assert image["defaults"]["width"] == 1024
+    assert image["schema"]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema.Draft202012Validator.check_schema(image["schema"])
+    validator = jsonschema.Draft202012Validator(image["schema"])
+    assert validator.is_valid({"prompt": "x"})
+    assert not validator.is_valid({"pose": "x"}), "one of the two descriptions is required"
+    assert not validator.is_valid({"prompt": "x", "nope": 1})
+    unknown = await world.api.get("/task-types/paint")
+    assert unknown.status_code == 404
+    assert "generate_image" in unknown.json()["detail"]
+
+
+async def test_metrics_hold_templates_and_no_ids(world: World) -> None:
+    task_id = await world.submit(metadata={"canary": "c4n4ry"})
+    await world.api.get(f"/tasks/{task_id}/status")
+    await world.api.get("/no/such/c4n4ry")
+    text = (await world.api.get("http://api/metrics")).text
+    assert 'route="/api/v1/tasks/{task_id}/status"' in text
+    assert 'mediatask_api_submitted_total{replayed="false",type="test_prompt"} 1.0' in text
+    assert task_id not in text
+    assert "c4n4ry" not in text
+
+
+async def test_the_document_has_examples_problems_and_the_scheme(world: World) -> None:
+    document = (await world.api.get("http://api/openapi.json")).json()
+    submit = document["paths"]["/api/v1/tasks/submit"]["post"]
+    assert submit["security"] == [{"APIKeyHeader": []}]
+    assert submit["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/SubmitRequest")
+    assert set(submit["responses"]) == {"200", "202", "400", "401", "403", "413", "422", "503"}
+    assert "application/problem+json" in submit["responses"]["422"]["content"]
+    schemas = document["components"]["schemas"]
+    example = schemas["SubmitRequest"]["examples"][0]
+    assert (await world.api.post("/tasks/submit", json=example)).status_code == 202, "the example works as it is"
+    assert not [path for path in document["paths"] if "media" in path and "tasks" not in path]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert "HTTPValidationError" not in str(operation)
+    for reference in _references(document):
+        assert reference.removeprefix("#/components/schemas/") in schemas, reference
+    assert (await world.api.get("http://api/docs")).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/tasks/submit", 405), ("GET", "/nothing", 404)])
+async def test_what_is_no_route_is_a_problem_too(world: World, method: str, path: str, status: int) -> None:
+    answer = await world.api.request(method, path, json=PROMPT)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def _references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+        return own + [found for child in value.values() for found in _references(child)]
+    return [found for child in value for found in _references(child)] if isinstance(value, list) else []

@@ -1,0 +1,67 @@
+"""The process itself: two listeners, real sockets, a graceful end."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mediatask_api.keys import dump_keys, new_key
+from support.processes import free_port, python_module, wait_for_port
+
+from .conftest import PROMPT
+
+
+@contextmanager
+def process(folder: Path, kubeconfig: Path, namespace: str) -> Iterator[tuple[httpx.Client, int, object]]:
+    secret, stored = new_key("test", ["*"])
+    (folder / "keys.json").write_bytes(dump_keys([stored]))
+    public, internal = free_port(), free_port()
+    env = {
+        "MEDIATASK_KUBECONFIG": str(kubeconfig),
+        "MEDIATASK_NAMESPACE": namespace,
+        "MEDIATASK_API_KEYS_FILE": str(folder / "keys.json"),
+        "MEDIATASK_HOST": "127.0.0.1",
+        "MEDIATASK_PORT": str(public),
+        "MEDIATASK_INTERNAL_HOST": "127.0.0.1",
+        "MEDIATASK_INTERNAL_PORT": str(internal),
+        "MEDIATASK_STORE_FOLDER": str(folder / "media"),
+    }
+    log = folder / "api.log"
+    with python_module("mediatask_api", env=env, log=log) as running:
+        wait_for_port(public, running, log)
+        wait_for_port(internal, running, log)
+        with httpx.Client(base_url=f"http://127.0.0.1:{public}", headers={"X-API-Key": secret}) as client:
+            yield client, internal, running
+
+
+def test_both_listeners_serve_and_sigterm_ends_them_cleanly(tmp_path: Path, kubeconfig: Path, namespace: str) -> None:
+    with process(tmp_path, kubeconfig, namespace) as (client, internal, running):
+        assert client.post("/api/v1/tasks/submit", json=PROMPT).status_code == 202
+        assert client.get("/internal/v1/tasks/x/progress").status_code == 404, "pods' routes are not public"
+        inside = httpx.get(f"http://127.0.0.1:{internal}/api/v1/tasks/x/status")
+        assert inside.status_code == 404, "and callers' routes are not inside"
+        running.terminate()  # type: ignore[attr-defined]
+        assert running.wait(10) == 0  # type: ignore[attr-defined]
+    assert "Traceback" not in (tmp_path / "api.log").read_text()
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_body_over_the_limit_is_refused_on_the_wire(
+    tmp_path: Path, kubeconfig: Path, namespace: str, chunked: bool
+) -> None:
+    with process(tmp_path, kubeconfig, namespace) as (client, _, _running):
+        with socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=10) as wire:
+            framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {300 * 1024}"
+            head = f"POST /api/v1/tasks/submit HTTP/1.1\r\nHost: x\r\nX-API-Key: {client.headers['X-API-Key']}\r\n"
+            wire.sendall(f"{head}{framing}\r\n\r\n".encode())
+            if chunked:
+                for _ in range(65):
+                    wire.sendall(b"1000\r\n" + b" " * 4096 + b"\r\n")
+            answer = wire.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert client.get("/api/v1/health/live").status_code == 200

@@ -1,0 +1,132 @@
+"""The pure translations: whatever the status holds, the answer has the promised form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediatask_api.body import _deeper_than
+from mediatask_api.errors import ApiError
+from mediatask_api.estimates import typical_seconds
+from mediatask_api.fencing import Pod, check_task
+from mediatask_api.idempotency import body_digest, task_name
+from mediatask_api.rest import phase_of, to_answer, to_resource
+from mediatask_api.schemas import SubmitRequest
+from mediatask_crds.names import LABEL_ATTEMPT
+from mediatask_crds.task import MediaTaskSpec, Phase
+
+phases = st.sampled_from([None, *Phase])
+statuses = st.fixed_dictionaries(
+    {},
+    optional={
+        "phase": st.sampled_from(list(Phase)),
+        "progress": st.floats(0, 1),
+        "currentStep": st.sampled_from(["rendering", "encoding"]),
+        "attempt": st.integers(0, 5),
+        "round": st.integers(0, 2),
+        "queue": st.fixed_dictionaries({"position": st.integers(1, 9)}),
+        "startedAt": st.just("2026-11-21T10:00:00Z"),
+        "completedAt": st.just("2026-11-21T10:01:00Z"),
+        "error": st.just({"code": "X", "message": "x"}),
+        "result": st.just({"mediaUrl": "http://x", "metadata": {}}),
+        "timings": st.just({"infer": 1.0}),
+    },
+)
+
+
+def task_with(status: dict[str, Any], retry_request: int = 0, cancel: bool = False) -> dict[str, Any]:
+    spec = {"projectId": "film", "taskType": "test_prompt", "retryRequest": retry_request, "cancel": cancel}
+    meta = {"name": "t", "uid": "u", "creationTimestamp": "2026-11-21T10:00:00Z"}
+    return {"metadata": meta, "spec": spec, "status": status}
+
+
+@given(statuses, st.integers(0, 3), st.booleans())
+def test_every_status_has_a_consistent_answer(status: dict[str, Any], retry_request: int, cancel: bool) -> None:
+    answer = to_answer(task_with(status, retry_request, cancel), lambda key: f"signed:{key}")
+    assert 0 <= answer.progress <= 1
+    assert (answer.progress == 1.0) if answer.status == "completed" else True
+    assert (answer.result is None) or answer.status == "completed"
+    assert (answer.completed_at is None) or answer.status.terminal
+    if answer.status == "queued":
+        assert (answer.progress, answer.queue_position or 1) == (0.0, answer.queue_position or 1)
+    if answer.status == "completed":
+        assert answer.current_step == "upload_complete"
+
+
+@given(statuses, st.integers(0, 3))
+def test_a_completed_task_stays_completed_whatever_is_asked(status: dict[str, Any], retry_request: int) -> None:
+    assert phase_of(task_with({**status, "phase": "completed"}, retry_request)) is Phase.COMPLETED
+
+
+@given(statuses, st.integers(0, 3), st.integers(1, 6))
+def test_no_report_of_an_earlier_attempt_passes(status: dict[str, Any], retry_request: int, attempt: int) -> None:
+    pod = Pod("p", "u", "2026-11-21T10:00:05Z", {LABEL_ATTEMPT: str(attempt)})
+    current = status.get("attempt", 0)
+    if attempt < current or (attempt == current and status.get("phase") == Phase.COMPLETED):
+        with pytest.raises(ApiError) as refused:
+            check_task(pod, task_with(status, retry_request))
+        assert refused.value.status == 409
+    if attempt == current and status.get("phase") == Phase.PROCESSING:
+        check_task(pod, task_with(status, retry_request))
+
+
+def test_a_pod_of_an_earlier_task_of_the_same_name_is_a_stranger() -> None:
+    pod = Pod("p", "u", "2026-11-21T09:59:59Z", {LABEL_ATTEMPT: "1"})
+    with pytest.raises(ApiError) as refused:
+        check_task(pod, task_with({"attempt": 1}))
+    assert refused.value.status == 403
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+
+
+@given(st.dictionaries(st.text(max_size=8), json_values, max_size=5))
+def test_the_digest_knows_no_order(body: dict[str, Any]) -> None:
+    assert body_digest(body) == body_digest(dict(reversed(body.items())))
+    assert body_digest(body) != body_digest({**body, "another-field": 1})
+
+
+@given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20))
+def test_names_are_the_keys_and_the_projects(key: str, other: str) -> None:
+    assert task_name("film", key) == task_name("film", key)
+    assert (task_name("film", key) == task_name("film", other)) == (key == other)
+    assert task_name("film", key) != task_name("film2", key)
+    assert task_name("film", None) != task_name("film", None)
+
+
+@given(st.dictionaries(st.text(max_size=5), json_values, max_size=4), st.integers(0, 9))
+def test_resources_are_valid_by_the_crds_own_model(data: dict[str, Any], priority: int) -> None:
+    request = SubmitRequest(
+        project_id="film", task_type="test_prompt", task_data=data, priority=priority, callback_url="https://x.org/"
+    )
+    resource = to_resource(request, "t", "default", {})
+    spec = MediaTaskSpec.model_validate(resource["spec"])
+    assert spec.priority == priority
+    assert None not in spec.task_data.values()
+
+
+@given(json_values)
+def test_depth_is_measured_right(value: Any) -> None:
+    def depth(item: Any) -> int:
+        children = list(item.values()) if isinstance(item, dict) else item if isinstance(item, list) else None
+        return 0 if children is None else 1 + max(map(depth, children), default=0)
+
+    measured = depth(value)
+    assert _deeper_than(value, measured + 1) is False
+    assert measured == 0 or _deeper_than(value, measured - 1) is True
+
+
+def test_durations_are_believed_when_there_are_enough() -> None:
+    def ran(seconds: int) -> dict[str, Any]:
+        return {"status": {"startedAt": "2026-11-21T10:00:00Z", "completedAt": f"2026-11-21T10:00:{seconds:02}Z"}}
+
+    assert typical_seconds([], 300) == 300
+    assert typical_seconds([ran(1), ran(2)], 300) == 300
+    assert typical_seconds([ran(4), ran(2), ran(50), {"status": {}}], 300) == 4
+    assert typical_seconds([ran(0)] * 3, 300) == 1

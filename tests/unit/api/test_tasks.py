@@ -1,0 +1,290 @@
+"""Following, listing, cancelling and retrying tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from mediatask_common.kube import TASKS
+from mediatask_common.redisview import RedisView
+from mediatask_crds.task import Phase
+
+from .conftest import PROMPT, World, until
+
+ARTIFACT = {
+    "name": "clip.mp4", "key": "projects/film/u/1/clip.mp4", "sha256": "0" * 64, "bytes": 7, "contentType": "video/mp4",
+}  # fmt: skip
+COMPLETED: dict[str, Any] = {
+    "phase": "completed",
+    "progress": 0.97,
+    "currentStep": "uploading",
+    "attempt": 1,
+    "startedAt": "2026-11-21T10:00:00Z",
+    "completedAt": "2026-11-21T10:00:30Z",
+    "result": {"mediaUrl": "http://old", "artifacts": [ARTIFACT], "metadata": {"duration": 7.0}},
+    "timings": {"infer": 21.5},
+}
+
+
+async def test_the_status_of_a_running_and_a_completed_task(world: World) -> None:
+    task_id = await world.submit()
+    await world.set_status(
+        task_id, phase="processing", progress=0.75, currentStep="rendering_video", attempt=1,
+        startedAt="2026-11-21T10:00:00Z",
+    )  # fmt: skip
+    running = (await world.api.get(f"/tasks/{task_id}/status")).json()
+    assert (running["status"], running["progress"], running["current_step"]) == ("processing", 0.75, "rendering_video")
+    assert (running["started_at"], running["completed_at"]) == ("2026-11-21T10:00:00Z", None)
+    await world.set_status(task_id, **COMPLETED)
+    done = (await world.api.get(f"/tasks/{task_id}/status")).json()
+    assert (done["status"], done["progress"], done["current_step"]) == ("completed", 1.0, "upload_complete")
+    assert done["result"]["metadata"] == {"duration": 7.0}
+    assert done["result"]["payload_media_id"] is None
+    assert done["result"]["media_url"].startswith("http://api/media/projects/film/u/1/clip.mp4?"), "signed anew"
+    assert done["result"]["artifacts"][0]["bytes"] == 7
+    assert done["timings"] == {"infer": 21.5}
+
+
+async def test_a_failed_task_says_why(world: World) -> None:
+    task_id = await world.submit()
+    error = {"code": "InputUnreachable", "message": "no such picture", "retryable": False}
+    await world.set_status(task_id, phase="failed", error=error)
+    assert (await world.api.get(f"/tasks/{task_id}/status")).json()["error"] == error
+
+
+async def test_an_unchanged_status_is_not_sent_again(world: World) -> None:
+    task_id = await world.submit()
+    await world.set_status(task_id, **COMPLETED)
+    first = await world.api.get(f"/tasks/{task_id}/status")
+    same = await world.api.get(f"/tasks/{task_id}/status", headers={"If-None-Match": first.headers["etag"]})
+    assert (same.status_code, same.content) == (304, b"")
+    assert same.headers["etag"] == first.headers["etag"]
+    await world.set_status(task_id, timings={"infer": 22})
+    changed = await world.api.get(f"/tasks/{task_id}/status", headers={"If-None-Match": first.headers["etag"]})
+    assert changed.status_code == 200
+
+
+@pytest.mark.parametrize("route", ["GET status", "DELETE cancel", "POST retry", "GET media", "GET logs"])
+async def test_unknown_and_foreign_tasks_look_the_same(world: World, route: str) -> None:
+    task_id = await world.submit()
+    method, action = route.split()
+    other = await world.caller("other")
+    foreign = await other.request(method, f"/tasks/{task_id}/{action}")
+    unknown = await other.request(method, f"/tasks/{'0' * len(task_id)}/{action}")
+    assert foreign.status_code == unknown.status_code == 404
+    assert foreign.json()["type"] == unknown.json()["type"]
+    for name in ("UPPER", "a%2Fb", "..%2F..%2Fnodes", "x" * 300, "%00"):
+        assert (await world.api.request(method, f"/tasks/{name}/{action}")).status_code == 404
+
+
+async def test_tasks_made_by_kubectl_have_a_status(world: World) -> None:
+    spec = {"projectId": "film", "taskType": "test_prompt", "taskData": {"prompt_template": "x"}}
+    body = {"apiVersion": "tasks.ft.tc/v1alpha1", "kind": "MediaTask", "metadata": {"name": "by-hand"}, "spec": spec}
+    await world.kube.create(TASKS, body, world.namespace)
+    assert (await world.api.get("/tasks/by-hand/status")).json()["priority"] == 5
+
+
+# ---- lists
+
+
+async def make_many(world: World) -> None:
+    for number, phase in enumerate([None, *Phase, *Phase]):
+        kind = {"task_type": "process_audio", "task_data": {"text": "x"}} if number % 3 == 0 else {}
+        task_id = await world.submit(**kind)
+        if phase is not None:
+            await world.set_status(task_id, phase=phase)
+    await world.submit(project_id="other")
+
+
+QUERIES = [
+    {},
+    {"page": 2, "limit": 4},
+    {"page": 99},
+    {"limit": 100},
+    *({"status": phase.value} for phase in Phase),
+    {"task_type": "process_audio"},
+    {"task_type": "process_audio", "status": "queued"},
+    {"task_type": "no_such_type"},
+]
+
+
+async def test_lists_are_filtered_paged_and_newest_first(world: World) -> None:
+    await make_many(world)
+    page = (await world.api.get("/projects/film/tasks", params={"limit": 4})).json()
+    assert (page["total"], page["page"], page["limit"], page["pages"]) == (11, 1, 4, 3)
+    assert len(page["tasks"]) == 4
+    times = [task["created_at"] for task in page["tasks"]]
+    assert times == sorted(times, reverse=True)
+    queued = (await world.api.get("/projects/film/tasks", params={"status": "queued"})).json()
+    assert queued["total"] == 3, "a task without a status is queued, too"
+    assert {task["status"] for task in queued["tasks"]} == {"queued"}
+    assert (await world.api.get("/projects/nothing-here/tasks")).json()["pages"] == 0
+
+
+async def test_redis_and_kubernetes_give_the_same_lists(
+    world: World, open_world: Any, redis_url: str, view: RedisView, kubeconfig: Any
+) -> None:
+    await make_many(world)
+    async for task in world.kube.list_all(TASKS, world.namespace):
+        await view.put(task)
+    await view.renew_freshness()
+    async with open_world(redis_url=redis_url, kubeconfig=kubeconfig) as fast:
+        # Without the data of Kubernetes: what this world tells can only come from Redis.
+        async def no_list(*_: object, **__: object) -> None:
+            raise AssertionError("Kubernetes was asked")
+
+        fast.services.kube.list = no_list
+        for query in QUERIES:
+            ours = (await fast.api.get("/projects/film/tasks", params=query)).json()
+            theirs = (await world.api.get("/projects/film/tasks", params=query)).json()
+            assert ours == theirs, query
+        assert (await fast.api.get("/stats")).json() == (await world.api.get("/stats")).json()
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": 0}, {"limit": 101}, {"page": 0}, {"page": "x"}, {"status": "done"}, {"task_type": "a,b=c"}]
+)
+async def test_faulty_queries_are_named(world: World, query: dict[str, Any]) -> None:
+    answer = await world.api.get("/projects/film/tasks", params=query)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["loc"] == ["query", next(iter(query))]
+
+
+async def test_a_foreign_project_is_not_there(world: World) -> None:
+    other = await world.caller("other")
+    assert (await other.get("/projects/film/tasks")).status_code == 404
+    assert (await other.get("/projects/other/tasks")).status_code == 200
+
+
+# ---- cancel and retry
+
+
+async def test_cancelling_a_task_that_stops_at_once(world: World) -> None:
+    task_id = await world.submit()
+
+    async def operator() -> None:
+        async def asked() -> bool:
+            return bool((await world.task(task_id))["spec"].get("cancel"))
+
+        await until(asked)
+        await world.set_status(task_id, phase="cancelled")
+
+    playing = asyncio.create_task(operator())
+    answer = await world.api.delete(f"/tasks/{task_id}/cancel")
+    await playing
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "cancelled"
+    assert (await world.api.delete(f"/tasks/{task_id}/cancel")).status_code == 200, "asking again changes nothing"
+
+
+async def test_cancelling_a_task_that_takes_time_to_stop(world: World) -> None:
+    task_id = await world.submit()
+    await world.set_status(task_id, phase="processing", progress=0.5)
+    answer = await world.api.delete(f"/tasks/{task_id}/cancel")
+    assert answer.status_code == 202
+    assert (answer.json()["status"], answer.json()["current_step"]) == ("processing", "cancelling")
+    version = (await world.task(task_id))["metadata"]["resourceVersion"]
+    assert (await world.api.delete(f"/tasks/{task_id}/cancel")).status_code == 202
+    assert (await world.task(task_id))["metadata"]["resourceVersion"] == version
+
+
+@pytest.mark.parametrize("phase", ["completed", "failed"])
+async def test_a_finished_task_cannot_be_cancelled(world: World, phase: str) -> None:
+    task_id = await world.submit()
+    await world.set_status(task_id, phase=phase)
+    assert (await world.api.delete(f"/tasks/{task_id}/cancel")).status_code == 409
+    assert "cancel" not in (await world.task(task_id))["spec"] or not (await world.task(task_id))["spec"]["cancel"]
+
+
+@pytest.mark.parametrize("phase", ["failed", "cancelled"])
+async def test_a_retry_is_one_more_round_under_the_same_id(world: World, phase: str) -> None:
+    task_id = await world.submit()
+    if phase == "cancelled":
+        await world.api.delete(f"/tasks/{task_id}/cancel")
+    await world.set_status(task_id, phase=phase, attempt=4, error={"code": "X", "message": "x"})
+    answers = await asyncio.gather(*(world.api.post(f"/tasks/{task_id}/retry") for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409, 409]
+    accepted = next(answer.json() for answer in answers if answer.status_code == 202)
+    assert (accepted["task_id"], accepted["status"]) == (task_id, "queued")
+    spec = (await world.task(task_id))["spec"]
+    assert (spec["retryRequest"], spec["cancel"]) == (1, False)
+    shown = (await world.api.get(f"/tasks/{task_id}/status")).json()
+    assert (shown["status"], shown["error"], shown["progress"], shown["attempt"]) == ("queued", None, 0.0, 4)
+    await world.set_status(task_id, phase="processing", round=1, attempt=5, error=None)
+    assert (await world.api.get(f"/tasks/{task_id}/status")).json()["status"] == "processing"
+
+
+@pytest.mark.parametrize("phase", [None, "processing", "completed"])
+async def test_only_failed_and_cancelled_tasks_can_be_retried(world: World, phase: str | None) -> None:
+    task_id = await world.submit()
+    if phase:
+        await world.set_status(task_id, phase=phase)
+    assert (await world.api.post(f"/tasks/{task_id}/retry")).status_code == 409
+
+
+async def test_cancel_survives_writes_of_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    task_id = await world.submit()
+    plain, writes = world.services.reader.get_true, 0
+
+    async def with_a_write_in_between(name: str) -> Any:
+        nonlocal writes
+        task = await plain(name)
+        if writes < 3:
+            writes += 1
+            await world.set_status(task_id, progress=writes / 10)
+        return task
+
+    monkeypatch.setattr(world.services.reader, "get_true", with_a_write_in_between)
+    assert (await world.api.delete(f"/tasks/{task_id}/cancel")).status_code == 202
+    assert writes == 3
+    assert (await world.task(task_id))["spec"]["cancel"]
+
+
+# ---- media and logs
+
+
+async def test_media_leads_to_the_file(world: World) -> None:
+    task_id = await world.submit()
+    early = await world.api.get(f"/tasks/{task_id}/media")
+    assert early.status_code == 409
+    uid = (await world.task(task_id))["metadata"]["uid"]
+    key = f"projects/film/{uid}/1/clip.mp4"
+    await world.services.store.create(key, b"0123456789", "video/mp4")
+    result = {"artifacts": [{**ARTIFACT, "key": key}], "metadata": {}}
+    await world.set_status(task_id, **{**COMPLETED, "result": result})
+    found = await world.api.get(f"/tasks/{task_id}/media")
+    assert found.status_code == 302
+    url = found.headers["location"]
+    whole = await world.api.get(url, headers={"X-API-Key": ""})
+    assert (whole.status_code, whole.content) == (200, b"0123456789")
+    assert whole.headers["content-type"] == "video/mp4"
+    assert whole.headers["x-content-type-options"] == "nosniff"
+    part = await world.api.get(url, headers={"Range": "bytes=2-4"})
+    assert (part.status_code, part.content) == (206, b"234")
+    assert part.headers["content-range"] == "bytes 2-4/10"
+    assert (await world.api.head(url)).headers["content-length"] == "10"
+    for wrong in (url[:-1] + ("0" if url[-1] != "0" else "1"), url.replace("clip", "clap"), url.partition("?")[0]):
+        assert (await world.api.get(wrong)).status_code == 403
+    other = await world.caller("other")
+    assert (await other.get(f"/tasks/{task_id}/media")).status_code == 404
+
+
+async def test_logs_of_a_task_without_a_pod(world: World) -> None:
+    task_id = await world.submit()
+    answer = await world.api.get(f"/tasks/{task_id}/logs")
+    assert answer.status_code == 404
+    assert "no pod" in answer.json()["detail"]
+
+
+async def test_estimates_come_from_what_was_measured(
+    world: World, open_world: Any, redis_url: str, view: RedisView
+) -> None:
+    for _ in range(3):
+        task_id = await world.submit()
+        await view.put(await world.set_status(task_id, **{**COMPLETED, "result": None}))
+    await view.renew_freshness()
+    async with open_world(redis_url=redis_url) as fast:
+        answer = (await fast.api.post("/tasks/submit", json=PROMPT)).json()
+        assert answer["estimated_duration"] == 30
