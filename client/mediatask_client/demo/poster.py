@@ -32,26 +32,27 @@ def draw_poster(files: dict[str, Path], tasks: dict[str, Task]) -> Image.Image:
     x, width = 2 * GAP + LEFT, WIDTH - LEFT - 3 * GAP
     bottom = _film(poster, files["generate_video"], x, GAP, width)
     _caption(draw, (x, bottom + 12), "generate_video", tasks)
-    top = bottom + 80
-    _waveform(draw, _samples(files["process_audio"]), x, top, width, 130)
-    _caption(draw, (x, top + 142), "process_audio", tasks)
-    top += 210
+    top = bottom + 76
+    _waveform(draw, _samples(files["process_audio"]), x, top, width, 100)
+    _caption(draw, (x, top + 110), "process_audio", tasks)
+    top += 176
     # What does not fit is left out at a line's end, above the caption.
-    lines = textwrap.wrap(_answer(files["test_prompt"]), 62)[: max(1, (HEIGHT - GAP - 60 - top) // 27)]
+    lines = textwrap.wrap(_answer(files["test_prompt"]), 80)[: max(1, (HEIGHT - GAP - 60 - top) // 27)]
     draw.multiline_text((x, top), "\n".join(lines), fill=INK, font=_font(19), spacing=8)
     _caption(draw, (x, GAP + LEFT + 12), "test_prompt", tasks)
     return poster
 
 
 def _film(poster: Image.Image, path: Path, x: int, y: int, width: int) -> int:
-    """Three frames side by side over one that spans them; the lower edge is returned."""
-    frames = _frames(path, [0.1, 0.5, 0.9])
+    """The middle frame large, first and last beside it; the lower edge is returned."""
+    first, middle, last = _frames(path, [0.1, 0.5, 0.9])
     gap = 8
     small = (width - 2 * gap) // 3
-    height = round(small * frames[0].height / frames[0].width)
-    for number, frame in enumerate(frames):
-        poster.paste(frame.resize((small, height), Image.Resampling.LANCZOS), (x + number * (small + gap), y))
-    return y + height
+    height = round(small * first.height / first.width)
+    poster.paste(ImageOps.fit(middle, (2 * small + gap, 2 * height + gap)), (x, y))
+    for row, frame in enumerate((first, last)):
+        poster.paste(ImageOps.fit(frame, (small, height)), (x + 2 * (small + gap), y + row * (height + gap)))
+    return y + 2 * height + gap
 
 
 def _frames(path: Path, moments: list[float]) -> list[Image.Image]:
@@ -79,13 +80,9 @@ def _waveform(draw: ImageDraw.ImageDraw, samples: NDArray[np.float32], x: int, y
 
 
 def _answer(path: Path) -> str:
-    """The text that the prompt's result holds, wherever its type puts it."""
-    output: Any = json.loads(path.read_text())
-    if isinstance(output, dict):
-        output = output.get("output_data", output)
-    if isinstance(output, dict):
-        output = max((value for value in output.values() if isinstance(value, str)), key=len, default="")
-    return " ".join(str(output).split())
+    """The text that came out of the prompt."""
+    output: dict[str, Any] = json.loads(path.read_text())
+    return " ".join(str(output["output_data"]["text"]).split())
 
 
 def _caption(draw: ImageDraw.ImageDraw, at: tuple[int, int], kind: str, tasks: dict[str, Task]) -> None:

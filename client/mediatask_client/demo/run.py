@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import tempfile
 import time
-from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +19,6 @@ from .poster import draw_poster
 from .script import make_inputs, requests
 from .stage import Delivery, Stage
 
-PREFERRED_PORT = 8001
 GPUS = 2
 """Picture and film at once."""
 TASKS_TIMEOUT = 600.0
@@ -41,6 +38,8 @@ def run(out: Path, *, state: Path | None, keep: bool, console: Console) -> int:
         state: folder of the service's state; a temporary one when absent.
         keep: leave the state in place; it stays anyway when something failed, for its logs.
     """
+    from mediatask_local.child import StartError
+
     started = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     results.clear(out)
@@ -50,7 +49,7 @@ def run(out: Path, *, state: Path | None, keep: bool, console: Console) -> int:
     except KeyboardInterrupt:
         console.print("stopped")
         code = 130
-    except MediaTaskError as error:
+    except (MediaTaskError, StartError) as error:
         console.print(f"The demo failed: {error}", style="red", markup=False)
         console.print(f"Logs of the service: {folder / 'logs'}", markup=False, soft_wrap=True)
         return 1
@@ -70,7 +69,7 @@ def _play(out: Path, folder: Path, console: Console) -> None:
     console.print("Drawing the input pictures and humming a voice profile")
     files = make_inputs()
     console.print("Starting API server, Redis, operator, REST API and Job runner on this machine")
-    with Stage(files) as stage, embedded(folder, api_port=_free_port(), gpus=GPUS) as info:
+    with Stage(files) as stage, embedded(folder, gpus=GPUS) as info:
         stage.secret = info.webhook_secret
         console.print(f"Ready: {info.api_url}", markup=False)
         with Client(info.api_url, info.api_key) as client:
@@ -133,16 +132,3 @@ def _summary(console: Console, tasks: list[Task], paths: dict[str, Path]) -> Non
         size = f"{path.stat().st_size / 1000:,.0f} kB"
         table.add_row(task.task_type, seconds, path.name, size, results.in_words(task))
     console.print(table)
-
-
-def _free_port() -> int:
-    """The usual port of the API, or any free one when that is taken."""
-    for port in (PREFERRED_PORT, 0):
-        with closing(socket.socket()) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise DemoFailed("no port is free")
