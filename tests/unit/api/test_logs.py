@@ -1,0 +1,66 @@
+"""Logs of the latest attempt, whole and followed. The embedded API server serves the files that a runner names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mediatask_common.kube import PODS, Object
+
+from .conftest import World
+
+LOG_ANNOTATION = "embedded.tasks.ft.tc/log"
+
+pytestmark = pytest.mark.skipif("KUBECONFIG_FOR_TESTS" in os.environ, reason="needs a kubelet there")
+
+
+async def set_pod(world: World, pod: Object, phase: str, log: Path | None = None) -> None:
+    """Play the kubelet."""
+    name = pod["metadata"]["name"]
+    if log is not None:
+        await world.kube.patch(PODS, name, {"metadata": {"annotations": {LOG_ANNOTATION: str(log)}}}, world.namespace)
+    await world.kube.patch(PODS, name, {"status": {"phase": phase}}, world.namespace, subresource="status")
+
+
+async def test_the_log_is_that_of_the_latest_attempt(world: World, tmp_path: Path) -> None:
+    task_id = await world.submit()
+    for attempt in (2, 10, 9):
+        log = tmp_path / f"{attempt}.log"
+        log.write_text(f"attempt {attempt}\nsaid this\n")
+        await set_pod(world, await world.pod(task_id, attempt), "Succeeded", log)
+    answer = await world.api.get(f"/tasks/{task_id}/logs")
+    assert answer.text == "attempt 10\nsaid this\n"
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+async def test_a_pod_that_has_not_started_has_no_log_yet(world: World) -> None:
+    task_id = await world.submit()
+    await world.pod(task_id)
+    answer = await world.api.get(f"/tasks/{task_id}/logs")
+    assert answer.status_code == 409
+    assert answer.headers["retry-after"]
+
+
+async def test_an_empty_log_is_an_empty_answer(world: World, tmp_path: Path) -> None:
+    task_id = await world.submit()
+    (tmp_path / "empty.log").touch()
+    await set_pod(world, await world.pod(task_id), "Succeeded", tmp_path / "empty.log")
+    answer: Any = await world.api.get(f"/tasks/{task_id}/logs")
+    assert (answer.status_code, answer.text) == (200, "")
+
+
+async def test_following_goes_on_until_the_pod_ends(world: World, tmp_path: Path) -> None:
+    task_id = await world.submit()
+    log = tmp_path / "running.log"
+    log.write_text("one\n")
+    pod = await world.pod(task_id)
+    await set_pod(world, pod, "Running", log)
+    following = asyncio.create_task(world.api.get(f"/tasks/{task_id}/logs", params={"follow": "true"}))
+    with log.open("a") as out:
+        out.write("two\n")
+    await set_pod(world, pod, "Succeeded")
+    assert (await asyncio.wait_for(following, 15)).text == "one\ntwo\n"
