@@ -1,0 +1,38 @@
+"""Settings of the operator, read from `MEDIATASK_*` variables; each says meaning, unit and default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from mediatask_common.settings import CommonSettings
+
+
+class OperatorSettings(CommonSettings):
+    """What the operator reads besides the settings it shares with the API."""
+
+    namespaces: list[str] = []
+    """Namespaces to serve (JSON list); all of the cluster when empty."""
+    job_api_url: str = "http://mediatask-api:8002"
+    """Base URL of the API's internal routes, as Job pods reach it."""
+    job_service_account: str = "default"
+    """Service account of Job pods; it needs no permissions, only its name in their tokens."""
+    webhook_secrets_file: Path | None = None
+    """Signing secrets, one `whsec_...` a line; all sign, so that a receiver may rotate. Read again when changed."""
+    webhook_api_key_file: Path | None = None
+    """A key that is sent to receivers as `X-API-Key`. Read again when changed."""
+    webhook_timeout_seconds: float = Field(default=15, gt=0)
+    """Time for a receiver to answer; Standard Webhooks recommends 15 to 30 s."""
+    webhook_workers: int = Field(default=16, ge=1)
+    """Webhooks in delivery at one time, so that slow receivers hold up neither each other nor a reconcile."""
+    health_port: int = Field(default=8080, ge=0, le=65535)
+    """Port of `/healthz`."""
+    metrics_port: int = Field(default=9090, ge=0, le=65535)
+    """Port of `/metrics`, in Prometheus' text format."""
+    workers: int = Field(default=24, ge=1)
+    """Tasks that are reconciled at one time."""
+    writes_per_second: float = Field(default=400, gt=0)
+    """Writes to the API server on average; a burst of as many is allowed. Lower it on a shared control plane."""
+    sweep_seconds: float = Field(default=600, gt=0)
+    """Time between two comparisons of everything in the cluster with what the watches have told."""
