@@ -66,7 +66,10 @@ def up(
 
     An embedded Kubernetes API, the operator, the REST API and a Job runner; no cluster needed.
     """
+    from mediatask_common.logging import setup_logging
     from mediatask_local.up import UpInfo, run
+
+    setup_logging()
 
     def ready(info: UpInfo) -> None:
         out = _out()
