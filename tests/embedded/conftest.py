@@ -1,0 +1,56 @@
+"""The embedded mode as a whole, and the part of it that runs plain Jobs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mediatask_common.kube import Kube
+from mediatask_local.up import UpInfo, embedded
+from support.apiserver import embedded_apiserver
+from support.jobs import Jobs
+from support.processes import python_module
+
+GPUS = 2
+
+
+@pytest.fixture(scope="session")
+def embedded_mode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpInfo]:
+    """Everything, as `mediatask up` starts it."""
+    with embedded(tmp_path_factory.mktemp("up"), gpus=GPUS) as info:
+        yield info
+
+
+@dataclass(frozen=True)
+class RunnerCluster:
+    """An API server and a Job runner."""
+
+    kubeconfig: Path
+    folder: Path
+    """The runner's."""
+
+
+@contextlib.contextmanager
+def job_runner(kubeconfig: Path, folder: Path, *arguments: str) -> Iterator[int]:
+    """A Job runner on that API server; its pid."""
+    folder.mkdir(exist_ok=True)
+    common = ("--dir", str(folder), "--kubeconfig", str(kubeconfig), "--gpus", str(GPUS), "--grace", "3")
+    with python_module("mediatask_local.jobrunner", *common, *arguments, log=folder / "runner.log") as process:
+        yield process.pid
+
+
+@pytest.fixture(scope="session")
+def runner_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunnerCluster]:
+    folder = tmp_path_factory.mktemp("cluster")
+    with embedded_apiserver(folder) as kubeconfig, job_runner(kubeconfig, folder / "runner", "--cpus", "100"):
+        yield RunnerCluster(kubeconfig, folder / "runner")
+
+
+@pytest.fixture
+async def jobs(runner_cluster: RunnerCluster) -> AsyncIterator[Jobs]:
+    async with await Kube.connect(runner_cluster.kubeconfig) as kube:
+        yield Jobs(kube)
