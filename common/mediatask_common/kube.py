@@ -135,6 +135,15 @@ class Kube:
     async def close(self) -> None:
         await self._session.close()
 
+    @property
+    def configuration(self) -> Configuration:
+        """Address and credentials, for another client of the same server."""
+        return self._configuration
+
+    async def authorization(self) -> str | None:
+        """The Authorization header as it is now: in-cluster tokens rotate."""
+        return (await self._auth()).get("authorization")
+
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         """One object. Raises KubeError (404 when absent)."""
         return await self.request("GET", resource.path(namespace, name))

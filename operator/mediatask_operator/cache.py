@@ -134,6 +134,10 @@ class Cache:
         self._class_versions.pop(name, None)
         return name if self.classes.pop(name, None) is not None else None
 
+    def class_version(self, name: str) -> int:
+        """The resourceVersion of a class as last seen; -1 for one never seen."""
+        return self._class_versions.get(name, -1)
+
     def forget_gone_pods(self, key: Key, open_attempt: int | None) -> None:
         """Drop deleted pods of attempts whose end is on record."""
         entry = self.entries.get(key)

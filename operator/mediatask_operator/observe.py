@@ -91,6 +91,8 @@ class Task:
     name: str
     namespace: str
     uid: str
+    resource_version: str
+    """The version that was read: what is written is conditional on it."""
     generation: int
     created_at: str
     spec: MediaTaskSpec
@@ -109,6 +111,7 @@ class Task:
             name=meta["name"],
             namespace=meta["namespace"],
             uid=meta["uid"],
+            resource_version=meta["resourceVersion"],
             generation=meta.get("generation", 1),
             created_at=meta["creationTimestamp"],
             spec=MediaTaskSpec.model_validate({"taskData": {}, **obj["spec"]}),

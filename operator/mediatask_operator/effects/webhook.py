@@ -175,7 +175,7 @@ def body(task: Task, event: str) -> dict[str, Any]:
         }
         if result is not None and status.phase is Phase.COMPLETED
         else None,
-        "error": status.error.message if status.error is not None else None,
+        "error": status.error.model_dump(mode="json") if status.error is not None else None,
         "metadata": task.spec.metadata,
     }
 

@@ -1,0 +1,92 @@
+"""Prometheus metrics of the operator. No label ever holds a task's name or a user's text."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from .admission import AdmissionQueue
+from .cache import Cache
+from .reasons import Reason
+
+_SECONDS = (1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120)
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_KNOWN = frozenset(reason.value for reason in Reason)
+
+
+def known_reason(reason: str | None) -> str:
+    """The reason as a label value: jobs may name reasons of their own, which would have no end."""
+    return reason if reason in _KNOWN else "Other"
+
+
+class Metrics:
+    """All metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.finished = Counter(
+            "mediatask_tasks_finished", "Tasks that ended.", ["type", "outcome", "reason"], registry=registry
+        )
+        self.attempts = Counter(
+            "mediatask_attempts_ended", "Attempts that ended.", ["task_class", "reason"], registry=registry
+        )
+        self.stage_seconds = Histogram(
+            "mediatask_stage_seconds",
+            "Seconds that tasks spent in a stage (queued, scheduled, image, model, infer, total, ...).",
+            ["type", "stage"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.reconcile_seconds = Histogram(
+            "mediatask_reconcile_seconds", "Seconds of one reconcile.", buckets=_FAST, registry=registry
+        )
+        self.reconcile_errors = Counter(
+            "mediatask_reconcile_errors", "Reconciles that have to be repeated.", ["reason"], registry=registry
+        )
+        self.api_writes = Counter(
+            "mediatask_api_writes",
+            "Writes to the API server (code 0: not reached).",
+            ["verb", "resource", "code"],
+            registry=registry,
+        )
+        self.webhooks = Counter(
+            "mediatask_webhook_attempts", "Tries to deliver a webhook.", ["outcome"], registry=registry
+        )
+        self.drift = Counter(
+            "mediatask_watch_drift", "Differences that a sweep found and the watches had not told.", registry=registry
+        )
+        self.swept = Gauge("mediatask_last_sweep_timestamp_seconds", "When the last sweep ended.", registry=registry)
+
+    def watch_state(self, cache: Cache, admission: AdmissionQueue) -> None:
+        """Count tasks and queues whenever metrics are read."""
+        self.registry.register(_State(cache, admission))
+
+
+class _State(Collector):
+    def __init__(self, cache: Cache, admission: AdmissionQueue) -> None:
+        self._cache = cache
+        self._admission = admission
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        yield from self._tasks()
+        waiting = GaugeMetricFamily("mediatask_queue_waiting", "Tasks that wait for a slot.", labels=["task_class"])
+        holding = GaugeMetricFamily("mediatask_queue_in_flight", "Tasks with a slot.", labels=["task_class"])
+        for name, (waits, holds) in self._admission.depths().items():
+            waiting.add_metric([name], waits)
+            holding.add_metric([name], holds)
+        yield waiting
+        yield holding
+
+    def _tasks(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily("mediatask_tasks", "Tasks by type and phase.", labels=["type", "phase"])
+        tally = Tally(
+            (task["spec"]["taskType"], (task.get("status") or {}).get("phase", "queued"))
+            for task in self._cache.tasks()
+        )
+        for labels, number in tally.items():
+            family.add_metric(list(labels), number)
+        yield family
