@@ -107,6 +107,32 @@ async def test_an_old_attempt_cannot_write_any_more(world: World, monkeypatch: p
     await writer.close()
 
 
+async def test_a_new_attempt_between_reading_and_writing_wins(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Counted(world, monkeypatch)
+    task_id = await world.submit()
+    task = await world.set_status(task_id, phase="processing", attempt=1)
+    plain, began = world.services.reader.get_true, False
+
+    async def then_the_next_attempt_begins(name: str) -> Object | None:
+        nonlocal began
+        read = await plain(name)
+        if not began:
+            began = True
+            await world.set_status(task_id, attempt=2, progress=0.0)
+        return read
+
+    monkeypatch.setattr(world.services.reader, "get_true", then_the_next_attempt_begins)
+    writer = ProgressWriter(world.kube, world.services.reader, FastView(None), world.namespace, interval=0.05)
+    await writer.take(task, pod_of(task), ProgressReport(attempt=1, progress=0.9, step="late"))
+
+    async def idle() -> bool:
+        return not writer._writers
+
+    await until(idle)
+    assert counted.writes == []
+    assert (await world.task(task_id))["status"]["progress"] == 0.0
+
+
 async def test_a_report_ahead_of_the_status_waits_for_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Counted(world, monkeypatch)
     task_id = await world.submit()

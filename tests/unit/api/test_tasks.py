@@ -242,6 +242,28 @@ async def test_cancel_survives_writes_of_others(world: World, monkeypatch: pytes
     assert (await world.task(task_id))["spec"]["cancel"]
 
 
+async def test_of_two_retries_that_read_the_same_state_one_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id = await world.submit()
+    await world.set_status(task_id, phase="failed")
+    plain, both_have_read = world.services.reader.get_true, asyncio.Barrier(2)
+    reads = 0
+
+    async def read_together(name: str) -> Any:
+        nonlocal reads
+        reads += 1
+        first_reads = reads <= 2
+        task = await plain(name)
+        if first_reads:
+            await both_have_read.wait()
+        return task
+
+    monkeypatch.setattr(world.services.reader, "get_true", read_together)
+    answers = await asyncio.gather(*(world.api.post(f"/tasks/{task_id}/retry") for _ in range(2)))
+    assert sorted(answer.status_code for answer in answers) == [202, 409]
+
+
 # ---- media and logs
 
 
