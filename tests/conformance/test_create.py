@@ -109,9 +109,35 @@ async def test_malformed_json_is_400(api: Api, path: str) -> None:
     assert (await api.post(path, "{not json")).status == 400
 
 
-async def test_wrong_kind_and_version_are_400(api: Api, path: str, name: str) -> None:
-    assert (await api.post(path, {**sample(name), "kind": "Other"})).status == 400
+async def test_wrong_kind_and_version_are_refused(api: Api, path: str, name: str) -> None:
+    answer = await api.post(path, {**sample(name), "kind": "Other"})
+    assert answer.status == 422
+    assert 'kind: Invalid value: "Other": must be Sample' in answer.message
     assert (await api.post(path, {**sample(name), "apiVersion": f"{GROUP}/v9"})).status == 400
+
+
+async def test_custom_resources_must_say_their_kind(api: Api, path: str, name: str) -> None:
+    body = sample(name)
+    del body["kind"]
+    answer = await api.post(path, body)
+    assert answer.status == 400
+    assert "Object 'Kind' is missing" in answer.message
+
+
+async def test_labels_must_be_text(api: Api, path: str, name: str) -> None:
+    answer = await api.post(path, sample(name, {"labels": {"a": 1}}))
+    assert answer.status == 400
+    assert 'Sample in version "v1" cannot be handled as a Sample: json: cannot unmarshal number' in answer.message
+
+
+async def test_null_goes_where_it_is_not_allowed(api: Api, path: str, name: str) -> None:
+    answer = await api.create(path, sample(name, project=None, words=None))
+    assert answer.body["spec"] == {"mode": "image", "level": 2, "cancel": False}
+
+
+async def test_whole_numbers_are_integers(api: Api, path: str, name: str) -> None:
+    answer = await api.create(path, sample(name, level=3.0, ratio=2.0))
+    assert (repr(answer.body["spec"]["level"]), repr(answer.body["spec"]["ratio"])) == ("3", "2")
 
 
 async def test_another_namespace_in_the_body_is_400(api: Api, path: str, name: str) -> None:

@@ -22,7 +22,7 @@ async def test_the_life_of_a_definition(api: Api) -> None:
 
     async def established() -> bool:
         status = (await api.get(f"{samples.CRDS}/{NAME}")).body.get("status", {})
-        true = {c["type"] for c in status.get("conditions", ()) if c["status"] == "True"}
+        true = {c["type"] for c in status.get("conditions") or () if c["status"] == "True"}
         return {"Established", "NamesAccepted"} <= true
 
     async def served() -> bool:

@@ -57,8 +57,10 @@ async def test_aggregated_discovery(api: Api, path: str) -> None:
         groups = {item["metadata"]["name"]: item for item in body["items"]}
         if samples.GROUP not in groups:
             return False
-        [resource] = groups[samples.GROUP]["versions"][0]["resources"]
-        assert resource["resource"] == "samples"
+        resources = {r["resource"]: r for r in groups[samples.GROUP]["versions"][0]["resources"]}
+        if "samples" not in resources:
+            return False
+        resource = resources["samples"]
         assert resource["responseKind"]["kind"] == "Sample"
         assert resource["scope"] == "Namespaced"
         assert [sub["subresource"] for sub in resource["subresources"]] == ["status"]

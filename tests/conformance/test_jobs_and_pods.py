@@ -33,12 +33,36 @@ async def test_job_template_defaults(api: Api, jobs: str, name: str) -> None:
     assert container["resources"] == {}
 
 
-async def test_limits_are_requests_too(api: Api, jobs: str, name: str) -> None:
+async def test_limits_are_requests_too_once_there_is_a_pod(api: Api, jobs: str, pods: str, name: str) -> None:
+    limits = {"limits": {"cpu": "1"}}
     body = job(name)
-    body["spec"]["template"]["spec"]["containers"][0]["resources"] = {"limits": {"cpu": "1"}}
+    body["spec"]["template"]["spec"]["containers"][0]["resources"] = limits
     answer = await api.create(jobs, body)
-    resources = answer.body["spec"]["template"]["spec"]["containers"][0]["resources"]
-    assert resources == {"limits": {"cpu": "1"}, "requests": {"cpu": "1"}}
+    assert answer.body["spec"]["template"]["spec"]["containers"][0]["resources"] == limits
+    container = {"name": "c", "image": "x:1", "resources": limits}
+    answer = await api.create(pods, pod(name, schedulerName="nobody", containers=[container]))
+    assert answer.body["spec"]["containers"][0]["resources"] == {**limits, "requests": {"cpu": "1"}}
+    assert answer.body["status"]["qosClass"] == "Burstable"
+    await api.delete(f"{pods}/{name}", gracePeriodSeconds="0")
+
+
+async def test_unknown_fields_of_a_job(api: Api, jobs: str, name: str) -> None:
+    body = job(name)
+    body["spec"]["template"]["spec"]["containers"][0]["imagee"] = "x"
+    answer = await api.post(jobs, body, fieldValidation="Strict")
+    assert answer.status == 400
+    unknown = 'unknown field "spec.template.spec.containers[0].imagee"'
+    assert f'Job in version "v1" cannot be handled as a Job: strict decoding error: {unknown}' in answer.message
+    answer = await api.create(jobs, body)
+    assert "imagee" in answer.headers["warning"]
+    assert "imagee" not in answer.body["spec"]["template"]["spec"]["containers"][0]
+
+
+async def test_wrong_types_in_a_job(api: Api, jobs: str, name: str) -> None:
+    answer = await api.post(jobs, job(name, backoffLimit="many"))
+    assert answer.status == 400
+    assert "json: cannot unmarshal string into Go struct field" in answer.message
+    assert "spec.backoffLimit of type int32" in answer.message
 
 
 async def test_own_labels_of_a_job_stay(api: Api, jobs: str, name: str) -> None:
@@ -73,8 +97,16 @@ async def test_a_job_template_is_immutable(api: Api, jobs: str, name: str) -> No
     change = {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "y:1"}]}}}}
     answer = await api.patch(f"{jobs}/{name}", change, STRATEGIC)
     assert answer.status == 422
-    assert "spec.template: Invalid value" in answer.message
+    assert "spec.template.spec: Invalid value" in answer.message
     assert "field is immutable" in answer.message
+
+
+async def test_a_suspended_job_may_still_move_to_other_nodes(api: Api, jobs: str, name: str) -> None:
+    await api.create(jobs, job(name))
+    change = {"spec": {"template": {"spec": {"nodeSelector": {"gpu": "a"}}}}}
+    answer = await api.patch(f"{jobs}/{name}", change, STRATEGIC)
+    assert answer.status == 200
+    assert answer.body["spec"]["template"]["spec"]["nodeSelector"] == {"gpu": "a"}
 
 
 async def test_a_strategic_patch_merges_containers_by_name(api: Api, pods: str, name: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 
-from .errors import ApiError, bad_request, unauthorized
+from .errors import ApiError, invalid, invalid_value, unauthorized
 from .objects import Object
 from .routing import Target
 from .tokens import API_AUDIENCE, InvalidToken, TokenIssuer, User
@@ -49,7 +49,8 @@ class Access:
             groups = list(user.groups)
         else:
             if not spec.get("user") and not spec.get("groups"):
-                raise bad_request("spec.user: Required value: at least one of user or group must be specified")
+                error = invalid_value("spec.user", "", "at least one of user or group must be specified")
+                raise invalid("", "authorization.k8s.io", "", [error])
             groups = spec.get("groups") or []
         return {**body, "status": {"allowed": "system:masters" in groups}}
 
@@ -61,7 +62,7 @@ class Access:
         try:
             user, matching = self._tokens.check(token, audiences)
         except InvalidToken as error:
-            return {"authenticated": False, "user": {}, "error": str(error)}
+            return {"user": {}, "error": str(error)}
         return {"authenticated": True, "user": user.info(), "audiences": matching}
 
 

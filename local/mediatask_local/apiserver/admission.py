@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from .errors import FieldError, forbidden_field, invalid_value
 from .jobs import job_errors, set_job_defaults
 from .objects import Object
-from .pods import pod_errors, quality_of_service, set_pod_defaults
+from .pods import pod_errors, quality_of_service, set_new_pod_defaults
 
 # What the kubelet and the scheduler, and nobody else, may still change in a pod's spec.
 _MUTABLE_POD_FIELDS = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations")
@@ -37,10 +37,7 @@ def _set_new_pod_defaults(pod: Object) -> None:
     spec = pod.get("spec")
     if not isinstance(spec, dict):
         return
-    set_pod_defaults(spec)
-    spec.setdefault("restartPolicy", "Always")
-    spec.setdefault("enableServiceLinks", True)
-    spec.setdefault("serviceAccountName", "default")
+    set_new_pod_defaults(spec)
     pod["status"] = {"phase": "Pending", "qosClass": quality_of_service(spec)}
 
 

@@ -29,8 +29,8 @@ def updated(
     mean that it dropped them unread, and the stored ones stay.
     """
     status = subresource == "status"
-    before = dict(leaves(owned_part(old, status=status), structure)) if old else {}
-    after = dict(leaves(owned_part(new, status=status), structure))
+    before = dict(leaves(owned_part(old, status=status), structure, containers=True)) if old else {}
+    after = dict(leaves(owned_part(new, status=status), structure, containers=True))
     changed = {path for path, value in after.items() if path not in before or before[path] != value}
     removed = before.keys() - after.keys()
     entries: ManagedFields = new["metadata"].get("managedFields") or (
@@ -53,7 +53,7 @@ def updated(
             result.append({**entry, "fieldsV1": to_fields_v1(left)})
     if own:
         result.append(_entry(manager, "Update", api_version, subresource, own))
-    return result
+    return _in_order(result)
 
 
 def applied(
@@ -85,7 +85,7 @@ def applied(
             continue
         clashing = {path for path in owned & own if path in present and present[path] != wanted[path]}
         if clashing and not force:
-            conflicts[_described(entry)].extend(sorted(clashing))
+            conflicts[_described(entry)].extend(sorted(clashing, key=_members_first))
         left = owned - clashing
         others |= left
         if left:
@@ -99,7 +99,7 @@ def applied(
     last = next((e for e in entries if _is(e, manager, "Apply", subresource)), None)
     if last is not None and last["fieldsV1"] == mine["fieldsV1"]:
         mine = last
-    merged["metadata"] = {**merged["metadata"], "managedFields": [*kept, mine]}
+    merged["metadata"] = {**merged["metadata"], "managedFields": _in_order([*kept, mine])}
     return merged
 
 
@@ -132,6 +132,15 @@ def _merge_items(live: list[Any], config: list[Any], keys: tuple[str, ...], item
         else:
             result[place] = merge(result[place], value, item)
     return result
+
+
+def _in_order(entries: ManagedFields) -> ManagedFields:
+    return sorted(entries, key=lambda entry: (entry["operation"], entry.get("time", ""), entry["manager"]))
+
+
+def _members_first(path: Path) -> tuple[tuple[bool, str], ...]:
+    """The order of conflict messages: at each level the fields themselves, then what lies deeper."""
+    return tuple((depth < len(path) - 1, element) for depth, element in enumerate(path))
 
 
 def _is(entry: Object, manager: str, operation: str, subresource: str) -> bool:

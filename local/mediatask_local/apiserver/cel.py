@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from .errors import FieldError, shown
+from .errors import FieldError
 from .schema import Schema, child, item_schema, keeps_unknown, list_identity, property_schema
 
 if TYPE_CHECKING:
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 class CompileError(Exception):
-    """A rule is no CEL expression; the text says where and why."""
+    """A rule is no CEL expression. `path` leads to it in the schema, the text says why."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(why)
+        self.path = path
 
 
 @dataclass(frozen=True)
@@ -51,19 +55,23 @@ class Rules:
         return not (self.here or self.properties or self.additional or self.items)
 
 
-def compile_rules(schema: Schema) -> Rules | None:
+def compile_rules(schema: Schema, path: str = "") -> Rules | None:
     """All rules of a schema; None when it has none. Raises CompileError."""
     rules = Rules(schema)
-    rules.here = [_compile_rule(entry) for entry in schema.get("x-kubernetes-validations", ())]
+    for index, entry in enumerate(schema.get("x-kubernetes-validations", ())):
+        try:
+            rules.here.append(_compile_rule(entry))
+        except ValueError as error:
+            raise CompileError(f"{path}.x-kubernetes-validations[{index}].rule", str(error)) from error
     for name, part in schema.get("properties", {}).items():
-        compiled = compile_rules(part)
+        compiled = compile_rules(part, f"{path}.properties[{name}]")
         if compiled:
             rules.properties[name] = compiled
     additional = schema.get("additionalProperties")
     if isinstance(additional, dict):
-        rules.additional = compile_rules(additional)
+        rules.additional = compile_rules(additional, f"{path}.additionalProperties")
     if isinstance(schema.get("items"), dict):
-        rules.items = compile_rules(schema["items"])
+        rules.items = compile_rules(schema["items"], f"{path}.items")
     return None if rules.empty() else rules
 
 
@@ -91,7 +99,7 @@ def _compile(source: str) -> Runner:
     try:
         return compile_expression(source)
     except CELParseError as error:
-        raise CompileError(f"compilation failed: {source!r}: {error.args[0]}") from error
+        raise ValueError(f"compilation failed: {error.args[0]}") from error
 
 
 def check(value: Any, rules: Rules | None, old: Any = None, path: str = "") -> Iterator[FieldError]:
@@ -129,24 +137,32 @@ def _check_here(value: Any, rules: Rules, old: Any, path: str) -> Iterator[Field
         problem = _evaluate(rule, variables)
         if problem is not None:
             where = path + rule.field_path
-            prefix = _REASON_PREFIX[rule.reason].format(kind=_shown_kind(value))
-            yield FieldError(where.lstrip(".") or "<nil>", rule.reason, prefix + problem)
+            yield FieldError(where.lstrip(".") or "<nil>", rule.reason, _REASON_PREFIX[rule.reason] + problem)
 
 
 _REASON_PREFIX = {
-    "FieldValueInvalid": "Invalid value: {kind}: ",
+    "FieldValueInvalid": "Invalid value: ",
     "FieldValueForbidden": "Forbidden: ",
     "FieldValueRequired": "Required value: ",
-    "FieldValueDuplicate": "Duplicate value: {kind}: ",
+    "FieldValueDuplicate": "Duplicate value: ",
 }
+# Faults after which rules would meet values that they were not written for.
+_BLOCKING = frozenset(f"FieldValue{kind}" for kind in ("NotSupported", "Required", "TooLong", "TooMany", "TypeInvalid"))
+_NOT_CHECKED = FieldError(
+    "<nil>",
+    "FieldValueInvalid",
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+)
 
 
-def _shown_kind(value: Any) -> str:
-    if isinstance(value, dict):
-        return '"object"'
-    if isinstance(value, list):
-        return '"array"'
-    return shown(value)
+def check_unless_blocked(value: Any, rules: Rules | None, old: Any, found: list[FieldError]) -> list[FieldError]:
+    """Violations of the rules, or the remark that `found`, what is wrong already, kept them from running."""
+    if rules is None:
+        return []
+    if any(error.reason in _BLOCKING for error in found):
+        return [_NOT_CHECKED]
+    return list(check(value, rules, old))
 
 
 def _evaluate(rule: Rule, variables: dict[str, Any]) -> str | None:

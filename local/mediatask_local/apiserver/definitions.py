@@ -78,20 +78,20 @@ def _errors(definition: Object) -> Iterator[FieldError]:
     if sum(bool(version.get("storage")) for version in versions) != 1:
         yield invalid_value("spec.versions", [], "must have exactly one version marked as storage version")
     for index, version in enumerate(versions):
-        where = f"spec.versions[{index}]"
+        # The one schema of all versions is an earlier form of the API, under whose name it is still spoken of.
+        where = f"spec.versions[{index}].schema" if len(versions) > 1 else "spec.validation"
         schema = (version.get("schema") or {}).get("openAPIV3Schema")
         if not isinstance(schema, dict):
-            yield required(f"{where}.schema.openAPIV3Schema", "schemas are required")
+            yield required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required")
             continue
+        where += ".openAPIV3Schema"
         if schema.get("type") != "object":
-            yield invalid_value(
-                f"{where}.schema.openAPIV3Schema.type", schema.get("type"), "must be object at the root"
-            )
-        yield from _schema_errors(schema, f"{where}.schema.openAPIV3Schema")
+            yield invalid_value(f"{where}.type", schema.get("type"), "must be object at the root")
+        yield from _schema_errors(schema, where)
         try:
             compile_rules(schema)
         except CompileError as error:
-            yield invalid_value(f"{where}.schema.openAPIV3Schema.x-kubernetes-validations", "rule", str(error))
+            yield FieldError(where + error.path, "FieldValueInvalid", f"Invalid value: {error}")
 
 
 def _schema_errors(schema: Any, path: str) -> Iterator[FieldError]:
@@ -133,6 +133,7 @@ def resources_of(definition: Object) -> list[Resource]:
                 categories=tuple(names.get("categories", ())),
                 subresources=frozenset(version.get("subresources") or {}) & {"status"},
                 schema=with_object_fields(schema),
+                custom=True,
                 rules=compile_rules(schema),
                 columns=tuple(version.get("additionalPrinterColumns", ())),
                 selectable_fields=tuple(field["jsonPath"].lstrip(".") for field in version.get("selectableFields", ())),

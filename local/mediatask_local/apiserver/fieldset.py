@@ -28,22 +28,42 @@ def member_element(item: Any) -> str:
     return "v:" + encode(item).decode()
 
 
-def leaves(value: Any, structure: Structure, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every ownable path below `value` with its value: scalars, atomic values, empty containers and list items."""
-    if isinstance(value, dict) and value and not structure.is_atomic_map:
+class _Container:
+    """The value of a path that stands for a map or a list being there, whatever is in it."""
+
+
+CONTAINER = _Container()
+
+
+def leaves(
+    value: Any, structure: Structure, path: Path = (), *, containers: bool = False
+) -> Iterator[tuple[Path, Any]]:
+    """Every ownable path below `value` with its value: scalars, atomic values, list items, empty containers.
+
+    With `containers` the maps and lists that hold them count, too, as they do for plain updates.
+    """
+    if isinstance(value, dict) and not structure.is_atomic_map:
+        if path and path != ("f:metadata",) and (containers or not value):
+            yield path, CONTAINER
         for name, item in value.items():
-            yield from leaves(item, structure.child(name), (*path, f"f:{name}"))
-    elif isinstance(value, list) and value and structure.map_keys and all(isinstance(x, dict) for x in value):
+            yield from leaves(item, structure.child(name), (*path, f"f:{name}"), containers=containers)
+    elif isinstance(value, list) and (structure.is_set or _is_map(value, structure)):
+        if containers or not value:
+            yield path, CONTAINER
         for item in value:
+            if structure.is_set:
+                yield (*path, member_element(item)), CONTAINER
+                continue
             below = (*path, item_element(item, structure.map_keys))
-            # The item itself is owned, too; its value here says only that it exists.
-            yield below, True
-            yield from leaves(item, structure.item(), below)
-    elif isinstance(value, list) and value and structure.is_set:
-        for item in value:
-            yield (*path, member_element(item)), True
+            yield below, CONTAINER
+            for name, part in item.items():
+                yield from leaves(part, structure.item().child(name), (*below, f"f:{name}"), containers=containers)
     elif path:
         yield path, value
+
+
+def _is_map(value: list[Any], structure: Structure) -> bool:
+    return bool(structure.map_keys) and all(isinstance(item, dict) for item in value)
 
 
 def owned_part(obj: Object, *, status: bool) -> Object:
@@ -61,15 +81,25 @@ def owned_part(obj: Object, *, status: bool) -> Object:
 
 
 def to_fields_v1(paths: Iterable[Path]) -> Object:
-    """The nested form that is stored in `fieldsV1`."""
+    """The nested form that is stored in `fieldsV1`; "." marks an owned path with owned paths below it."""
     root: Object = {}
+    # In sorted order a path comes right before the paths below it.
     for path in sorted(paths):
-        node = root
+        node, parent = root, None
         for element in path:
-            node = node.setdefault(element, {})
-        if path[-1].startswith("k:"):
-            node["."] = {}
-    return root
+            parent, node = node, node.setdefault(element, {})
+        if parent is not None:
+            node[_SELF] = True
+    return _without_lone_marks(root)
+
+
+_SELF = "."
+
+
+def _without_lone_marks(node: Object) -> Object:
+    """A mark is only needed where there is something else at the same place."""
+    below = {element: _without_lone_marks(part) for element, part in node.items() if element != _SELF}
+    return {_SELF: {}, **below} if _SELF in node and below else below
 
 
 def from_fields_v1(fields: Object, path: Path = ()) -> Iterator[Path]:

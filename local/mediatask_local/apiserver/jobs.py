@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .errors import FieldError, forbidden_field, invalid_value, required, shown, unsupported_value
+from .errors import FieldError, invalid_value, required
 from .metadata import label_errors
 from .objects import Object
 from .pods import pod_errors, set_pod_defaults
@@ -55,7 +55,7 @@ def job_errors(job: Object, old: Object | None) -> Iterator[FieldError]:
     if not isinstance(spec, dict):
         yield required("spec")
         return
-    for field in ("parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"):
+    for field in ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"):
         value = spec.get(field)
         if value is not None and value < 0:
             yield invalid_value(f"spec.{field}", value, "must be greater than or equal to 0")
@@ -64,13 +64,8 @@ def job_errors(job: Object, old: Object | None) -> Iterator[FieldError]:
     yield from label_errors("spec.template.labels", template.get("metadata", {}).get("labels", {}))
     yield from pod_errors(pod_spec, "spec.template.spec")
     policy = pod_spec.get("restartPolicy")
-    if not policy or policy == "Always":
-        valid = 'valid values: "OnFailure", "Never"'
-        yield (
-            required("spec.template.spec.restartPolicy", valid)
-            if not policy
-            else unsupported_value("spec.template.spec.restartPolicy", policy, ("OnFailure", "Never"))
-        )
+    if policy in (None, "Always"):
+        yield required("spec.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"')
     if spec.get("podFailurePolicy") and policy == "OnFailure":
         yield invalid_value(
             "spec.template.spec.restartPolicy", policy, 'only "Never" is supported when podFailurePolicy is specified'
@@ -87,11 +82,10 @@ def _change_errors(spec: Object, old: Object) -> Iterator[FieldError]:
             yield invalid_value(f"spec.{field}", spec.get(field), "field is immutable")
     waiting = before.get("suspend") and not old.get("status", {}).get("startTime")
     if _template(spec, waiting) != _template(before, waiting):
-        yield FieldError(
-            "spec.template",
-            "FieldValueInvalid",
-            f"Invalid value: {shown(spec.get('template'))}: field is immutable",
+        where, shown = (
+            ("spec.template.spec", spec["template"]["spec"]) if waiting else ("spec.template", spec["template"])
         )
+        yield invalid_value(where, shown, "field is immutable")
 
 
 def _template(spec: Object, waiting: bool) -> Object:
@@ -112,12 +106,16 @@ def _status_errors(job: Object, old: Object) -> Iterator[FieldError]:
     for earlier, later in (("SuccessCriteriaMet", "Complete"), ("FailureTarget", "Failed")):
         if later in true and earlier not in true:
             text = f"cannot set {later}=True condition without the {earlier}=true condition"
-            yield invalid_value("status.conditions", later, text)
+            yield _status_error(text)
     if {"Complete", "Failed"} <= true:
-        yield invalid_value("status.conditions", "Complete", "cannot set Complete=True and Failed=true conditions")
+        yield _status_error("cannot set Complete=True and Failed=true conditions")
     for finished in ("Complete", "Failed"):
         if finished in was and finished not in true:
             text = f"cannot disable the terminal {finished}=True condition"
-            yield forbidden_field("status.conditions", text)
+            yield _status_error(text)
     if "Complete" in true and "Complete" not in was and not job["status"].get("completionTime"):
         yield required("status.completionTime", "completionTime is required for Complete jobs")
+
+
+def _status_error(text: str) -> FieldError:
+    return FieldError("status.conditions", "FieldValueInvalid", f"Invalid value: {text}")

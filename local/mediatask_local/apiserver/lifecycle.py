@@ -10,13 +10,14 @@ import asyncio
 from collections.abc import Callable
 
 from . import definitions
-from .errors import ApiError, conflict
+from .errors import ApiError, conflict, invalid, unsupported_value
 from .objects import Object, timestamp
 from .resources import Registry
 from .store import Collection, Entry, Key, Store
 
 _FOREGROUND = "foregroundDeletion"
-_POLICIES = ("Background", "Foreground", "Orphan")
+_POLICIES = ("Foreground", "Background", "Orphan")
+_PERMANENT_NAMESPACES = ("default", "kube-system", "kube-public")
 _DEFAULT_GRACE_SECONDS = 30
 
 
@@ -36,6 +37,9 @@ class Lifecycle:
             return entry, not entry.object["metadata"].get("finalizers")
         grace = _grace_seconds(collection, entry.object, options)
         if collection.resource == "namespaces":
+            if key.name in _PERMANENT_NAMESPACES:
+                text = f'namespaces "{key.name}" is forbidden: this namespace may not be deleted'
+                raise ApiError(403, "Forbidden", text, {"name": key.name, "kind": "namespaces"})
             return self._delete_namespace(collection, key, entry), False
         metadata = entry.object["metadata"]
         dependents = self._dependents(metadata["uid"])
@@ -45,7 +49,8 @@ class Lifecycle:
         if policy == "Foreground" and any(_blocks(e.object, metadata["uid"]) for _, _, e in dependents):
             finalizers = [*finalizers, *([] if _FOREGROUND in finalizers else [_FOREGROUND])]
         if not finalizers and grace == 0:
-            return self.purge(collection, key, entry.object), True
+            last_state = _ended_now(entry.object) if collection.resource == "pods" else entry.object
+            return self.purge(collection, key, last_state), True
         entry = self._mark(collection, key, entry, finalizers, grace)
         if collection.resource == definitions.STORAGE:
             self._delete_instances(entry.object)
@@ -217,6 +222,12 @@ class Lifecycle:
         return self._store.collection(definition["metadata"]["name"])
 
 
+def _ended_now(pod: Object) -> Object:
+    """A pod that goes at once says so in its last state."""
+    metadata = {"deletionTimestamp": timestamp(), **pod["metadata"], "deletionGracePeriodSeconds": 0}
+    return {**pod, "metadata": metadata}
+
+
 def _soon(action: Callable[[], None]) -> None:
     """After the answer to the request at hand, as the controllers of a real cluster do their part later."""
     try:
@@ -235,19 +246,23 @@ def _policy(options: Object) -> str:
         return "Orphan"
     policy = options.get("propagationPolicy") or "Background"
     if policy not in _POLICIES:
-        message = f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "{policy}"'
-        raise ApiError(422, "Invalid", message)
+        error = unsupported_value("propagationPolicy", policy, (*_POLICIES, "nil"))
+        raise invalid("DeleteOptions", "meta.k8s.io", "", [error])
     return str(policy)
 
 
 def _check_preconditions(collection: Collection, obj: Object, options: Object) -> None:
     preconditions = options.get("preconditions") or {}
     metadata = obj["metadata"]
-    for field, label in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
-        wanted = preconditions.get(field)
-        if wanted is not None and wanted != metadata[field]:
+    fates = {"uid": ("UID", "deleted and then recreated"), "resourceVersion": ("ResourceVersion", "modified")}
+    for field, (label, fate) in fates.items():
+        wanted, found = preconditions.get(field), metadata[field]
+        if wanted is not None and wanted != found:
             plural, _, group = collection.resource.partition(".")
-            text = f"Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {metadata[field]}"
+            text = (
+                f"the {label} in the precondition ({wanted}) does not match the {label} in record ({found}). "
+                f"The object might have been {fate}"
+            )
             raise conflict(plural, group, metadata["name"], text)
 
 

@@ -41,7 +41,7 @@ def page(
 ) -> tuple[list[Entry], Object]:
     """One page and its list metadata. Pages after the first show the current state, named by the first's revision."""
     keys, start = collection.ordered_keys(), 0
-    limit = _number(query.get("limit", ""), "limit")
+    limit = _number(query.get("limit", ""))
     token = query.get("continue")
     if token:
         revision, after = _decode(token)
@@ -66,9 +66,9 @@ def page(
     return entries, metadata
 
 
-def _number(text: str, field: str) -> int:
+def _number(text: str) -> int:
     if text and not text.isdigit():
-        raise bad_request(f"invalid value for query parameter {field}: {text!r}")
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
     return int(text or 0)
 
 
@@ -80,5 +80,5 @@ def _decode(token: str) -> tuple[int, Key]:
     try:
         revision, namespace, name = orjson.loads(base64.urlsafe_b64decode(token))
     except (binascii.Error, ValueError, TypeError) as error:
-        raise bad_request("continue key is not valid") from error
+        raise bad_request("invalid continue token: continue key is not valid") from error
     return int(revision), Key(str(namespace), str(name))

@@ -6,7 +6,6 @@ import random
 import re
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 from .errors import (
     ApiError,
@@ -25,18 +24,12 @@ from .resources import Resource
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_LABEL_ONLY = re.compile(_LABEL)
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _QUALIFIED_PART = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _SUBDOMAIN_TEXT = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
     "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     r"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-_LABEL_TEXT = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
-    "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
 _LABEL_VALUE_TEXT = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
@@ -65,55 +58,21 @@ _WITHOUT_GENERATION = frozenset(
 _SERVER_FIELDS = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
-def check_identity(resource: Resource, obj: Any, namespace: str) -> Object:
-    """Refuse what is no object of this kind and namespace (400); returns its metadata."""
-    if not isinstance(obj, dict):
-        raise bad_request("the object provided is unrecognized (must be of type Object)")
-    for field, expected in (("kind", resource.kind), ("apiVersion", resource.api_version)):
-        found = obj.get(field, expected)
-        if found != expected:
-            message = f"{field} in the data ({found}) does not match the expected {field} ({expected})"
-            raise bad_request(message)
-        obj[field] = expected
-    metadata: Object = obj.setdefault("metadata", {})
-    if not isinstance(metadata, dict):
-        raise bad_request("metadata must be an object")
-    _check_types(metadata)
-    if resource.namespaced:
-        if metadata.get("namespace", namespace) != namespace:
-            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
-        metadata["namespace"] = namespace
-    elif metadata.get("namespace"):
-        raise bad_request("namespace must not be set on a cluster-scoped object")
-    else:
-        metadata.pop("namespace", None)
-    return metadata
-
-
-def _check_types(metadata: Object) -> None:
-    """Wrong JSON types are decoding errors of the real server, so 400 and not 422."""
-    for field in ("labels", "annotations"):
-        values = metadata.get(field)
-        if values is None:
-            metadata.pop(field, None)
-            continue
-        if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-            raise bad_request(f"json: cannot unmarshal into Go struct field ObjectMeta.metadata.{field} of type string")
-    for field in ("finalizers", "ownerReferences", "managedFields"):
-        if metadata.get(field) is None:
-            metadata.pop(field, None)
-        elif not isinstance(metadata[field], list):
-            raise bad_request(f"json: cannot unmarshal into Go struct field ObjectMeta.metadata.{field} of type list")
-    for field in ("name", "generateName", "namespace", "resourceVersion", "uid"):
-        if not isinstance(metadata.get(field, ""), str):
-            raise bad_request(f"json: cannot unmarshal into Go struct field ObjectMeta.metadata.{field} of type string")
+def check_namespace(resource: Resource, obj: Object, namespace: str) -> None:
+    """The body may leave the namespace out, but not name another one (400)."""
+    metadata = obj["metadata"]
+    if not resource.namespaced:
+        if metadata.pop("namespace", ""):
+            raise bad_request("namespace must not be set on a cluster-scoped object")
+    elif metadata.setdefault("namespace", namespace) != namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
 
 
 def prepare_create(resource: Resource, obj: Object) -> None:
     """Give a new object its name, identity and time; the server's own fields are never taken from clients."""
     metadata = obj["metadata"]
     if metadata.get("resourceVersion"):
-        raise ApiError(500, "InternalError", "resourceVersion should not be set on objects to be created")
+        raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
     if not metadata.get("name") and metadata.get("generateName"):
         base = metadata["generateName"][: _GENERATED_LIMIT - _SUFFIX_LENGTH]
         metadata["name"] = base + "".join(random.choices(_SUFFIX_ALPHABET, k=_SUFFIX_LENGTH))
@@ -176,16 +135,20 @@ def _name_errors(resource: Resource, metadata: Object) -> Iterator[FieldError]:
     if not name:
         yield required("metadata.name", "name or generateName is required")
         return
-    label_only = resource.plural in ("namespaces", "services") and not resource.group
-    limit, form = (63, _LABEL_ONLY) if label_only else (253, _SUBDOMAIN)
     if resource.group.startswith("rbac."):
         if "/" in name or "%" in name or name in (".", ".."):
             yield invalid_value("metadata.name", name, "may not contain '/' or '%'")
         return
-    if len(name) > limit:
-        yield invalid_value("metadata.name", name, f"must be no more than {limit} bytes")
-    if not form.fullmatch(name):
-        yield invalid_value("metadata.name", name, _LABEL_TEXT if label_only else _SUBDOMAIN_TEXT)
+    if len(name) > 253:
+        unit = "characters" if resource.custom else "bytes"
+        yield invalid_value("metadata.name", name, f"must be no more than 253 {unit}")
+    if not _SUBDOMAIN.fullmatch(name):
+        yield invalid_value("metadata.name", name, _SUBDOMAIN_TEXT)
+    elif resource.plural in ("namespaces", "services") and not resource.group:
+        if "." in name:
+            yield invalid_value("metadata.name", name, "must not contain dots")
+        elif len(name) > 63:
+            yield invalid_value("metadata.name", name, "must be no more than 63 bytes")
 
 
 def label_errors(field: str, labels: dict[str, str]) -> Iterator[FieldError]:
@@ -209,20 +172,33 @@ def _qualified_name_errors(field: str, key: str) -> Iterator[FieldError]:
         yield invalid_value(field, key, _QUALIFIED_TEXT)
 
 
-def _owner_errors(references: Any) -> Iterator[FieldError]:
-    controllers = []
-    for index, reference in enumerate(references):
-        for field in ("apiVersion", "kind", "name", "uid"):
-            if not isinstance(reference, dict) or not reference.get(field):
-                yield required(f"metadata.ownerReferences[{index}].{field}", f"{field} must not be empty")
-        if isinstance(reference, dict) and reference.get("controller"):
-            controllers.append(reference.get("name"))
+def _owner_errors(references: list[Object]) -> Iterator[FieldError]:
+    field = "metadata.ownerReferences"
+    for reference in references:
+        if not reference.get("apiVersion"):
+            yield invalid_value(f"{field}.apiVersion", "", "version must not be empty")
+        for name in ("kind", "name", "uid"):
+            if not reference.get(name):
+                yield invalid_value(f"{field}.{name}", "", "must not be empty")
+    controllers = [reference.get("name") for reference in references if reference.get("controller")]
     if len(controllers) > 1:
         detail = (
             'Only one reference can have Controller set to true. Found "true" in references for '
             f"{controllers[0]} and {controllers[1]}"
         )
-        yield invalid_value("metadata.ownerReferences", controllers, detail)
+        yield invalid_value(field, controllers, detail)
+
+
+def finalizer_warnings(resource: Resource, obj: Object) -> list[str]:
+    """Finalizers of custom resources should say whose they are."""
+    if not resource.custom:
+        return []
+    return [
+        f'metadata.finalizers: "{name}": prefer a domain-qualified finalizer name to avoid accidental conflicts '
+        "with other finalizer writers"
+        for name in obj["metadata"].get("finalizers", ())
+        if "/" not in name and name not in ("foregroundDeletion", "orphan")
+    ]
 
 
 def raise_if_any(resource: Resource, obj: Object, errors: list[FieldError]) -> None:

@@ -1,71 +1,23 @@
 """OpenAPI v3 documents, so that `kubectl explain` and client-side checks know the fields.
 
-Custom resources come with their whole schema. Built-in kinds are described as open objects: this server does not have
-their schemas, and says so by keeping unknown fields instead of inventing a part of them.
+Custom resources come with their own schema, built-in kinds with that of the Kubernetes release the server follows.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 from .errors import no_such_path
 from .objects import Object, encode
 from .resources import Registry, Resource
+from .schemas import COMPONENTS, OBJECT_META, REFERENCE, component_name
 
-_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _DESCRIPTIONS = {
     "apiVersion": "APIVersion defines the versioned schema of this representation of an object.",
     "kind": "Kind is a string value representing the REST resource this object represents.",
     "metadata": "Standard object's metadata.",
-}
-_OBJECT_META: Object = {
-    "description": "ObjectMeta is metadata that all persisted resources must have.",
-    "type": "object",
-    "properties": {
-        "name": {"type": "string", "description": "Name must be unique within a namespace."},
-        "generateName": {"type": "string", "description": "Prefix of a name that the server completes."},
-        "namespace": {"type": "string", "description": "Namespace defines the space within which each name is unique."},
-        "labels": {
-            "type": "object",
-            "additionalProperties": {"type": "string"},
-            "description": "Keys and values by which objects are organized and selected.",
-        },
-        "annotations": {
-            "type": "object",
-            "additionalProperties": {"type": "string"},
-            "description": "Unstructured keys and values kept with the object by tools.",
-        },
-        "uid": {"type": "string", "description": "Unique in time and space; set by the server."},
-        "resourceVersion": {"type": "string", "description": "Opaque version of this object's state."},
-        "generation": {
-            "type": "integer",
-            "format": "int64",
-            "description": "A sequence number of the desired state.",
-        },
-        "creationTimestamp": {"type": "string", "format": "date-time", "description": "When it was created."},
-        "deletionTimestamp": {"type": "string", "format": "date-time", "description": "When it will be deleted."},
-        "deletionGracePeriodSeconds": {
-            "type": "integer",
-            "format": "int64",
-            "description": "Seconds allowed for it to terminate gracefully.",
-        },
-        "finalizers": {
-            "type": "array",
-            "items": {"type": "string"},
-            "description": "Must be empty before the object is deleted from the registry.",
-        },
-        "ownerReferences": {
-            "type": "array",
-            "items": {"type": "object"},
-            "description": "Objects depended on by this object; it goes when all of them are gone.",
-        },
-        "managedFields": {
-            "type": "array",
-            "items": {"type": "object"},
-            "description": "Which manager manages which fields.",
-        },
-    },
 }
 _PARAMETERS = [
     {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
@@ -94,28 +46,43 @@ def document(registry: Registry, group: str, version: str) -> Object:
     if not resources:
         raise no_such_path()
     paths: Object = {}
-    schemas: Object = {_META: _OBJECT_META}
+    schemas: Object = {}
     for resource in resources:
-        name = ".".join([*reversed((group or "core").split(".")), version, resource.kind])
-        schemas[name] = _schema(resource)
+        name = component_name(group, version, resource.kind)
+        if name is None:
+            name = ".".join([*reversed(group.split(".")), version, resource.kind])
+            schemas[name] = _custom_schema(resource)
+            _add_component(schemas, OBJECT_META)
+        else:
+            _add_component(schemas, name)
         paths.update(_operations(resource, name))
     info = {"title": "Kubernetes", "version": "embedded"}
     return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
 
 
-def _schema(resource: Resource) -> Object:
-    base = resource.schema or {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+def _add_component(schemas: Object, name: str) -> None:
+    """A built-in component with all that it refers to."""
+    pending = [name]
+    while pending:
+        name = pending.pop()
+        if name not in schemas:
+            schemas[name] = COMPONENTS[name]
+            pending += re.findall(f'"{REFERENCE}([^"]+)"', encode(COMPONENTS[name]).decode())
+
+
+def _custom_schema(resource: Resource) -> Object:
+    schema = resource.schema or {}
     properties: dict[str, Any] = {
-        **base.get("properties", {}),
+        **schema.get("properties", {}),
         "apiVersion": {"type": "string", "description": _DESCRIPTIONS["apiVersion"]},
         "kind": {"type": "string", "description": _DESCRIPTIONS["kind"]},
         "metadata": {
             "description": _DESCRIPTIONS["metadata"],
             "default": {},
-            "allOf": [{"$ref": f"#/components/schemas/{_META}"}],
+            "allOf": [{"$ref": f"{REFERENCE}{OBJECT_META}"}],
         },
     }
-    return {**base, "properties": properties, "x-kubernetes-group-version-kind": [_kind(resource)]}
+    return {**schema, "properties": properties, "x-kubernetes-group-version-kind": [_kind(resource)]}
 
 
 def _kind(resource: Resource) -> Object:
@@ -123,7 +90,7 @@ def _kind(resource: Resource) -> Object:
 
 
 def _operations(resource: Resource, schema: str) -> Object:
-    answer = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    answer = {"application/json": {"schema": {"$ref": f"{REFERENCE}{schema}"}}}
 
     def operation(action: str) -> Object:
         return {

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import admission, apply, cel, definitions, metadata, schema
+from . import admission, apply, cel, decoding, definitions, metadata, schema
 from .binding import bound
 from .errors import (
     ApiError,
     already_exists,
     bad_request,
+    invalid,
     invalid_value,
     not_found,
     unsupported_media_type,
@@ -32,6 +33,9 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCHES = ("application/apply-patch+yaml", "application/apply-patch+json")
+
+# Built-in kinds that, like custom resources, cannot be replaced unseen.
+_CONDITIONAL_ONLY = ("leases", "customresourcedefinitions")
 
 # A stored object may not be larger than etcd's default request.
 _SIZE_LIMIT = 1_572_864
@@ -73,7 +77,8 @@ class Operations:
     # --- writes
 
     def create(self, resource: Resource, namespace: str, obj: Any, options: WriteOptions) -> Entry:
-        metadata.check_identity(resource, obj, namespace)
+        options.warnings += decoding.decode(resource, obj, options.field_validation)
+        metadata.check_namespace(resource, obj, namespace)
         if resource.namespaced:
             self._check_namespace(namespace)
         obj = to_storage(resource, obj)
@@ -86,18 +91,20 @@ class Operations:
         if resource.has_status:
             obj.pop("status", None)
         self._admit(resource, obj, None, options)
-        obj["metadata"]["managedFields"] = apply.updated(
-            None, obj, self._structure(resource), options.manager, resource.api_version, ""
-        )
+        managed = apply.updated(None, obj, self._structure(resource), options.manager, resource.api_version, "")
+        if managed:
+            obj["metadata"]["managedFields"] = managed
         return self._store_new(resource, key, obj, options)
 
     def update(self, resource: Resource, key: Key, subresource: str, obj: Any, options: WriteOptions) -> Entry:
-        """PUT. Custom resources must say which version they replace; built-in kinds may replace any."""
+        """PUT. Custom resources must say which version they replace; most built-in kinds may replace any."""
         old = self.get(resource, key)
-        metadata.check_identity(resource, obj, key.namespace)
-        if resource.is_custom and not obj["metadata"].get("resourceVersion"):
+        options.warnings += decoding.decode(resource, obj, options.field_validation)
+        metadata.check_namespace(resource, obj, key.namespace)
+        conditional = resource.custom or resource.plural in _CONDITIONAL_ONLY
+        if conditional and not obj["metadata"].get("resourceVersion"):
             error = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
-            metadata.raise_if_any(resource, obj, [error])
+            raise invalid(resource.plural, resource.group, key.name, [error])
         return self._replace(resource, key, subresource, old, to_storage(resource, obj), options)
 
     def patch(
@@ -106,29 +113,31 @@ class Operations:
         old = self.get(resource, key)
         change = _patcher(resource, content_type)
         shown = to_view(resource, old.object)
-        new = change(shown, patch)
-        metadata.check_identity(resource, new, key.namespace)
-        # Structures that the patch left alone are shared with the stored object, which must never change.
-        return self._replace(resource, key, subresource, old, to_storage(resource, clone(new)), options)
+        # What the patch left alone is shared with the stored object, which must never change.
+        new = clone(change(shown, patch))
+        options.warnings += decoding.decode(resource, new, options.field_validation, patched=True)
+        metadata.check_namespace(resource, new, key.namespace)
+        return self._replace(resource, key, subresource, old, to_storage(resource, new), options)
 
     def apply(self, resource: Resource, key: Key, subresource: str, config: Any, options: WriteOptions) -> Entry:
         """Server-side apply; creates the object when it does not exist."""
         if not isinstance(config, dict) or not config.get("kind") or not config.get("apiVersion"):
-            raise bad_request("an apply configuration needs apiVersion and kind")
-        given = metadata.check_identity(resource, config, key.namespace)
+            raise bad_request("invalid object type: /, Kind=")
+        decoding.check_applied(resource, config)
+        given = config.setdefault("metadata", {})
         if "managedFields" in given:
             raise bad_request("metadata.managedFields must be nil")
+        metadata.check_namespace(resource, config, key.namespace)
         if given.setdefault("name", key.name) != key.name:
             raise bad_request(
                 f"the name of the object ({given['name']}) does not match the name on the URL ({key.name})"
             )
         config = to_storage(resource, config)
-        self._check_unknown_fields(resource, config, options)
         live = self.collection(resource).entries.get(key)
         if live is None and subresource:
             raise not_found(resource.plural, resource.group, key.name)
-        if not subresource:
-            config.pop("status", None) if resource.has_status else None
+        if not subresource and resource.has_status:
+            config.pop("status", None)
         merged = apply.applied(
             live.object if live else None,
             config,
@@ -220,14 +229,13 @@ class Operations:
     def _admit(self, resource: Resource, obj: Object, old: Object | None, options: WriteOptions) -> None:
         """Prune, set defaults and check, all in place. Raises ApiError 422 with every problem found."""
         errors = metadata.validate_metadata(resource, obj, old)
-        if resource.schema is not None:
-            self._check_unknown_fields(resource, obj, options)
+        if resource.custom:
+            assert resource.schema is not None
             schema.set_defaults(obj, resource.schema)
-            violations = list(schema.validate(obj, resource.schema, "", schema.MISSING if old is None else old))
-            errors += violations
-            # Rules assume well-formed values, as in the real server they wait until the schema is content.
-            if not violations:
-                errors += cel.check(obj, resource.rules, old)
+            errors += schema.validate(obj, resource.schema, "", schema.MISSING if old is None else old)
+            errors += cel.check_unless_blocked(obj, resource.rules, old, errors)
+            if old is None or old["metadata"].get("finalizers") != obj["metadata"].get("finalizers"):
+                options.warnings += metadata.finalizer_warnings(resource, obj)
         elif resource.storage_name == definitions.STORAGE:
             definitions.set_definition_defaults(obj)
             errors += definitions.definition_errors(obj)
@@ -240,20 +248,9 @@ class Operations:
         if len(encode(obj)) > _SIZE_LIMIT:
             raise ApiError(413, "RequestEntityTooLarge", "etcdserver: request is too large")
 
-    def _check_unknown_fields(self, resource: Resource, obj: Object, options: WriteOptions) -> None:
-        """Prune what the schema does not know; say so as `fieldValidation` asks."""
-        if resource.schema is None:
-            return
-        unknown = [f'unknown field "{path}"' for path in schema.prune(obj, resource.schema)]
-        if unknown and options.field_validation == "Strict":
-            message = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-            raise bad_request(f"{message}strict decoding error: {', '.join(unknown)}")
-        if options.field_validation == "Warn":
-            options.warnings += [text for text in unknown if text not in options.warnings]
-
-    @staticmethod
-    def _structure(resource: Resource) -> Structure:
-        return Structure(resource.schema)
+    def _structure(self, resource: Resource) -> Structure:
+        stored = self.registry.of_storage(resource.storage_name) or resource
+        return Structure(stored.schema or {})
 
     def _after_write(self, resource: Resource, entry: Entry) -> None:
         self.lifecycle.after_write(entry.object)
@@ -273,7 +270,7 @@ class Operations:
             raise not_found("namespaces", "", namespace)
         if entry.object["metadata"].get("deletionTimestamp"):
             message = f"unable to create new content in namespace {namespace} because it is being terminated"
-            raise ApiError(403, "Forbidden", message)
+            raise ApiError(403, "Forbidden", message, {"name": namespace, "kind": "namespaces"})
 
     def _check_service_account(self, pod: Object) -> None:
         namespace, name = pod["metadata"]["namespace"], pod["spec"]["serviceAccountName"]
@@ -282,7 +279,8 @@ class Operations:
                 f'pods "{pod["metadata"].get("name", "")}" is forbidden: error looking up service account '
                 f'{namespace}/{name}: serviceaccount "{name}" not found'
             )
-            raise ApiError(403, "Forbidden", message)
+            details = {"name": pod["metadata"].get("name", ""), "kind": "pods"}
+            raise ApiError(403, "Forbidden", message, details)
 
     def _ensure_namespace(self, name: str) -> None:
         resource = self.registry.get("", "v1", "namespaces")
@@ -319,7 +317,7 @@ def _patcher(resource: Resource, content_type: str) -> Callable[[Object, Any], A
         return json_patch
     if content_type == MERGE_PATCH:
         return merge_patch
-    if content_type == STRATEGIC_PATCH and not resource.is_custom:
-        return lambda target, patch: strategic_patch(target, patch, Structure(None))
-    accepted = [JSON_PATCH, MERGE_PATCH, *APPLY_PATCHES]
-    raise unsupported_media_type(accepted if resource.is_custom else [*accepted, STRATEGIC_PATCH])
+    if content_type == STRATEGIC_PATCH and not resource.custom:
+        return lambda target, patch: strategic_patch(target, patch, Structure(resource.schema or {}))
+    strategic = [] if resource.custom else [STRATEGIC_PATCH]
+    raise unsupported_media_type([JSON_PATCH, MERGE_PATCH, *strategic, APPLY_PATCHES[0]])

@@ -33,10 +33,8 @@ def json_patch(target: Object, operations: Any) -> Any:
         raise bad_request("error decoding patch: a JSON patch is a list of operations")
     try:
         return jsonpatch.apply_patch(clone(target), operations)
-    except jsonpatch.InvalidJsonPatch as error:
-        raise bad_request(f"error decoding patch: {error}") from error
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
-        text = f"the server rejected our request due to an error in our request: {error}"
+        text = "the server rejected our request due to an error in our request"
         raise ApiError(422, "Invalid", text) from error
 
 
@@ -76,9 +74,9 @@ def _strategic_map(target: Any, patch: Object, structure: Structure) -> Any:
 
 def _strategic_list(target: Any, patch: list[Any], structure: Structure) -> Any:
     existing = list(target) if isinstance(target, list) else []
-    if structure.is_set:
-        return existing + [item for item in patch if item not in existing]
     key = structure.merge_key
+    if structure.merges and not key:
+        return existing + [item for item in patch if item not in existing]
     if not key or not all(isinstance(item, dict) for item in patch):
         return patch
     if any(item.get("$patch") == "replace" for item in patch):

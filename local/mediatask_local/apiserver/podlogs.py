@@ -24,6 +24,8 @@ async def serve_log(request: web.BaseRequest, pod: Object, current: Callable[[],
     if query.get("previous") == "true":
         name = pod["metadata"]["name"]
         raise bad_request(f'previous terminated container in pod "{name}" not found')
+    if not pod["spec"].get("nodeName"):
+        return web.Response(status=204)
     path = _log_file(pod)
     if path is None:
         raise _waiting(pod)

@@ -34,9 +34,6 @@ def set_pod_defaults(spec: Object) -> None:
         container.setdefault("imagePullPolicy", _pull_policy(container.get("image", "")))
         for port in container.get("ports", ()):
             port.setdefault("protocol", "TCP")
-        resources = container["resources"]
-        if resources.get("limits"):
-            resources["requests"] = {**resources["limits"], **resources.get("requests", {})}
     for volume in spec.get("volumes", ()):
         for kind in _MODED_VOLUMES:
             if isinstance(volume.get(kind), dict):
@@ -44,6 +41,29 @@ def set_pod_defaults(spec: Object) -> None:
         for source in (volume.get("projected") or {}).get("sources", ()):
             if isinstance(source.get("serviceAccountToken"), dict):
                 source["serviceAccountToken"].setdefault("expirationSeconds", 3600)
+
+
+# What admission of the real server adds to each pod: it survives a lost node for five minutes.
+_NODE_TOLERATIONS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+
+
+def set_new_pod_defaults(spec: Object) -> None:
+    """Defaults of a pod itself, which a template of pods does not get."""
+    set_pod_defaults(spec)
+    spec.setdefault("restartPolicy", "Always")
+    spec.setdefault("enableServiceLinks", True)
+    spec.setdefault("serviceAccountName", "default")
+    spec["serviceAccount"] = spec["serviceAccountName"]
+    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    spec.setdefault("priority", 0)
+    for container in _containers(spec):
+        resources = container["resources"]
+        if resources.get("limits"):
+            resources["requests"] = {**resources["limits"], **resources.get("requests", {})}
+    tolerations = spec.setdefault("tolerations", [])
+    for key in _NODE_TOLERATIONS:
+        if not any(toleration.get("key") in (key, None) for toleration in tolerations):
+            tolerations.append({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300})
 
 
 def _pull_policy(image: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from . import schemas
 from .cel import Rules
 from .errors import no_such_path, qualified
 from .objects import api_version
@@ -27,8 +28,9 @@ class Resource:
     categories: tuple[str, ...] = ()
     subresources: frozenset[str] = frozenset()
     verbs: tuple[str, ...] = ALL_VERBS
-    # Custom resources only: the structural schema, its compiled CEL rules, table columns and selectable fields.
     schema: dict[str, Any] | None = None
+    # Custom resources only: compiled CEL rules, table columns and selectable fields.
+    custom: bool = False
     rules: Rules | None = None
     columns: tuple[dict[str, Any], ...] = ()
     selectable_fields: tuple[str, ...] = ()
@@ -48,10 +50,6 @@ class Resource:
         return "status" in self.subresources
 
     @property
-    def is_custom(self) -> bool:
-        return self.schema is not None
-
-    @property
     def is_review(self) -> bool:
         """Reviews are questions: they are answered and never stored."""
         return self.verbs == ("create",)
@@ -67,6 +65,7 @@ def _builtin(group: str, version: str, plural: str, kind: str, short: str = "", 
         short_names=tuple(short.split()),
         subresources=frozenset(subs.split()),
         categories=("all",) if kind in _IN_ALL else (),
+        schema=schemas.builtin(group, version, kind),
     )
 
 
@@ -97,7 +96,7 @@ BUILTIN = (
     _builtin("batch", "v1", "jobs", "Job", "", "status"),
     _builtin("batch", "v1", "cronjobs", "CronJob", "cj", "status"),
     _builtin("apps", "v1", "deployments", "Deployment", "deploy", "status"),
-    Resource("events.k8s.io", "v1", "events", "Event", singular="event", short_names=("ev",), storage="events"),
+    replace(_builtin("events.k8s.io", "v1", "events", "Event", "ev"), storage="events"),
     _builtin("coordination.k8s.io", "v1", "leases", "Lease"),
     _builtin("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", "status"),
     _builtin("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "netpol"),

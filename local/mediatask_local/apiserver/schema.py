@@ -25,6 +25,7 @@ from .errors import (
     unsupported_value,
 )
 from .objects import Object, clone, encode
+from .schemas import OBJECT_META, component
 
 Schema = dict[str, Any]
 # "There is no old value", which None could not say: null is a value.
@@ -32,10 +33,9 @@ MISSING: Any = object()
 
 
 def with_object_fields(schema: Schema) -> Schema:
-    """The root of a custom resource also has apiVersion, kind and metadata, whose content is checked elsewhere."""
+    """The root of a custom resource also has apiVersion, kind and metadata, like every object."""
     own = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
-    metadata = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    properties = {**schema.get("properties", {}), **own, "metadata": metadata}
+    properties = {**schema.get("properties", {}), **own, "metadata": component(OBJECT_META)}
     return {**schema, "properties": properties}
 
 
@@ -82,11 +82,12 @@ def prune(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
 
 
 def set_defaults(value: Any, schema: Schema) -> None:
-    """Fill in defaults in place. A null in a field that is not nullable counts as absent when it has a default."""
+    """Fill in defaults in place. A null in a field that is not nullable counts as absent."""
     if isinstance(value, dict):
         for name, field in schema.get("properties", {}).items():
-            absent = name not in value or (value[name] is None and not field.get("nullable"))
-            if absent and "default" in field:
+            if name in value and value[name] is None and not field.get("nullable"):
+                del value[name]
+            if name not in value and "default" in field:
                 value[name] = clone(field["default"])
         for name, item in value.items():
             field = property_schema(schema, name)
@@ -154,13 +155,13 @@ def _wrong_type(path: str, value: Any, schema: Schema) -> FieldError:
 def _validate_string(value: str, schema: Schema, path: str) -> Iterator[FieldError]:
     if "maxLength" in schema and len(value) > schema["maxLength"]:
         yield too_long(path, schema["maxLength"])
-    if "minLength" in schema and len(value) < schema["minLength"]:
+    elif "minLength" in schema and len(value) < schema["minLength"]:
         yield invalid_value(path, value, f"{path} in body should be at least {schema['minLength']} chars long")
-    if "pattern" in schema and not pattern(schema["pattern"]).search(value):
+    elif "pattern" in schema and not pattern(schema["pattern"]).search(value):
         yield invalid_value(path, value, f"{path} in body should match '{schema['pattern']}'")
     check = _FORMATS.get(schema.get("format", ""))
     if check is not None and not check(value):
-        yield invalid_value(path, value, f"{path} in body must be of type {schema['format']}: {shown(value)}")
+        yield type_invalid(path, value, f"{path} in body must be of type {schema['format']}: {shown(value)}")
 
 
 @lru_cache(maxsize=1024)

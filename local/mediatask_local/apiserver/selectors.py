@@ -11,7 +11,7 @@ from .objects import Object, lookup
 Predicate = Callable[[Object], bool]
 
 _SET_BASED = re.compile(r"(?P<key>\S+)\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)")
-_EQUALITY = re.compile(r"(?P<key>[^\s=!]+)\s*(?P<op>!=|==|=)\s*(?P<value>\S*)")
+_EQUALITY = re.compile(r"(?P<key>[^\s=!]+)\s*(?P<op>!=|==|=)\s*(?P<value>[^\s=!]*)")
 _EXISTENCE = re.compile(r"(?P<negated>!?)\s*(?P<key>[\w./-]+)")
 _LABEL_KEY = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?")
 

@@ -13,7 +13,17 @@ import yaml
 from aiohttp import web
 
 from . import access, discovery, openapi, table
-from .errors import ApiError, bad_request, method_not_allowed, no_such_path, not_found, unsupported_media_type
+from .decoding import normalized
+from .errors import (
+    ApiError,
+    bad_request,
+    invalid,
+    method_not_allowed,
+    no_such_path,
+    not_found,
+    required,
+    unsupported_media_type,
+)
 from .listing import page, selection
 from .objects import Object, encode
 from .operations import APPLY_PATCHES, Operations, WriteOptions
@@ -108,7 +118,7 @@ class ApiServer:
             return self._serve_document(request, parts)
         resource = self._registry.get(target.group, target.version, target.plural)
         if target.subresource and target.subresource not in resource.subresources:
-            raise no_such_path()
+            raise not_found(resource.plural, resource.group, target.name or "") if resource.custom else no_such_path()
         if resource.is_review:
             return await self._serve_review(request, resource, user)
         if target.name is None:
@@ -180,7 +190,7 @@ class ApiServer:
             return self._list(request, resource, namespace)
         if request.method == "POST":
             if resource.namespaced and namespace is None:
-                raise method_not_allowed()
+                raise no_such_path() if resource.custom else method_not_allowed()
             options = _write_options(request)
             body = await _body(request)
             return _entry(resource, self._operations.create(resource, namespace or "", body, options), options, 201)
@@ -266,9 +276,8 @@ class ApiServer:
             entry = self._operations.patch(resource, key, subresource, request.content_type, body, options)
             return _entry(resource, entry, options)
         if not request.query.get("fieldManager"):
-            raise bad_request(
-                'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
-            )
+            error = required("fieldManager", "is required for apply patch")
+            raise invalid("PatchOptions", "meta.k8s.io", "", [error])
         new = key not in self._operations.collection(resource).entries
         entry = self._operations.apply(resource, key, subresource, body, options)
         return _entry(resource, entry, options, 201 if new else 200)
@@ -329,7 +338,7 @@ async def _body(request: web.BaseRequest, *, patch: bool = False) -> Any:
         raise unsupported_media_type(_JSON_TYPES)
     content = await request.read()
     try:
-        return yaml.safe_load(content) if "yaml" in kind else orjson.loads(content)
+        return normalized(yaml.safe_load(content) if "yaml" in kind else orjson.loads(content))
     except (ValueError, yaml.YAMLError) as error:
         raise bad_request(f"error decoding request body: {error}") from error
 

@@ -60,7 +60,7 @@ def render(resource: Resource, objects: Iterable[Object], list_metadata: Object,
 
 
 def columns_of(resource: Resource) -> list[Column]:
-    if resource.is_custom:
+    if resource.custom:
         own = [_custom(column) for column in resource.columns]
         return [_NAME, *own] if own else [_NAME, _AGE]
     return _BUILTIN.get(resource.storage_name, [_NAME, _AGE])
@@ -211,6 +211,23 @@ def _event_seen(first: bool) -> Cell:
     return cell
 
 
+# --- Nodes
+
+
+def _node_status(node: Object) -> str:
+    ready = any(c["type"] == "Ready" and c.get("status") == "True" for c in lookup(node, "status.conditions") or ())
+    text = "Ready" if ready else "NotReady"
+    return f"{text},SchedulingDisabled" if lookup(node, "spec.unschedulable") else text
+
+
+def _node_address(kind: str) -> Cell:
+    def cell(node: Object) -> str:
+        addresses = lookup(node, "status.addresses") or ()
+        return next((str(a["address"]) for a in addresses if a.get("type") == kind), "<none>")
+
+    return cell
+
+
 _NAME = Column("Name", _at("metadata.name"), format="name")
 _AGE = Column("Age", _age_of("metadata.creationTimestamp"))
 
@@ -245,16 +262,21 @@ _BUILTIN: dict[str, list[Column]] = {
         Column("Source", _at("source.component", ""), priority=1),
         Column("Message", lambda event: str(event.get("message", "")).strip()),
         Column("First Seen", _event_seen(first=True), priority=1),
-        Column("Count", lambda event: event.get("count") or 1, "integer", priority=1),
-        Column("Name", _at("metadata.name"), priority=1),
+        Column("Count", lambda event: str(event.get("count") or 1), priority=1),
+        Column("Name", _at("metadata.name"), format="name", priority=1),
     ],
     "namespaces": [_NAME, Column("Status", _at("status.phase")), _AGE],
     "nodes": [
         _NAME,
-        Column("Status", lambda node: _node_status(node)),
+        Column("Status", _node_status),
         Column("Roles", lambda node: "<none>"),
         _AGE,
         Column("Version", _at("status.nodeInfo.kubeletVersion", "")),
+        Column("Internal-IP", _node_address("InternalIP"), priority=1),
+        Column("External-IP", _node_address("ExternalIP"), priority=1),
+        Column("OS-Image", _at("status.nodeInfo.osImage", "<unknown>"), priority=1),
+        Column("Kernel-Version", _at("status.nodeInfo.kernelVersion", "<unknown>"), priority=1),
+        Column("Container-Runtime", _at("status.nodeInfo.containerRuntimeVersion", "<unknown>"), priority=1),
     ],
     "configmaps": [_NAME, Column("Data", lambda obj: str(len(obj.get("data") or ()))), _AGE],
     "secrets": [
@@ -263,16 +285,9 @@ _BUILTIN: dict[str, list[Column]] = {
         Column("Data", lambda obj: str(len(obj.get("data") or ()))),
         _AGE,
     ],
-    "serviceaccounts": [_NAME, Column("Secrets", lambda obj: str(len(obj.get("secrets") or ()))), _AGE],
     "leases.coordination.k8s.io": [_NAME, Column("Holder", _at("spec.holderIdentity", "")), _AGE],
     "customresourcedefinitions.apiextensions.k8s.io": [
         _NAME,
-        Column("Created At", _at("metadata.creationTimestamp")),
+        Column("Created At", _at("metadata.creationTimestamp"), "date"),
     ],
 }
-
-
-def _node_status(node: Object) -> str:
-    ready = any(c["type"] == "Ready" and c.get("status") == "True" for c in lookup(node, "status.conditions") or ())
-    text = "Ready" if ready else "NotReady"
-    return f"{text},SchedulingDisabled" if lookup(node, "spec.unschedulable") else text

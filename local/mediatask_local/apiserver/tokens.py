@@ -88,7 +88,12 @@ class TokenIssuer:
         return {
             "kind": "TokenRequest",
             "apiVersion": "authentication.k8s.io/v1",
-            "metadata": {"name": account, "namespace": namespace, "creationTimestamp": timestamp()},
+            "metadata": {
+                "name": account,
+                "namespace": namespace,
+                "uid": owner["metadata"]["uid"],
+                "creationTimestamp": timestamp(),
+            },
             "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": reference or None},
             "status": {"token": token, "expirationTimestamp": timestamp(seconds)},
         }
@@ -125,7 +130,7 @@ class TokenIssuer:
                 options={"require": ["exp", "iat", "sub", "aud"]},
             )
         except jwt.PyJWTError as error:
-            raise InvalidToken(f"invalid bearer token: {error}") from error
+            raise InvalidToken("invalid bearer token") from error
         private = claims["kubernetes.io"]
         namespace, account = private["namespace"], private["serviceaccount"]
         self._still_there("serviceaccounts", namespace, account)

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from .errors import ApiError, bad_request, expired
+from .errors import ApiError, expired, forbidden_field, invalid
 from .listing import Selection
 from .objects import Object, encode
 from .resources import Resource
@@ -88,13 +88,12 @@ def _first_events(
     """The present state where the client asks for it, or the changes since its resourceVersion. Raises 410."""
     wanted = query.get("resourceVersion", "")
     if wanted and not wanted.isdigit():
-        raise bad_request(f'strconv.ParseUint: parsing "{wanted}": invalid syntax')
+        text = f'resourceVersion: Invalid value: "{wanted}": strconv.ParseUint: parsing "{wanted}": invalid syntax'
+        raise ApiError(500, "", text)
     initial = _truth(query, "sendInitialEvents")
     if initial and query.get("resourceVersionMatch") != "NotOlderThan":
-        detail = (
-            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        )
-        raise ApiError(422, "Invalid", f'ListOptions.meta.k8s.io "" is invalid: {detail}')
+        detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        raise invalid("ListOptions", "meta.k8s.io", "", [forbidden_field("resourceVersionMatch", detail)])
     if initial or wanted in ("", "0"):
         lines = [
             _line("ADDED", render(collection.entries[key]))
@@ -107,8 +106,6 @@ def _first_events(
     since = int(wanted)
     if since < collection.known_since:
         raise expired(f"too old resource version: {since} ({collection.known_since})")
-    if since > store.revision:
-        raise ApiError(504, "Timeout", f"Too large resource version: {since}, current: {store.revision}")
     subscription.pending.extend(change for change in collection.history if change.revision > since)
     return []
 

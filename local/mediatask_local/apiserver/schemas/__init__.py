@@ -1,0 +1,72 @@
+"""Schemas of the built-in kinds: what their fields are called, of what type they are and how they merge.
+
+`kubernetes.json` holds the OpenAPI v3 component schemas of a real API server (Kubernetes, Apache License 2.0) without
+their descriptions, one a line; `update.py` makes it. References are followed once, when this module is loaded.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import orjson
+
+Schema = dict[str, Any]
+
+REFERENCE = "#/components/schemas/"
+OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+
+COMPONENTS: dict[str, Schema] = orjson.loads(files(__name__).joinpath("kubernetes.json").read_bytes())
+"""Component schemas by name, with references, as OpenAPI documents show them."""
+
+_resolved: dict[str, Schema] = {}
+
+
+def component(name: str) -> Schema:
+    """A component with all references replaced by what they refer to. Shared, possibly cyclic: never change it."""
+    found = _resolved.get(name)
+    if found is None:
+        # Registered before it is filled, so that a schema may refer to itself.
+        found = _resolved[name] = {}
+        found.update(_resolve(COMPONENTS[name]))
+    return found
+
+
+def _resolve(node: Any) -> Schema:
+    if "$ref" in node:
+        return component(node["$ref"].removeprefix(REFERENCE))
+    if "allOf" in node:
+        extra = {key: value for key, value in node.items() if key.startswith("x-kubernetes")}
+        target = _resolve(node["allOf"][0])
+        return {**target, **extra} if extra else target
+    resolved: Schema = {key: value for key, value in node.items() if key not in ("default", "properties")}
+    if "properties" in node:
+        resolved["properties"] = {name: _resolve(part) for name, part in node["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(node.get(key), dict):
+            resolved[key] = _resolve(node[key])
+    # Free-form values (raw extensions, managed fields, JSON) have no fields of their own.
+    if node.get("type", "object") == "object" and not ({"properties", "additionalProperties"} & node.keys()):
+        resolved["x-kubernetes-preserve-unknown-fields"] = True
+    return resolved
+
+
+def _by_kind() -> dict[tuple[str, str, str], str]:
+    return {
+        (kind["group"], kind["version"], kind["kind"]): name
+        for name, node in COMPONENTS.items()
+        for kind in node.get("x-kubernetes-group-version-kind", ())
+    }
+
+
+_KINDS = _by_kind()
+
+
+def component_name(group: str, version: str, kind: str) -> str | None:
+    """The component that describes a kind; None for kinds that are not built in."""
+    return _KINDS.get((group, version, kind))
+
+
+def builtin(group: str, version: str, kind: str) -> Schema | None:
+    name = component_name(group, version, kind)
+    return component(name) if name else None
