@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,8 @@ import pytest
 from mediatask_common.kube import Kube
 from mediatask_local.up import UpInfo, embedded
 from support.apiserver import embedded_apiserver
+from support.jobrunner import GPUS, job_runner
 from support.jobs import Jobs
-from support.processes import python_module
-
-GPUS = 2
 
 
 @pytest.fixture(scope="session")
@@ -32,15 +29,6 @@ class RunnerCluster:
     kubeconfig: Path
     folder: Path
     """The runner's."""
-
-
-@contextlib.contextmanager
-def job_runner(kubeconfig: Path, folder: Path, *arguments: str) -> Iterator[int]:
-    """A Job runner on that API server; its pid."""
-    folder.mkdir(exist_ok=True)
-    common = ("--dir", str(folder), "--kubeconfig", str(kubeconfig), "--gpus", str(GPUS), "--grace", "3")
-    with python_module("mediatask_local.jobrunner", *common, *arguments, log=folder / "runner.log") as process:
-        yield process.pid
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from mediatask_common.kube import JOBS, PODS, KubeError
+from mediatask_common.kube import JOBS, PODS, KubeError, Object
+from support.jobrunner import is_alive
 from support.jobs import Jobs, conditions, eventually, finished, running, terminated
 
 SLEEP = "import time; print('up', flush=True); time.sleep(600)"
@@ -73,7 +74,7 @@ async def test_nothing_outlives_the_main_process(jobs: Jobs) -> None:
     )
     _, pod = await jobs.run(code)
     pid = int(await jobs.log(pod))
-    assert not _alive(pid)
+    assert not is_alive(pid)
 
 
 async def test_too_much_memory(jobs: Jobs) -> None:
@@ -108,7 +109,7 @@ async def test_foreground_deletion_waits_for_the_process(jobs: Jobs) -> None:
     pid = int(await _says(jobs, pod))
     await jobs.kube.delete(JOBS, job["metadata"]["name"], "default", propagation="Foreground")
     await jobs.gone(JOBS, job["metadata"]["name"])
-    assert not _alive(pid)
+    assert not is_alive(pid)
     with pytest.raises(KubeError, match="404"):
         await jobs.kube.get(PODS, pod["metadata"]["name"], "default")
 
@@ -122,7 +123,7 @@ async def test_a_pod_deleted_by_force_is_killed_all_the_same(jobs: Jobs) -> None
     await jobs.kube.delete(PODS, pod["metadata"]["name"], "default", grace_period_seconds=0)
 
     async def alive() -> bool:
-        return _alive(pid)
+        return is_alive(pid)
 
     await eventually(alive, lambda seen: not seen)
 
@@ -217,23 +218,7 @@ async def test_token_is_bound_to_the_pod(jobs: Jobs) -> None:
     assert not (await jobs.kube.request("POST", path, review))["status"].get("authenticated")
 
 
-async def _says(jobs: Jobs, pod: dict[str, object], text: str | None = None) -> str:
-    """The log, once there is something (or exactly `text`) in it."""
-
-    async def look() -> str:
-        name = pod["metadata"]["name"]  # type: ignore[index]
-        return await _log_so_far(jobs, name)
-
-    return str(await eventually(look, lambda log: log == text if text else log.endswith("\n")))
-
-
-async def _log_so_far(jobs: Jobs, name: str) -> str:
-    return b"".join([line async for line in jobs.kube.stream(PODS.path("default", name, "log"))]).decode()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+async def _says(jobs: Jobs, pod: Object, text: str | None = None) -> str:
+    """The log, once there is a line (or exactly `text`) in it."""
+    log = await eventually(lambda: jobs.log(pod), lambda seen: seen == text if text else seen.endswith("\n"))
+    return str(log)
