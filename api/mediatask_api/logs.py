@@ -21,6 +21,8 @@ async def log_of(kube: Kube, task: Object, *, follow: bool) -> AsyncIterator[byt
     if not pods:
         raise ApiError(404, "no-log", "The task has no pod: it waits for one, or its pods are gone.")
     pod = max(pods, key=_recency)
+    if not pod["spec"].get("nodeName"):
+        raise _not_started()  # the API server would give an empty log
     path = PODS.path(namespace, pod["metadata"]["name"], "log")
     lines = kube.stream(path, params={"follow": "true"} if follow else None)
     try:
@@ -28,7 +30,7 @@ async def log_of(kube: Kube, task: Object, *, follow: bool) -> AsyncIterator[byt
         first = await anext(lines, b"")
     except KubeError as error:
         if error.status == 400:
-            raise ApiError(409, "not-started", "The pod has not started yet.", headers={"Retry-After": "2"}) from error
+            raise _not_started() from error
         if error.not_found:
             raise ApiError(404, "no-log", "The log is gone with its pod.") from error
         raise
@@ -39,6 +41,10 @@ async def log_of(kube: Kube, task: Object, *, follow: bool) -> AsyncIterator[byt
             yield line
 
     return all_lines()
+
+
+def _not_started() -> ApiError:
+    return ApiError(409, "not-started", "The pod has not started yet.", headers={"Retry-After": "2"})
 
 
 def _recency(pod: Object) -> tuple[int, str]:

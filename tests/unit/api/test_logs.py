@@ -31,15 +31,16 @@ async def test_the_log_is_that_of_the_latest_attempt(world: World, tmp_path: Pat
     for attempt in (2, 10, 9):
         log = tmp_path / f"{attempt}.log"
         log.write_text(f"attempt {attempt}\nsaid this\n")
-        await set_pod(world, await world.pod(task_id, attempt), "Succeeded", log)
+        await set_pod(world, await world.pod(task_id, attempt, nodeName="node"), "Succeeded", log)
     answer = await world.api.get(f"/tasks/{task_id}/logs")
     assert answer.text == "attempt 10\nsaid this\n"
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
 
 
-async def test_a_pod_that_has_not_started_has_no_log_yet(world: World) -> None:
+@pytest.mark.parametrize("placed", [{}, {"nodeName": "node"}], ids=["unscheduled", "starting"])
+async def test_a_pod_that_has_not_started_has_no_log_yet(world: World, placed: dict[str, str]) -> None:
     task_id = await world.submit()
-    await world.pod(task_id)
+    await world.pod(task_id, **placed)
     answer = await world.api.get(f"/tasks/{task_id}/logs")
     assert answer.status_code == 409
     assert answer.headers["retry-after"]
@@ -48,7 +49,7 @@ async def test_a_pod_that_has_not_started_has_no_log_yet(world: World) -> None:
 async def test_an_empty_log_is_an_empty_answer(world: World, tmp_path: Path) -> None:
     task_id = await world.submit()
     (tmp_path / "empty.log").touch()
-    await set_pod(world, await world.pod(task_id), "Succeeded", tmp_path / "empty.log")
+    await set_pod(world, await world.pod(task_id, nodeName="node"), "Succeeded", tmp_path / "empty.log")
     answer: Any = await world.api.get(f"/tasks/{task_id}/logs")
     assert (answer.status_code, answer.text) == (200, "")
 
@@ -57,7 +58,7 @@ async def test_following_goes_on_until_the_pod_ends(world: World, tmp_path: Path
     task_id = await world.submit()
     log = tmp_path / "running.log"
     log.write_text("one\n")
-    pod = await world.pod(task_id)
+    pod = await world.pod(task_id, nodeName="node")
     await set_pod(world, pod, "Running", log)
     following = asyncio.create_task(world.api.get(f"/tasks/{task_id}/logs", params={"follow": "true"}))
     with log.open("a") as out:
