@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SUFFIXES = {
     "n": Decimal("1e-9"),
     "u": Decimal("1e-6"),
@@ -37,10 +39,6 @@ def parse_quantity(text: str | int | float) -> Decimal:
 
 
 def _decimal(number: str, quantity: object) -> Decimal:
-    try:
-        value = Decimal(number)
-    except InvalidOperation:
-        raise ValueError(f"not a quantity: {quantity!r}") from None
-    if not value.is_finite():
+    if not _NUMBER.fullmatch(number):
         raise ValueError(f"not a quantity: {quantity!r}")
-    return value
+    return Decimal(number)
