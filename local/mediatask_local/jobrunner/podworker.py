@@ -169,6 +169,8 @@ class PodWorker:
     async def _process(self, variables: dict[str, str], mounts: Mounts) -> Object:
         """Run the container's command to its end; the final status."""
         container = self._pod["spec"]["containers"][0]
+        # Only what the pod names is a path of the pod: our own folders may lie below its mount paths (/tmp).
+        named = container.get("workingDir")
         started_at = utcnow()
         self._folder.started.touch()
         try:
@@ -176,7 +178,7 @@ class PodWorker:
                 command_line(container),
                 uid=self._pod["metadata"]["uid"],
                 environment=variables,
-                working_dir=Path(mounts.translate(container.get("workingDir") or str(self._folder.home))),
+                working_dir=Path(mounts.translate(named)) if named else self._folder.home,
                 log=self._folder.log,
             )
         except OSError as error:
