@@ -66,7 +66,7 @@ class Lines:
         self._last: dict[str, tuple[object, ...]] = {}
 
     def show(self, task: Task) -> None:
-        state = (task.status, task.attempt, step(task))
+        state = (task.status, max(task.attempt or 1, 1), step(task))
         if self._last.get(task.task_id) == state:
             return
         self._last[task.task_id] = state

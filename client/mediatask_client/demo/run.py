@@ -50,7 +50,7 @@ def run(out: Path, *, state: Path | None, keep: bool, console: Console) -> int:
         console.print("stopped")
         code = 130
     except (MediaTaskError, StartError) as error:
-        console.print(f"The demo failed: {error}", style="red", markup=False)
+        console.print(f"The demo failed: {error}", style="red", markup=False, soft_wrap=True)
         console.print(f"Logs of the service: {folder / 'logs'}", markup=False, soft_wrap=True)
         return 1
     else:
