@@ -21,7 +21,7 @@ async def test_a_rule_that_holds(api: Api, path: str, name: str) -> None:
 async def test_a_message_expression(api: Api, path: str, name: str) -> None:
     answer = await api.post(path, sample(name, words=["xa"]))
     assert answer.status == 422
-    assert "words must start with w, found xa" in answer.message
+    assert answer.message.endswith("spec: Invalid value: words must start with w, found xa")
     assert answer.body["details"]["causes"][0]["field"] == "spec"
 
 
@@ -40,8 +40,7 @@ async def test_transition_rules_run_on_update(api: Api, path: str, name: str) ->
     await api.create(path, sample(name, fixed="a", cancel=True))
     answer = await api.patch(f"{path}/{name}", {"spec": {"fixed": "b"}})
     assert answer.status == 422
-    assert "spec.fixed: Invalid value" in answer.message
-    assert "fixed is immutable" in answer.message
+    assert 'spec.fixed: Invalid value: "b": fixed is immutable' in answer.message
     answer = await api.patch(f"{path}/{name}", {"spec": {"cancel": False}})
     assert "spec.cancel: Forbidden: cancel cannot be taken back" in answer.message
 

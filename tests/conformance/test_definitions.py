@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from conformance import samples
 from conformance.client import Api, eventually
-
-NAME = f"others.{samples.GROUP}"
-PATH = f"{samples.API}/namespaces/default/others"
 
 
 def other() -> dict[str, Any]:
@@ -16,26 +14,30 @@ def other() -> dict[str, Any]:
 
 
 async def test_the_life_of_a_definition(api: Api) -> None:
-    assert (await api.get(PATH)).status == 404
-    answer = await api.create(samples.CRDS, other())
-    assert answer.body["spec"]["names"]["listKind"] == "OtherList"
+    # A name that no earlier run can have left behind.
+    plural = f"others{uuid.uuid4().hex[:8]}"
+    path = f"{samples.API}/namespaces/default/{plural}"
+    definition = f"{samples.CRDS}/{plural}.{samples.GROUP}"
+    assert (await api.get(path)).status == 404
+    answer = await api.create(samples.CRDS, samples.definition(plural=plural, kind=plural.capitalize()))
+    assert answer.body["spec"]["names"]["listKind"] == f"{plural.capitalize()}List"
 
     async def established() -> bool:
-        status = (await api.get(f"{samples.CRDS}/{NAME}")).body.get("status", {})
+        status = (await api.get(definition)).body.get("status", {})
         true = {c["type"] for c in status.get("conditions") or () if c["status"] == "True"}
         return {"Established", "NamesAccepted"} <= true
 
     async def served() -> bool:
-        return (await api.get(PATH)).status == 200
+        return (await api.get(path)).status == 200
 
     await eventually(established)
     await eventually(served)
-    body = {**samples.sample("a"), "kind": "Other"}
-    await api.create(PATH, body)
-    assert (await api.delete(f"{samples.CRDS}/{NAME}")).status == 200
+    body = {**samples.sample("a"), "kind": plural.capitalize()}
+    await api.create(path, body)
+    assert (await api.delete(definition)).status == 200
 
     async def gone() -> bool:
-        return (await api.get(f"{samples.CRDS}/{NAME}")).status == 404 and (await api.get(PATH)).status == 404
+        return (await api.get(definition)).status == 404 and (await api.get(path)).status == 404
 
     await eventually(gone)
 

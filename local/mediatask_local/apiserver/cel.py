@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from .errors import FieldError
+from .errors import FieldError, shown
 from .schema import Schema, child, item_schema, keeps_unknown, list_identity, property_schema
 
 if TYPE_CHECKING:
@@ -137,7 +137,10 @@ def _check_here(value: Any, rules: Rules, old: Any, path: str) -> Iterator[Field
         problem = _evaluate(rule, variables)
         if problem is not None:
             where = path + rule.field_path
-            yield FieldError(where.lstrip(".") or "<nil>", rule.reason, _REASON_PREFIX[rule.reason] + problem)
+            prefix = _REASON_PREFIX[rule.reason]
+            if prefix.startswith(("Invalid", "Duplicate")) and not isinstance(value, (dict, list)):
+                prefix += f"{shown(value)}: "
+            yield FieldError(where.lstrip(".") or "<nil>", rule.reason, prefix + problem)
 
 
 _REASON_PREFIX = {

@@ -22,6 +22,10 @@ COMPONENTS: dict[str, Schema] = orjson.loads(files(__name__).joinpath("kubernete
 _resolved: dict[str, Schema] = {}
 
 
+# What a built-in kind requires, allows and fills in is decided by code, of the real server as of this one.
+_NOT_FOR_US = ("default", "enum", "required", "properties")
+
+
 def component(name: str) -> Schema:
     """A component with all references replaced by what they refer to. Shared, possibly cyclic: never change it."""
     found = _resolved.get(name)
@@ -39,7 +43,7 @@ def _resolve(node: Any) -> Schema:
         extra = {key: value for key, value in node.items() if key.startswith("x-kubernetes")}
         target = _resolve(node["allOf"][0])
         return {**target, **extra} if extra else target
-    resolved: Schema = {key: value for key, value in node.items() if key not in ("default", "properties")}
+    resolved: Schema = {key: value for key, value in node.items() if key not in _NOT_FOR_US}
     if "properties" in node:
         resolved["properties"] = {name: _resolve(part) for name, part in node["properties"].items()}
     for key in ("items", "additionalProperties"):
