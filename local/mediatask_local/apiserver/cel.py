@@ -14,10 +14,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .errors import FieldError, shown
+from .objects import encode
 from .schema import Schema, child, item_schema, keeps_unknown, list_identity, property_schema
 
 if TYPE_CHECKING:
     from celpy import Runner
+
+
+_SETTLED_LIMIT = 4096
 
 
 class CompileError(Exception):
@@ -50,6 +54,8 @@ class Rules:
     properties: dict[str, Rules] = field(default_factory=dict)
     additional: Rules | None = None
     items: Rules | None = None
+    # Values that passed all rules while they did not change; most writes to a status leave the spec as it is.
+    settled: set[bytes] = field(default_factory=set)
 
     def empty(self) -> bool:
         return not (self.here or self.properties or self.additional or self.items)
@@ -130,17 +136,26 @@ def _check_here(value: Any, rules: Rules, old: Any, path: str) -> Iterator[Field
     wanted = [rule for rule in rules.here if (old is not None if rule.is_transition else not unchanged)]
     if not wanted:
         return
+    fingerprint = encode(value) if unchanged else b""
+    if fingerprint in rules.settled:
+        return
     variables = {"self": to_cel(value, rules.schema)}
     if old is not None:
         variables["oldSelf"] = variables["self"] if unchanged else to_cel(old, rules.schema)
+    passed = True
     for rule in wanted:
         problem = _evaluate(rule, variables)
         if problem is not None:
+            passed = False
             where = path + rule.field_path
             prefix = _REASON_PREFIX[rule.reason]
             if prefix.startswith(("Invalid", "Duplicate")) and not isinstance(value, (dict, list)):
                 prefix += f"{shown(value)}: "
             yield FieldError(where.lstrip(".") or "<nil>", rule.reason, prefix + problem)
+    if unchanged and passed:
+        if len(rules.settled) >= _SETTLED_LIMIT:
+            rules.settled.clear()
+        rules.settled.add(fingerprint)
 
 
 _REASON_PREFIX = {
