@@ -39,7 +39,7 @@ def run(ctx: Context[TestPrompt]) -> Output:
     with ctx.timings.stage("infer"):
         completion = model.complete(prompt, seed, settings.max_tokens)
     made = {
-        "processing_time": round(time.perf_counter() - started, 3),
+        "processing_time": round(time.perf_counter() - started, 6),
         "tokens_used": completion.prompt_tokens + completion.completion_tokens,
         "output_data": {"text": completion.text, "prompt": prompt},
         "prompt_tokens": completion.prompt_tokens,

@@ -63,7 +63,7 @@ def _decay(n: int, seconds: float) -> Samples:
 
 
 def _random_times(n: int, dice: Generator, every: float) -> list[float]:
-    """Times of a Poisson process, one event per `every` seconds on average; the first one early, also in a short clip."""
+    """Times of a Poisson process, one event per `every` seconds on average; the first one comes early."""
     times = [min(0.3 * every, 0.2 * n / RATE) * dice.random()]
     while times[-1] < n / RATE:
         times.append(times[-1] + 0.25 * every + dice.exponential(0.75 * every))
