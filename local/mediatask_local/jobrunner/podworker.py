@@ -93,6 +93,11 @@ class PodWorker:
         except Stopped:
             message = "The pod was stopped before its container could start."
             await self.write(podstatus.never_started(self._pod, utcnow(), waiting, message, self._disruption))
+        except Exception as error:
+            # A mistake of ours: better a failed pod with a reason than one that seems to run for ever.
+            log.exception("pod worker failed", pod=self._pod["metadata"]["name"])
+            message = f"The job runner failed: {error!r}"
+            await self.write(podstatus.never_started(self._pod, utcnow(), "RunnerError", message))
 
     # ---- before the process
 

@@ -136,10 +136,13 @@ def environment(pod: Object, folder: PodFolder, mounts: Mounts) -> dict[str, str
     """All variables of the pod's process. Raises Unsupported for values from elsewhere than the pod itself."""
     values = {name: os.environ[name] for name in _FROM_THE_MACHINE if name in os.environ}
     values |= {"HOME": str(folder.home), "HOSTNAME": pod["metadata"]["name"], "PYTHONUNBUFFERED": "1"}
-    values |= {name: path for name, path in _PATH_DEFAULTS.items() if mounts.translate(path) != path}
+    # Only the pod's own words are paths of the pod: the folders above may themselves lie below one of its mounts.
+    for name, path in _PATH_DEFAULTS.items():
+        if mounts.translate(path) != path:
+            values[name] = mounts.translate(path)
     for variable in container_of(pod).get("env") or []:
-        values[variable["name"]] = _value(variable, pod)
-    return {name: mounts.translate(value) for name, value in values.items()}
+        values[variable["name"]] = mounts.translate(_value(variable, pod))
+    return values
 
 
 def _value(variable: Object, pod: Object) -> str:

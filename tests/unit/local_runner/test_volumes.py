@@ -69,6 +69,15 @@ def test_the_machines_own_environment_stays_outside(monkeypatch: pytest.MonkeyPa
     assert not {"AWS_SECRET_ACCESS_KEY", "KUBECONFIG"} & variables(pod({}, {})).keys()
 
 
+def test_the_runners_own_folders_may_lie_below_a_mount_path() -> None:
+    folder = PodFolder(Path("/tmp/state/pods/p"))
+    wanted = pod({"tmp": {"emptyDir": {}}}, {"tmp": "/tmp"}, {"CACHE": "/tmp/x"})
+    made = environment(wanted, folder, plan_mounts(wanted, folder, MODELS))
+    assert made["HOME"] == "/tmp/state/pods/p/home"
+    assert made["TMPDIR"] == "/tmp/state/pods/p/volumes/tmp"
+    assert made["CACHE"] == "/tmp/state/pods/p/volumes/tmp/x"
+
+
 def test_fields_of_the_pod() -> None:
     made = variables(pod({}, {}, {"NAME": {"fieldRef": {"fieldPath": "metadata.name"}}}))
     assert made["NAME"] == "p"
