@@ -34,6 +34,14 @@ Answer = TypeVar("Answer", bound=BaseModel)
 T = TypeVar("T")
 
 
+class Refused(Temporary):
+    """The API answered with a status that waiting does not change."""
+
+    def __init__(self, route: str, status: int, text: str) -> None:
+        super().__init__("ApiRefused", f"the API answered {status} to {route}: {text[:300]}")
+        self.status = status
+
+
 class KeyTaken(Exception):
     """The artifact store has a file under this key."""
 
@@ -61,9 +69,16 @@ class Api:
         """Leave to store one file."""
         return self._ask("artifacts", request, ArtifactGrant)
 
-    def grant_inputs(self, request: InputRequest) -> InputGrant:
-        """Readable URLs for references that only the platform can resolve."""
-        return self.patiently(lambda: self._ask("inputs", request, InputGrant), "asking for inputs")
+    def grant_input(self, attempt: int, reference: str) -> str | None:
+        """A readable URL for a reference that only the platform can resolve; None when it cannot either."""
+        request = InputRequest(attempt=attempt, refs=[reference])
+        try:
+            granted = self.patiently(lambda: self._ask("inputs", request, InputGrant), "asking for an input")
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise
+        return granted.urls.get(reference)
 
     def publish(self, report: ResultReport) -> ResultAnswer:
         """Publish the result. Repeating it is harmless: the first report of a task wins."""
@@ -113,7 +128,7 @@ class Api:
         if status >= 500 or status in (401, 408, 425, 429):
             raise NotNow(f"the API answered {status} to {route}", _retry_after(answer))
         if status != 200:
-            raise Temporary("ApiRefused", f"the API answered {status} to {route}: {answer.text[:300]}")
+            raise Refused(route, status, answer.text)
         try:
             return kind.model_validate_json(answer.content)
         except ValidationError as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mediatask_crds.podcontract import InputRequest, InputsPolicy
+from mediatask_crds.podcontract import InputsPolicy
 
 from .api import Api
 from .ending import InvalidInput
@@ -56,28 +56,22 @@ class Inputs:
 
     def _all(self, urls: Sequence[str], check: Callable[[Path, str], Checked]) -> list[Checked]:
         with self.timings.stage("inputs"):
-            granted = self._grants([url for url in urls if url.startswith("upload://")])
             usable = []
             for url in urls:
-                file = self._fetch(url, granted)
+                file = self._fetch(url)
                 if file is not None:
                     usable.append(check(file, url))
             return usable
 
-    def _grants(self, references: list[str]) -> dict[str, str]:
-        if not references:
-            return {}
-        return self.api.grant_inputs(InputRequest(attempt=self.attempt, refs=references)).urls
-
-    def _fetch(self, url: str, granted: dict[str, str]) -> Path | None:
+    def _fetch(self, url: str) -> Path | None:
         self.check_stop()
         # Named by the URL alone: what a stranger calls a file is no name of ours.
         file = self.folder / hashlib.sha256(url.encode()).hexdigest()[:32]
         try:
             if not url.startswith("upload://"):
                 fetch_outside(url, file, self.policy, self.check_stop)
-            elif url in granted:
-                fetch_granted(granted[url], file, self.policy, self.check_stop)
+            elif (granted := self.api.grant_input(self.attempt, url)) is not None:
+                fetch_granted(granted, file, self.policy, self.check_stop)
             else:
                 raise Unreachable("the platform knows no such upload")
         except Unreachable as error:

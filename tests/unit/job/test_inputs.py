@@ -69,6 +69,13 @@ def test_an_unreachable_input_ends_the_task_by_default(run: Any, store: Any, nam
     assert name in ended.words.error.message
 
 
+def test_an_upload_that_the_platform_refuses_is_unreachable(run: Any, store: Any) -> None:
+    store.always["inputs"] = 404
+    ended = run("generate_video", film(store, "upload://u1"))
+    assert ended.code == 10
+    assert "upload://u1" in ended.words.error.message
+
+
 def test_an_unreachable_input_is_left_out_when_the_class_says_so(run: Any, store: Any) -> None:
     (store.folder / "here.png").write_bytes(picture())
     ended = run("generate_video", film(store, "gone.png", "here.png"), inputs={"on_missing": "skip"})
