@@ -50,7 +50,7 @@ def job_name(task: str, uid: str, attempt: int) -> str:
     """
     tail = f"-{hashlib.sha256(uid.encode()).hexdigest()[:8]}-{attempt}"
     readable = re.sub(r"[^a-z0-9-]", "-", task)[: min(40, _NAME_LIMIT - len(tail))].strip("-")
-    return f"{readable or 'task'}{tail}" if readable[:1].isalpha() else f"t{readable}{tail}"
+    return f"{readable or 'task'}{tail}"
 
 
 def render(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 
 import kopf
@@ -40,6 +41,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = OperatorSettings()
     setup_logging(settings.log_level, settings.log_style)
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # it speaks of every event otherwise
     asyncio.run(run(settings))
 
 
@@ -109,12 +111,12 @@ class _Operator:
             jobs = [self._controller.run(self._settings.workers), self._events.run(), self._sweep_regularly()]
             if self._view is not None:
                 jobs.append(self._view.run())
-            background = [asyncio.create_task(job) for job in jobs]
-            watching = asyncio.create_task(self._watch(stop))
+            background = [asyncio.create_task(job) for job in (*jobs, self._watch(stop))]
             # Whichever ends first ends the process: half an operator would be worse than none.
-            done, _ = await asyncio.wait([watching, *background], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(background, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                task.result()
+                if not task.cancelled():  # kopf, once stopped by a signal, cancels what it did not start
+                    task.result()
         finally:
             for task in background:
                 task.cancel()

@@ -105,7 +105,7 @@ class Draft:
 
     def accept(self) -> None:
         """The request is valid and a class serves it."""
-        self.set("Accepted", True, Reason.ACCEPTED)
+        self.set("Accepted", True, Reason.ACCEPTED, Reason.ACCEPTED.sentence)
         self._drop("Stalled")
 
     def not_accepted(self, reason: Reason, message: str) -> None:

@@ -54,6 +54,8 @@ class ViewWriter:
         self._events: deque[StreamEvent] = deque(maxlen=EVENTS_BACKLOG)
         self._news = asyncio.Event()
         self._complete = False
+        self._renewed: dict[str, float] = {}
+        """When each namespace's freshness was last renewed, by the loop's clock."""
         for namespace in namespaces:
             self._view(namespace)
 
@@ -76,22 +78,18 @@ class ViewWriter:
         """Keep the view current until cancelled."""
         loop = asyncio.get_running_loop()
         renew_at = loop.time()
-        renewed_at = 0.0
         while True:
             try:
                 if not self._complete:
                     await self._rebuild()
-                    renewed_at = 0.0
                 await self._write_news()
                 if loop.time() >= renew_at:
-                    if renewed_at and loop.time() - renewed_at < FRESH_SECONDS and not await self._still_fresh():
-                        # The key cannot have run out yet: Redis has lost it, and with it who knows what else.
+                    if await self._lost(loop.time()):
                         log.warning("redis has lost the view, rebuilding it")
                         self._complete = False
                         continue
-                    await self._renew()
-                    renewed_at = loop.time()
-                    renew_at = renewed_at + RENEW_SECONDS
+                    await self._renew(loop.time())
+                    renew_at = loop.time() + RENEW_SECONDS
                 self._news.clear()
                 if not self._marked and not self._events:
                     await self._wait(renew_at - loop.time())
@@ -115,6 +113,7 @@ class ViewWriter:
             await asyncio.gather(*(self._view(task["metadata"]["namespace"]).put(task) for task in batch))
         for namespace, known in names.items():
             await self._view(namespace).forget_all_but(known)
+        self._renewed.clear()
         self._complete = True
         log.info("view rebuilt", tasks=len(tasks))
 
@@ -140,12 +139,15 @@ class ViewWriter:
             self._marked.add(key)
             raise
 
-    async def _still_fresh(self) -> bool:
-        return all([await view.fresh() for view in self._views.values()])
+    async def _lost(self, now: float) -> bool:
+        """Whether a freshness key is gone that cannot have run out: who knows what Redis has lost besides."""
+        recent = [name for name, at in self._renewed.items() if now - at < FRESH_SECONDS]
+        return not all([await self._views[name].fresh() for name in recent])
 
-    async def _renew(self) -> None:
-        for view in self._views.values():
+    async def _renew(self, now: float) -> None:
+        for name, view in self._views.items():
             await view.renew_freshness()
+            self._renewed[name] = now
 
     async def _wait(self, seconds: float) -> None:
         try:
