@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -55,19 +54,14 @@ def write_tasks(console: Console, tasks: Sequence[Task]) -> None:
 
 def write_task(console: Console, task: Task) -> None:
     """All of one task, one field a line; what is empty is left out."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
     fields = task.raw()
     result = fields.pop("result", None) or {}
     metadata = result.pop("metadata", None) or {}
-    for name, value in [*fields.items(), *result.items(), *metadata.items()]:
-        if value not in (None, "", [], {}):
-            table.add_row(name, _text(value))
-    console.print(table)
-
-
-def _text(value: Any) -> Text:
-    if isinstance(value, dict | list):
-        return Text(json.dumps(value, ensure_ascii=False))
-    return Text(value.isoformat() if isinstance(value, datetime) else str(value))
+    # Their addresses are long and signed; the first one is media_url, programs read the rest from JSON.
+    files = [f"{file['name']} ({file['bytes']:,} bytes)" for file in result.pop("artifacts", [])]
+    shown = {**fields, **result, "files": ", ".join(files), **metadata}
+    filled = {name: value for name, value in shown.items() if value not in (None, "", [], {})}
+    width = max(map(len, filled))
+    for name, value in filled.items():
+        text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+        console.print(f"{name:<{width}}  {text}", markup=False, highlight=False, soft_wrap=True)
