@@ -139,7 +139,7 @@ def test_lists_filters_and_monitoring(embedded_mode: Any) -> None:
     task = curl(f"{submit} {key} -d '{body}'", embedded_mode)
     finished(embedded_mode, task["task_id"])
     base = "curl -s http://localhost:8001/api/v1/"
-    listed = curl(f"{base}projects/listed_project/tasks?page=1&limit=10 {key}", embedded_mode)
+    listed = curl(f"{base}'projects/listed_project/tasks?page=1&limit=10' {key}", embedded_mode)
     assert {key: listed[key] for key in ("total", "page", "limit", "pages")} == {
         "total": 1, "page": 1, "limit": 10, "pages": 1,
     }  # fmt: skip
