@@ -57,11 +57,6 @@ def resolve(
     return TaskClass(name, found)
 
 
-def fallback_of(task_class: TaskClass | NoClass) -> str | None:
-    """The class to go on with when GPU memory runs out on this one."""
-    return task_class.spec.fallback_class if isinstance(task_class, TaskClass) else None
-
-
 def limits(spec: MediaTaskSpec, task_class: MediaTaskClassSpec | None) -> Limits:
     """Deadlines of an attempt: the task's own where it has them."""
     wanted, given = spec.deadlines, _deadlines(task_class)

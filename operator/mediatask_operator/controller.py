@@ -33,6 +33,7 @@ from .metrics import Metrics, known_reason
 from .notes import Notes
 from .observe import Object, Observed, Refusal, Task, Turn
 from .plan import (
+    STOP_GRACE_SECONDS,
     Action,
     CreateJob,
     DeleteJob,
@@ -279,15 +280,13 @@ class Controller:
         self._report(task, after)
 
     async def _delete(self, action: DeleteJob | DeletePod, namespace: str) -> None:
-        kind, plural = (JOBS, "jobs") if isinstance(action, DeleteJob) else (PODS, "pods")
-        delete = self._parts.kube.delete(
-            kind,
-            action.name,
-            namespace,
-            uid=action.uid,
-            propagation="Foreground" if isinstance(action, DeleteJob) else "Background",
-            grace_period_seconds=None if isinstance(action, DeleteJob) else action.grace_seconds,
-        )
+        kube = self._parts.kube
+        if isinstance(action, DeleteJob):
+            plural = "jobs"
+            delete = kube.delete(JOBS, action.name, namespace, uid=action.uid, propagation="Foreground")
+        else:
+            plural = "pods"
+            delete = kube.delete(PODS, action.name, namespace, uid=action.uid, grace_period_seconds=STOP_GRACE_SECONDS)
         try:
             await self._write("delete", plural, delete)
         except KubeError as error:

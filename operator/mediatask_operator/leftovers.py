@@ -8,7 +8,7 @@ from mediatask_crds.names import LABEL_ATTEMPT
 
 from .attempts import is_finished, is_settled, may_still_run
 from .observe import Object, Observed
-from .plan import Action, DeleteJob, DeletePod
+from .plan import STOP_GRACE_SECONDS, Action, DeleteJob, DeletePod
 
 
 def running_on(seen: Observed, now: datetime) -> bool:
@@ -29,22 +29,26 @@ def _job_may_run(job: Object, seen: Observed, now: datetime) -> bool:
 
 
 def stop_others(seen: Observed, now: datetime, keep: int | None = None) -> tuple[Action, ...]:
-    """Stop whatever may still run, but for one attempt's Job."""
+    """Stop whatever may still run, but for one attempt's Job: first the Jobs, so that no pod is replaced."""
     jobs = {job["metadata"]["uid"]: job for job in seen.jobs}
     doomed = [
         DeleteJob(job["metadata"]["name"], uid)
         for uid, job in jobs.items()
         if attempt_number(job) != keep and "deletionTimestamp" not in job["metadata"] and _job_may_run(job, seen, now)
     ]
-    orphans = [
+    # A Job's pods go with it, but only after the grace period of their own.
+    pods = [
         DeletePod(pod["metadata"]["name"], pod["metadata"]["uid"])
         for pod in seen.pods
-        if _job_uid(pod) not in jobs
-        and attempt_number(pod) != keep
-        and "deletionTimestamp" not in pod["metadata"]
-        and may_still_run(pod, now)
+        if attempt_number(pod) != keep and may_still_run(pod, now) and not _stops_soon(pod)
     ]
-    return (*doomed, *orphans)
+    return (*doomed, *pods)
+
+
+def _stops_soon(pod: Object) -> bool:
+    """Whether the pod is being deleted within the grace period that we give."""
+    meta = pod["metadata"]
+    return "deletionTimestamp" in meta and meta.get("deletionGracePeriodSeconds", 0) <= STOP_GRACE_SECONDS
 
 
 def attempt_number(obj: Object) -> int:

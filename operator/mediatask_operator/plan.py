@@ -36,16 +36,14 @@ class DeleteJob:
 
     name: str
     uid: str
-    grace_seconds: int = STOP_GRACE_SECONDS
 
 
 @dataclass(frozen=True)
 class DeletePod:
-    """Delete a pod whose Job is gone."""
+    """Delete a pod, with `STOP_GRACE_SECONDS` between SIGTERM and SIGKILL."""
 
     name: str
     uid: str
-    grace_seconds: int = STOP_GRACE_SECONDS
 
 
 @dataclass(frozen=True)

@@ -210,9 +210,10 @@ def _failure(seen: Observed, draft: Draft) -> _Failure | None:
 
 
 def _falls_back(last: Attempt, task_class: TaskClass | NoClass, draft: Draft) -> bool:
-    """Whether another class takes over after GPU memory ran out on the last one."""
-    out_of_memory = last.exit_code == ExitCode.GPU_OUT_OF_MEMORY
-    return out_of_memory and isinstance(task_class, TaskClass) and task_class.name != draft.status.class_name
+    """Whether another class takes over after GPU memory ran out: seen as the next one, or named by the last one."""
+    if last.exit_code != ExitCode.GPU_OUT_OF_MEMORY or isinstance(task_class, NoClass):
+        return False
+    return task_class.name != draft.status.class_name or task_class.spec.fallback_class is not None
 
 
 # ---- 3. the task has ended

@@ -1,0 +1,373 @@
+"""The reconcile rule, told as stories: what happens in the cluster, and what the operator makes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mediatask_operator.observe import Refusal, StoreAway
+from mediatask_operator.plan import CreateJob, DeleteJob, PatchStatus, ReadResult, RequeueAfter, Slot
+from mediatask_operator.reasons import Reason
+from support.taskworld import LAST_WORDS, World, a_class, a_task
+
+
+def failing(world: World, code: int) -> None:
+    """The attempt starts, runs and ends with an exit code; the store has nothing of it."""
+    world.published = False
+    world.settle()
+    world.end(world.start(), code)
+    world.settle()
+
+
+def test_a_task_runs_to_completion_in_three_writes() -> None:
+    world = World()
+    world.settle()
+    assert (world.phase, world.status["currentStep"], world.status["progress"]) == ("queued", "waiting_in_queue", 0.0)
+    assert world.holds("JobCreated")
+    assert len(world.jobs) == 1
+    world.advance(5)
+    pod = world.start()
+    world.settle()
+    assert world.phase == "processing"
+    assert world.status["startedAt"] == "2026-11-21T10:00:05Z"
+    world.advance(30)
+    world.end(pod, 0, message=LAST_WORDS)
+    world.settle()
+    assert world.phase == "completed"
+    assert world.holds("Complete")
+    assert not world.holds("Running")
+    assert not world.holds("Reconciling")
+    assert world.status["result"]["mediaUrl"] == "https://media/image.png"
+    assert (world.status["progress"], world.status["currentStep"]) == (1.0, "upload_complete")
+    assert world.status["timings"] == {"queued": 0.0, "scheduled": 5.0, "image": 0.0, "infer": 1.5, "total": 35.0}
+    assert world.writes == 3
+
+
+def test_progress_of_a_running_attempt_is_left_to_its_reports() -> None:
+    world = World()
+    world.settle()
+    pod = world.start()
+    world.settle()
+    world.task["status"] |= {"progress": 0.4, "currentStep": "rendering_video"}
+    pod["metadata"]["deletionTimestamp"] = "2026-11-21T10:05:00Z"
+    world.settle()
+    assert (world.status["progress"], world.status["currentStep"]) == (0.4, "rendering_video")
+
+
+def test_a_failed_attempt_is_followed_by_another_after_a_pause() -> None:
+    world = World()
+    failing(world, 137)
+    first = world.status["attempts"][0]
+    assert (first["reason"], first["exitCode"], first["counts"]) == ("Killed", 137, True)
+    assert world.phase == "queued"
+    assert world.condition("Running")["reason"] == Reason.WAITING_FOR_RETRY
+    assert len(world.jobs) == 1
+    assert any(isinstance(action, RequeueAfter) and action.seconds <= 3 for action in world.plans[-1].actions)
+    world.advance(3)
+    world.settle()
+    assert [attempt["number"] for attempt in world.status["attempts"]] == [1, 2]
+    assert len(world.jobs) == 2
+    assert world.status["progress"] == 0.0
+
+
+def test_the_retry_limit_ends_the_task_with_the_last_reason() -> None:
+    world = World(classes={"image": a_class(retry={"limit": 1})})
+    failing(world, 75)
+    world.advance(10)
+    failing(world, 75)
+    assert world.phase == "failed"
+    assert world.status["error"]["code"] == "TemporaryFailure"
+    assert world.status["error"]["retryable"] is True
+    assert world.holds("Stalled")
+    assert len(world.jobs) == 2
+
+
+@pytest.mark.parametrize(("code", "reason"), [(10, "InvalidInput"), (11, "UnsafeContent"), (12, "ModelMissing")])
+def test_hopeless_ends_are_not_retried(code: int, reason: str) -> None:
+    world = World()
+    failing(world, code)
+    assert world.phase == "failed"
+    assert world.status["error"] == {"code": reason, "message": world.status["error"]["message"], "retryable": False}
+
+
+def test_gpu_memory_running_out_moves_to_the_fallback_class() -> None:
+    world = World(
+        classes={"image": a_class(fallbackClass="big"), "big": a_class(default=False), "zzz": a_class(default=False)}
+    )
+    failing(world, 20)
+    world.advance(10)
+    world.settle()
+    assert world.status["className"] == "big"
+    failing(world, 20)
+    assert world.phase == "failed"
+    assert world.status["error"]["code"] == "GpuOutOfMemory"
+
+
+def test_a_gpu_fault_prefers_another_node() -> None:
+    world = World()
+    failing(world, 30)
+    world.advance(10)
+    world.settle()
+    affinity = world.jobs[-1]["spec"]["template"]["spec"]["affinity"]
+    assert "node-1" in str(affinity)
+
+
+def test_preemption_spends_no_retry() -> None:
+    world = World(classes={"image": a_class(retry={"limit": 0})})
+    failing(world, 143)
+    assert world.status["attempts"][0]["counts"] is False
+    world.advance(10)
+    world.settle()
+    assert world.phase == "queued"
+    assert len(world.jobs) == 2
+
+
+def test_endless_disruption_is_given_up() -> None:
+    world = World()
+    for _ in range(21):
+        failing(world, 143)
+        world.advance(400)
+    assert world.phase == "failed"
+    assert world.status["error"]["code"] == "TooManyDisruptions"
+
+
+def test_a_result_that_was_published_before_the_pod_was_lost_counts() -> None:
+    world = World(published=True)
+    world.settle()
+    world.end(world.start(), 137)
+    world.settle()
+    assert world.phase == "completed"
+    assert len(world.jobs) == 1
+
+
+def test_a_good_end_without_a_result_is_a_failure() -> None:
+    world = World()
+    failing(world, 0)
+    assert world.status["attempts"][0]["reason"] == "NoResult"
+    assert world.phase == "queued"
+
+
+def test_a_store_that_is_away_leaves_nothing_running_in_the_status() -> None:
+    world = World()
+    world.settle()
+    pod = world.start()
+    world.settle()
+    world.end(pod, 0, message=LAST_WORDS)
+    world.proof = StoreAway("no route")
+    plan = world.reconcile()
+    assert world.condition("Running")["reason"] == Reason.READING_RESULT
+    assert world.phase == "queued"
+    assert any(isinstance(action, ReadResult) and action.after_seconds for action in plan.actions)
+    world.settle()
+    assert world.phase == "completed"
+
+
+def test_cancelling_waits_until_the_pod_is_gone() -> None:
+    world = World()
+    world.settle()
+    world.start()
+    world.settle()
+    world.spec(cancel=True)
+    plan = world.reconcile()
+    assert [type(action) for action in plan.actions if isinstance(action, DeleteJob)] == [DeleteJob]
+    assert world.pods[0]["metadata"]["deletionGracePeriodSeconds"] == 5
+    assert not world.holds("Cancelled")
+    assert world.condition("Reconciling")["reason"] == Reason.CANCELLING
+    world.settle()
+    world.finish_deletions()
+    world.settle()
+    assert world.phase == "cancelled"
+    assert world.status["attempts"][0]["reason"] == "Cancelled"
+    assert len(world.jobs) == 0
+
+
+def test_cancelling_a_queued_task_needs_no_job() -> None:
+    world = World(admitted=False)
+    world.settle()
+    assert world.status["queue"]["position"] == 1
+    world.spec(cancel=True)
+    world.settle()
+    assert world.phase == "cancelled"
+    assert "queue" not in world.status
+    assert not world.jobs
+
+
+def test_cancelling_a_finished_task_changes_nothing_but_the_generation() -> None:
+    world = World()
+    failing(world, 10)
+    before = dict(world.status)
+    world.spec(cancel=True)
+    world.settle()
+    assert world.status == {**before, "observedGeneration": 2}
+
+
+def test_a_result_wins_over_a_cancel_that_came_after_it() -> None:
+    world = World()
+    world.settle()
+    pod = world.start()
+    world.end(pod, 0, message=LAST_WORDS)
+    world.spec(cancel=True)
+    world.settle()
+    assert world.phase == "completed"
+
+
+def test_a_retry_begins_a_new_round_and_attempts_go_on_counting() -> None:
+    world = World()
+    failing(world, 10)
+    world.spec(retryRequest=1)
+    world.settle()
+    assert world.phase == "queued"
+    assert not world.holds("Failed")
+    assert "error" not in world.status
+    assert "completedAt" not in world.status
+    assert [(a["number"], a["round"]) for a in world.status["attempts"]] == [(1, 0), (2, 1)]
+
+
+def test_a_retry_has_a_total_deadline_of_its_own() -> None:
+    world = World(classes={"image": a_class(deadlines={"totalSeconds": 1000})})
+    failing(world, 10)
+    world.advance(5000)
+    world.spec(retryRequest=1)
+    world.settle()
+    assert world.phase == "queued"
+    world.advance(1000)
+    world.settle()
+    assert world.condition("Running")["reason"] == Reason.STOPPING_OLD_JOB
+    world.finish_deletions()
+    world.settle()
+    assert world.status["error"]["code"] == "TotalDeadlineExceeded"
+
+
+def test_a_job_created_before_a_crash_is_taken_up() -> None:
+    world = World()
+    world.reconcile(write_lost=True)
+    assert not world.status
+    assert len(world.jobs) == 1
+    world.settle()
+    assert len(world.jobs) == 1
+    assert world.status["attempt"] == 1
+    assert world.holds("JobCreated")
+
+
+def test_a_job_deleted_by_hand_is_recorded_and_replaced() -> None:
+    world = World(published=False)
+    world.settle()
+    pod = world.start()
+    world.settle()
+    world.delete_job(world.jobs[0]["metadata"]["name"])
+    world.remove_pod(pod)
+    world.collect()
+    world.settle()
+    assert world.status["attempts"][0]["reason"] == "PodDeleted"
+    world.jobs.clear()
+    world.advance(10)
+    world.settle()
+    assert len(world.status["attempts"]) == 2
+
+
+def test_invalid_data_never_gets_a_job() -> None:
+    world = World(data_error="width: too large")
+    world.settle()
+    assert world.phase == "failed"
+    assert world.status["error"] == {"code": "InvalidTaskData", "message": "width: too large", "retryable": False}
+    assert not world.jobs
+
+
+def test_a_missing_class_is_waited_for() -> None:
+    world = World(classes={})
+    world.settle()
+    assert world.phase == "queued"
+    assert world.condition("Accepted")["reason"] == Reason.CLASS_NOT_FOUND
+    assert world.holds("Stalled")
+    world.classes["image"] = a_class()
+    world.settle()
+    assert world.holds("Accepted")
+    assert not world.holds("Stalled")
+    assert len(world.jobs) == 1
+
+
+def test_a_class_for_other_types_fails_the_task() -> None:
+    world = World(task=a_task(className="sound"), classes={"sound": a_class(taskTypes=["process_audio"])})
+    world.settle()
+    assert world.status["error"]["code"] == "ClassNotForType"
+
+
+def test_a_job_that_the_server_finds_invalid_fails_the_task() -> None:
+    world = World()
+    world.refusal = Refusal(1, 422, "resources.limits: bad quantity", world.now)
+    world.settle()
+    assert world.status["error"]["code"] == "JobRejected"
+
+
+def test_a_job_that_quota_forbids_is_tried_again() -> None:
+    world = World()
+    world.refusal = Refusal(1, 403, "exceeded quota", world.now)
+    world.settle()
+    assert world.condition("JobCreated")["reason"] == Reason.JOB_FORBIDDEN
+    assert world.plans[-1].slot is Slot.NONE
+    world.advance(20)
+    world.settle()
+    assert len(world.jobs) == 1
+
+
+def test_the_place_in_the_queue_is_written_when_it_changes() -> None:
+    world = World(admitted=False, position=7)
+    world.settle()
+    assert world.status["queue"] == {"position": 7, "estimatedStart": "2026-11-21T10:01:00Z"}
+    world.advance(20)
+    writes = world.writes
+    world.settle()
+    assert world.writes == writes
+    world.position = 3
+    world.settle()
+    assert world.status["queue"]["position"] == 3
+
+
+def test_a_pod_that_cannot_be_scheduled_says_so_and_times_out() -> None:
+    world = World(classes={"image": a_class(deadlines={"startSeconds": 60}, retry={"limit": 0})})
+    world.settle()
+    pod = world.pod()
+    pod["status"]["conditions"] = [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes have a free GPU"}
+    ]
+    world.settle()
+    assert world.condition("Running")["message"] == "0/3 nodes have a free GPU"
+    world.advance(61)
+    world.settle()
+    assert world.status["attempts"][0]["reason"] == "Unschedulable"
+    world.finish_deletions()
+    world.settle()
+    assert world.status["error"]["code"] == "Unschedulable"
+
+
+def test_tasks_of_other_managers_are_left_alone() -> None:
+    world = World(task=a_task(managedBy="kueue"))
+    assert world.reconcile().actions == ()
+
+
+def test_uneventful_steps_of_a_start_are_not_written() -> None:
+    world = World()
+    world.settle()
+    pod = world.pod()
+    world.settle()
+    pod["spec"]["nodeName"] = "node-1"
+    world.settle()
+    assert world.writes == 1
+
+
+def test_a_callback_begins_with_the_terminal_status() -> None:
+    world = World(task=a_task(callback={"url": "https://example.com/hook", "events": ["failed"]}))
+    failing(world, 10)
+    assert [(sent.number, sent.webhook_id) for sent in world.webhooks[:1]] == [(1, world.status["callback"]["id"])]
+    assert world.status["callback"]["event"] == "task.failed"
+
+
+def test_no_job_is_created_in_the_pass_that_records_an_end() -> None:
+    world = World(published=False)
+    world.settle()
+    pod = world.start()
+    world.end(pod, 75)
+    world.advance(3600)
+    world.reconcile()
+    plan = world.reconcile()
+    assert any(isinstance(action, PatchStatus) for action in plan.actions)
+    assert not any(isinstance(action, CreateJob) for action in plan.actions)

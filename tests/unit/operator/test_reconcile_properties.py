@@ -1,0 +1,174 @@
+"""The reconcile rule under random histories: what must hold whatever happens, in whatever order."""
+
+from __future__ import annotations
+
+import copy
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from mediatask_crds.task import MediaTaskStatus
+from mediatask_operator.observe import Delivery, StoreAway
+from mediatask_operator.plan import CreateJob, PatchStatus
+from support.taskworld import LAST_WORDS, World, a_class, a_task
+
+EXIT_CODES = st.sampled_from([0, 0, 1, 10, 12, 20, 30, 75, 137, 143])
+TERMINAL = {"completed", "failed", "cancelled"}
+
+
+class Histories(RuleBasedStateMachine):
+    """A cluster, a user and a failing operator process take turns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        callback = {"url": "https://example.com/hook", "events": ["started", "completed", "failed", "cancelled"]}
+        self.world = World(task=a_task(callback=callback), published=False)
+        self.world.classes["image"] = a_class(fallbackClass="big", retry={"limit": 2})
+        self.world.classes["big"] = a_class(default=False)
+        self.ended: tuple[str, int] | None = None
+        self.attempt = 0
+
+    # ---- the operator
+
+    @rule(times=st.integers(1, 3))
+    def reconcile(self, times: int) -> None:
+        for _ in range(times):
+            self.world.reconcile()
+            self.check()
+
+    @rule()
+    def crash_before_the_status_is_written(self) -> None:
+        self.world.reconcile(write_lost=True)
+        self.world.proof = self.world.delivery = None
+        self.check()
+
+    @rule()
+    def settle(self) -> None:
+        self.world.settle()
+        self.check()
+        # At rest the rule has nothing more to say: no write, no Job.
+        rest = self.world.reconcile()
+        assert not any(isinstance(action, PatchStatus | CreateJob) for action in rest.actions)
+        if self.world.phase == "processing":
+            assert self.world.running_pods(), "status says processing, and no pod runs"
+
+    # ---- the cluster
+
+    @rule(seconds=st.sampled_from([1, 10, 400, 4000]))
+    def time_passes(self, seconds: int) -> None:
+        self.world.advance(seconds)
+
+    @rule(code=EXIT_CODES, told=st.booleans())
+    def a_pod_ends(self, code: int, told: bool) -> None:
+        for pod in self.world.running_pods()[:1]:
+            self.world.published = code == 0
+            self.world.end(pod, code, message=LAST_WORDS if told and code == 0 else "")
+
+    @rule()
+    def the_job_controller_acts(self) -> None:
+        for job in self.world.jobs:
+            uid = job["metadata"]["uid"]
+            pods = [p for p in self.world.pods if p["metadata"]["ownerReferences"][0]["uid"] == uid]
+            if "deletionTimestamp" in job["metadata"] or (job.get("status") or {}).get("conditions"):
+                continue
+            if not pods:
+                self.world.pod(job)
+            elif all(pod["status"]["phase"] == "Failed" for pod in pods):
+                last = pods[-1]["status"].get("conditions", [])
+                if any(condition["type"] == "DisruptionTarget" for condition in last):
+                    self.world.pod(job)
+                else:
+                    self.world.fail_job(job)
+
+    @rule()
+    def the_kubelet_starts_pods(self) -> None:
+        for pod in self.world.pods:
+            waiting = pod["status"]["phase"] == "Pending" and not pod.get("gone")
+            if waiting and "deletionTimestamp" not in pod["metadata"]:
+                self.world.start(pod)
+
+    @rule()
+    def a_pod_is_disrupted(self) -> None:
+        for pod in self.world.running_pods()[:1]:
+            self.world.disrupt(pod)
+            self.world.end(pod, 143)
+
+    @rule()
+    def a_pod_vanishes(self) -> None:
+        for pod in self.world.running_pods()[:1]:
+            self.world.remove_pod(pod)
+
+    @rule()
+    def deletions_finish(self) -> None:
+        self.world.finish_deletions()
+
+    @precondition(lambda self: self.world.jobs)
+    @rule()
+    def a_job_is_deleted_by_hand(self) -> None:
+        self.world.delete_job(self.world.jobs[-1]["metadata"]["name"])
+
+    @rule()
+    def the_store_is_away(self) -> None:
+        self.world.proof = StoreAway("no route to the store")
+
+    @rule(admitted=st.booleans(), position=st.integers(1, 50))
+    def the_queue_moves(self, admitted: bool, position: int) -> None:
+        self.world.admitted, self.world.position = admitted, position
+
+    @rule(ok=st.booleans(), code=st.sampled_from([200, 410, 500, None]))
+    def a_webhook_is_tried(self, ok: bool, code: int | None) -> None:
+        if self.world.webhooks:
+            sent = self.world.webhooks[-1]
+            delivered = ok and code == 200
+            self.world.delivery = Delivery(sent.webhook_id, sent.number, delivered, code, permanent=code == 410)
+
+    # ---- the user
+
+    @precondition(lambda self: not self.world.task["spec"].get("cancel"))
+    @rule()
+    def cancel(self) -> None:
+        self.world.spec(cancel=True)
+
+    @precondition(lambda self: self.world.phase in ("failed", "cancelled"))
+    @rule()
+    def retry(self) -> None:
+        self.world.spec(cancel=False, retryRequest=self.world.task["spec"].get("retryRequest", 0) + 1)
+
+    # ---- what must hold
+
+    def check(self) -> None:
+        status = self.world.status
+        attempt = status.get("attempt", 0)
+        assert attempt >= self.attempt, "attempts never go back"
+        self.attempt = attempt
+        numbers = [entry["number"] for entry in status.get("attempts", [])]
+        assert numbers == sorted(set(numbers)), "attempts are numbered once each"
+        phase = self.world.phase
+        if self.ended is not None:
+            before, asked = self.ended
+            if self.world.task["spec"].get("retryRequest", 0) == asked:
+                assert phase == before, "an end is final until a retry is asked for"
+        self.ended = (
+            (phase, self.world.task["spec"].get("retryRequest", 0))
+            if phase in TERMINAL and status.get("round", 0) == self.world.task["spec"].get("retryRequest", 0)
+            else None
+        )
+        if phase in ("failed", "cancelled"):
+            assert not self.world.running_pods(), f"{phase}, and a pod runs"
+
+    @invariant()
+    def no_two_attempts_at_work(self) -> None:
+        assert len(self.world.attempts_at_work()) <= 1
+
+    @invariant()
+    def the_status_is_one_that_the_resource_allows(self) -> None:
+        MediaTaskStatus.model_validate(copy.deepcopy(self.world.status))
+        true = {c["type"] for c in self.world.status.get("conditions", []) if c["status"] == "True"}
+        assert len(true & {"Complete", "Failed", "Cancelled"}) <= 1
+
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(
+    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
