@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+import yaml
+
 from .errors import ApiError, bad_request, invalid, invalid_value
 from .objects import Object, encode
 from .resources import Resource
@@ -17,15 +20,50 @@ from .schema import Schema, child, item_schema, property_schema, prune
 _GO_NAMES = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
 
 
-def normalized(value: Any) -> Any:
-    """Whole numbers as integers, as Go writes them: 3.0 comes back as 3."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-        return int(value)
+class _Loader(yaml.SafeLoader):
+    """YAML as Kubernetes reads it, by way of JSON: what looks like a date stays text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse(content: bytes, content_type: str) -> Any:
+    """The value in a request's body. Raises ApiError 400."""
+    try:
+        # The loader is a safe one: it makes plain values and nothing else.
+        is_yaml = "yaml" in content_type
+        value = yaml.load(content, _Loader) if is_yaml else orjson.loads(content)
+        return _normalized(value)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise bad_request(f"error decoding request body: {error}") from error
+
+
+# The encoder goes no deeper than 254 levels, and an object's own frame needs a few of them.
+_MAX_DEPTH = 200
+
+
+def _normalized(value: Any, depth: int = 0) -> Any:
+    """Values as JSON and Go have them: 3.0 is 3, numbers beyond 64 bits are inexact, keys are text."""
+    if depth > _MAX_DEPTH:
+        raise ValueError(f"exceeded max depth of {_MAX_DEPTH}")
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**63 else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -(2**63) <= value < 2**64 else float(value)
     if isinstance(value, dict):
-        return {name: normalized(item) for name, item in value.items()}
+        return {_key(name): _normalized(item, depth + 1) for name, item in value.items()}
     if isinstance(value, list):
-        return [normalized(item) for item in value]
+        return [_normalized(item, depth + 1) for item in value]
+    if isinstance(value, (bytes, set)):
+        raise ValueError("binary values and sets have no form in JSON")
     return value
+
+
+def _key(name: Any) -> str:
+    return name if isinstance(name, str) else orjson.dumps(name).decode()
 
 
 def check_kind(resource: Resource, obj: Any) -> None:

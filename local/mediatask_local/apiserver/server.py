@@ -8,12 +8,10 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-import orjson
-import yaml
 from aiohttp import web
 
 from . import access, discovery, openapi, table
-from .decoding import normalized
+from .decoding import parse as parse_body
 from .errors import (
     ApiError,
     bad_request,
@@ -336,11 +334,7 @@ async def _body(request: web.BaseRequest, *, patch: bool = False) -> Any:
     kind = request.content_type
     if not patch and kind not in (*_JSON_TYPES, "application/octet-stream", "text/plain"):
         raise unsupported_media_type(_JSON_TYPES)
-    content = await request.read()
-    try:
-        return normalized(yaml.safe_load(content) if "yaml" in kind else orjson.loads(content))
-    except (ValueError, yaml.YAMLError) as error:
-        raise bad_request(f"error decoding request body: {error}") from error
+    return parse_body(await request.read(), kind)
 
 
 async def _delete_options(request: web.BaseRequest) -> Object:
