@@ -108,6 +108,7 @@ async def _serve(setup: Setup, on_ready: Callable[[UpInfo], None]) -> None:
     def started(name: str, pid: int) -> None:
         pids[name] = pid
         if info is not None:
+            info.pids = dict(pids)
             info.write(setup.directory)
 
     supervisor = Supervisor(setup, started)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from mediatask_common.kube import JOBS, JSON_PATCH, PODS, Kube, KubeError, Object
+from mediatask_common.kube import JOBS, PODS, Kube, KubeError, Object
 from mediatask_common.times import utcnow
 
 from .conditions import condition
@@ -71,18 +71,16 @@ class JobController:
         return plan.after
 
     async def _release(self, pod: Object) -> None:
-        """Take the tracking finalizer off, but only where it stands: the list may have changed."""
-        finalizers = pod["metadata"].get("finalizers") or []
+        """Take the tracking finalizer off. Of a pod that has changed since, news is on its way, and another look."""
+        metadata = pod["metadata"]
+        finalizers = metadata.get("finalizers") or []
         if TRACKING_FINALIZER not in finalizers:
             return
-        path = f"/metadata/finalizers/{finalizers.index(TRACKING_FINALIZER)}"
-        steps: list[Object] = [
-            {"op": "test", "path": path, "value": TRACKING_FINALIZER},
-            {"op": "remove", "path": path},
-        ]
+        others = [each for each in finalizers if each != TRACKING_FINALIZER]
+        change = {"metadata": {"resourceVersion": metadata["resourceVersion"], "finalizers": others or None}}
         namespace, name = key_of(pod)
         with gone_is_fine():
-            released = await self._kube.patch(PODS, name, steps, namespace, content_type=JSON_PATCH)
+            released = await self._kube.patch(PODS, name, change, namespace)
             # The last finalizer of a deleted pod takes the pod with it; the watch tells.
             if "deletionTimestamp" not in released["metadata"]:
                 self._pods.observe(released)

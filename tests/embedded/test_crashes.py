@@ -1,0 +1,114 @@
+"""kill -9 of everything, one after the other, while tasks run: all end once, none that was acknowledged is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mediatask_common.kube import CLASSES, TASKS, Kube, Object
+from mediatask_local.up import UpInfo, embedded
+from support.mode import Receiver, Rest, kill, pod_processes, until
+
+TASKS_BEFORE, TASKS_DURING = 12, 8
+SECONDS = 6
+# The real job, after a while: time enough to be killed in.
+SLOW = (
+    f"import runpy, time; time.sleep({SECONDS}); runpy.run_module('mediatask_job', run_name='__main__', alter_sys=True)"
+)
+
+
+async def _make_class(kubeconfig: Path) -> None:
+    spec: Object = {
+        "taskTypes": ["test_prompt"],
+        # Of several defaults the first by name is taken.
+        "default": True,
+        "image": "python",
+        "command": ["python", "-c", SLOW],
+        "gpu": {"count": 0},
+    }
+    body = {
+        "apiVersion": "tasks.ft.tc/v1alpha1",
+        "kind": "MediaTaskClass",
+        "metadata": {"name": "a-slow"},
+        "spec": spec,
+    }
+    async with await Kube.connect(kubeconfig) as kube:
+        await kube.create(CLASSES, body)
+
+
+async def _task(kubeconfig: Path, name: str) -> Object:
+    async with await Kube.connect(kubeconfig) as kube:
+        return await kube.get(TASKS, name, "default")
+
+
+@pytest.fixture
+def slow_mode(tmp_path: Path) -> Iterator[UpInfo]:
+    """The embedded mode where every test_prompt takes its time."""
+    with embedded(tmp_path) as info:
+        asyncio.run(_make_class(info.kubeconfig))
+        yield info
+
+
+@pytest.mark.timeout(400)
+def test_kill_everything_in_turn(tmp_path: Path) -> None:
+    with Receiver() as receiver, contextlib.ExitStack() as stack:
+        info = stack.enter_context(embedded(tmp_path))
+        asyncio.run(_make_class(info.kubeconfig))
+        receiver.secret = info.webhook_secret
+        rest = Rest(info)
+        tasks = [rest.submit(f"before-{n}", "crash", callback_url=receiver.url) for n in range(TASKS_BEFORE)]
+        until(lambda: all(rest.status(task)["status"] != "queued" for task in tasks))
+        during = iter(range(TASKS_DURING))
+        for name in ("operator", "api", "jobrunner", "apiserver"):
+            kill(info, tmp_path, name)
+            # Submitted into the gap: the caller repeats until it is acknowledged.
+            tasks += [
+                rest.submit(f"during-{n}", "crash", callback_url=receiver.url) for n in (next(during), next(during))
+            ]
+        kill(info, tmp_path, "up")
+        info = stack.enter_context(embedded(tmp_path))
+        rest = Rest(info)
+        until(lambda: all(_ended(rest, task) for task in tasks), 120, every=1)
+        assert len(set(tasks)) == TASKS_BEFORE + TASKS_DURING
+        assert [rest.status(task)["status"] for task in tasks] == ["completed"] * len(tasks)
+        assert max(rest.status(task)["attempt"] for task in tasks) > 1
+        until(lambda: receiver.ids.keys() == set(tasks), 30)
+        assert all(len(set(ids)) == 1 for ids in receiver.ids.values())
+    results = list((tmp_path / "media" / "objects" / "projects" / "crash").glob("*/result.json"))
+    assert len(results) == len(tasks)
+
+
+def test_cancel_ends_the_process_group(slow_mode: UpInfo) -> None:
+    rest = Rest(slow_mode)
+    task = rest.submit("to be cancelled", "crash")
+    until(lambda: pod_processes(task))
+    began = time.monotonic()
+    rest.cancel(task)
+    until(lambda: not pod_processes(task), 10)
+    until(lambda: rest.status(task)["status"] == "cancelled", 10)
+    assert time.monotonic() - began < 10
+
+
+def test_a_killed_job_is_tried_again_and_the_attempts_say_why(slow_mode: UpInfo) -> None:
+    rest = Rest(slow_mode)
+    task = rest.submit("to be killed", "crash")
+    until(lambda: rest.status(task)["status"] == "processing")
+    # The oldest is the shim, which is no part of the container.
+    os.kill(max(pod_processes(task)), signal.SIGKILL)
+    until(lambda: _ended(rest, task), 90, every=0.5)
+    status = asyncio.run(_task(slow_mode.kubeconfig, task))["status"]
+    assert status["phase"] == "completed"
+    first, second = status["attempts"]
+    assert (first["exitCode"], first["counts"]) == (137, True)
+    assert second["exitCode"] == 0
+
+
+def _ended(rest: Rest, task: str) -> bool:
+    return rest.status(task)["status"] in ("completed", "failed", "cancelled")

@@ -1,0 +1,146 @@
+"""The embedded mode under test: its processes, a client for it, and a receiver for its webhooks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from standardwebhooks import Webhook
+
+from mediatask_local.up import UpInfo
+
+TIMEOUT = 60.0
+
+
+def processes_of(folder: Path) -> dict[int, str]:
+    """Command lines, by pid, of the living processes that work on a folder: it is in their arguments or variables."""
+    needle = str(folder).encode()
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+            # Variables of the test run itself may name the folder, too: only those of pods are asked.
+            environment = (entry / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        pod = any(variable.startswith(b"EMBEDDED_POD_UID=") for variable in environment)
+        if needle in command or (pod and any(needle in variable for variable in environment)):
+            found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace")[:200]
+    return found
+
+
+def pod_processes(task: str) -> list[int]:
+    """Processes of the pods of a task."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                environment = (entry / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if any(variable.startswith(b"MEDIATASK_SPEC=") and task.encode() in variable for variable in environment):
+                found.append(int(entry.name))
+    return found
+
+
+def kill(info: UpInfo, folder: Path, name: str) -> None:
+    """kill -9 one of the processes; `up` apart, wait until another one has taken its place."""
+    old = UpInfo.read(folder).pids[name] if name != "up" else info.pids["up"]
+    os.kill(old, signal.SIGKILL)
+    if name != "up":
+        until(lambda: UpInfo.read(folder).pids[name] != old)
+
+
+def until(holds: Callable[[], Any], seconds: float = TIMEOUT, *, every: float = 0.1) -> Any:
+    """The first true answer; fails after a while."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = holds()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(every)
+
+
+class Rest:
+    """A caller who tries again while the service is away, as the contract asks."""
+
+    def __init__(self, info: UpInfo) -> None:
+        self._client = httpx.Client(base_url=info.api_url + "/api/v1", headers={"X-API-Key": info.api_key}, timeout=30)
+
+    def submit(self, key: str, project: str, **more: Any) -> str:
+        """An acknowledged task's id."""
+        body = {
+            "project_id": project,
+            "task_type": "test_prompt",
+            "task_data": {"prompt_template": "a {{what}}", "test_parameters": {"what": key}},
+            **more,
+        }
+        id_: str = self._again("POST", "/tasks/submit", json=body, headers={"Idempotency-Key": key})["task_id"]
+        return id_
+
+    def status(self, task: str) -> dict[str, Any]:
+        return self._again("GET", f"/tasks/{task}/status")
+
+    def cancel(self, task: str) -> None:
+        self._again("DELETE", f"/tasks/{task}/cancel")
+
+    def _again(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            try:
+                response = self._client.request(method, path, **request)
+                if response.status_code < 500 and response.status_code != 429:
+                    response.raise_for_status()
+                    answer: dict[str, Any] = response.json()
+                    return answer
+            except httpx.TransportError:
+                pass
+            assert time.monotonic() < deadline, f"{method} {path}: no answer within {TIMEOUT} s"
+            time.sleep(0.2)
+
+
+class Receiver:
+    """Takes webhooks on loopback and keeps their ids by task; a signature that does not fit is answered with 401."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, list[str]] = {}
+        self.secret = ""
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                try:
+                    Webhook(receiver.secret).verify(body, dict(self.headers.items()))
+                except Exception:
+                    self.send_response(401)
+                else:
+                    task = json.loads(body)["task_id"]
+                    receiver.ids.setdefault(task, []).append(self.headers["webhook-id"])
+                    self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/webhook"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
