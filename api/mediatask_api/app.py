@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from mediatask_common.store.file import FileStore
 
@@ -27,7 +28,7 @@ that name each faulty field. `Idempotency-Key` makes a submit safe to repeat.
 
 def public_app(services: Services) -> FastAPI:
     """The app for callers (port 8001)."""
-    app = FastAPI(title="MediaTask", version=version("mediatask"), description=DESCRIPTION, redoc_url=None)
+    app = FastAPIOffline(title="MediaTask", version=version("mediatask"), description=DESCRIPTION, redoc_url=None)
     for module in (tasks, projects, workers, task_types, monitoring):
         app.include_router(module.router)
     app.include_router(monitoring.metrics_router)

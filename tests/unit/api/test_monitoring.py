@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jsonschema
@@ -118,7 +119,16 @@ async def test_the_document_has_examples_problems_and_the_scheme(world: World) -
             assert "HTTPValidationError" not in str(operation)
     for reference in _references(document):
         assert reference.removeprefix("#/components/schemas/") in schemas, reference
-    assert (await world.api.get("http://api/docs")).status_code == 200
+
+
+async def test_the_pages_of_the_api_load_nothing_from_elsewhere(world: World) -> None:
+    page = await world.api.get("http://api/docs")
+    assert page.status_code == 200
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(loaded) >= 2
+    for path in loaded:
+        assert path.startswith("/"), path
+        assert (await world.api.get(f"http://api{path}")).status_code == 200, path
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/tasks/submit", 405), ("GET", "/nothing", 404)])
