@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 
 
 @contextlib.contextmanager
