@@ -97,7 +97,7 @@ def _work(spec: JobSpec, data: TaskData, env: Environment, stop: Stop) -> Termin
             # From here on there is no way back: a published result is published.
             stop.check()
             answer = api.publish(ResultReport(attempt=spec.attempt, result=result))
-        log.info("superseded" if answer.superseded else "published as %s", answer.result_key)
+        log.info("%s %s", "superseded by" if answer.superseded else "published as", answer.result_key)
         return published(result, answer)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -14,6 +14,7 @@ import torch
 from mediatask_crds.model import ModelSource
 
 from ..ending import ModelMissing
+from .quiet import silence
 from .source import ModelFolder
 
 PIPELINES = frozenset(
@@ -60,7 +61,7 @@ def load(folder: ModelFolder, source: ModelSource, rung: Rung) -> Loaded:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = source.dtype or ("bfloat16" if device == "cuda" else "float32")
     kind = _pipeline_class(folder, source)
-    _quiet()
+    silence()
     try:
         pipeline = getattr(diffusers, kind).from_pretrained(
             folder.path, dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
@@ -104,13 +105,3 @@ def _index(path: Path) -> dict[str, Any]:
     if not isinstance(index, dict):
         raise ModelMissing("ModelMissing", f"{path}/model_index.json is not an object")
     return index
-
-
-def _quiet() -> None:
-    """No progress bars and no advice in the task's log."""
-    import transformers
-
-    diffusers.utils.logging.disable_progress_bar()
-    diffusers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()

@@ -218,7 +218,7 @@ def start(store: Store, tmp_path: Path, model_cache: Path) -> Iterator[Start]:
         folder = tmp_path / f"pod-{len(jobs)}"
         folder.mkdir()
         (folder / "token").write_text(TOKEN)
-        inputs = {"allow_networks": ["127.0.0.0/8"], "timeout_seconds": 5} | spec.pop("inputs", {})
+        inputs = {"allow_networks": ["127.0.0.0/8"], "timeout_seconds": 30} | spec.pop("inputs", {})
         told = {"task": TASK, "namespace": "n", "uid": "u", "project": "p", "attempt": 1, "inputs": inputs}
         surroundings = {
             "MEDIATASK_SPEC": json.dumps(told | {"type": type, "data": data} | spec),
@@ -238,6 +238,16 @@ def start(store: Store, tmp_path: Path, model_cache: Path) -> Iterator[Start]:
         if job.process.poll() is None:
             job.process.kill()
             job.process.wait()
+
+
+@pytest.fixture
+def print_peak() -> str:
+    """Setup code for a job that prints its peak memory in KiB as its last word.
+
+    From /proc, because `getrusage` counts what the parent had when it forked.
+    """
+    peak = "int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
+    return f"import atexit, re; atexit.register(lambda: print('peak', {peak}))"
 
 
 @pytest.fixture

@@ -108,10 +108,9 @@ def test_what_is_no_picture_is_refused_even_when_missing_ones_are_skipped(
     assert "x.png" in ended.words.error.message
 
 
-def test_the_largest_accepted_picture_stays_within_memory(start: Any, store: Any) -> None:
+def test_the_largest_accepted_picture_stays_within_memory(run: Any, store: Any, print_peak: str) -> None:
     (store.folder / "large.png").write_bytes(png_bomb(8000, 8000))
-    peak = "import atexit, resource; atexit.register(lambda: print('peak', resource.getrusage(0).ru_maxrss))"
-    ended = start("generate_video", film(store, "large.png"), setup=peak).wait()
+    ended = run("generate_video", film(store, "large.png"), setup=print_peak)
     assert ended.code == 0, ended.log
     assert int(ended.log.split("peak ")[1]) < 512 * 1024
 

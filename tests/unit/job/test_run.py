@@ -109,6 +109,7 @@ def test_two_pods_of_one_attempt_publish_once(start: Any, store: Any) -> None:
     ended = [job.wait() for job in both]
     assert [end.code for end in ended] == [0, 0]
     assert sorted(end.words.superseded for end in ended) == [False, True]
+    assert not any("Traceback" in end.log or "error" in end.log for end in ended)
     assert len(store.results) == 1
 
 

@@ -39,7 +39,7 @@ class Built:
         except OSError:
             folder = scratch / folder.name
             draft = Path(tempfile.mkdtemp(prefix=f".{self.name}-", dir=scratch))
-        importlib.import_module(f"{__package__}.{self.module}").build(draft)
+        _build(self.module, draft)
         draft.chmod(0o755)
         try:
             os.rename(draft, folder)
@@ -57,3 +57,10 @@ class Built:
         for library in ("torch", "diffusers", "transformers"):
             digest.update(f"{library}={version(library)}".encode())
         return digest.hexdigest()[:12]
+
+
+def _build(module: str, folder: Path) -> None:
+    from ..quiet import silence
+
+    silence()
+    importlib.import_module(f"{__package__}.{module}").build(folder)
