@@ -58,8 +58,6 @@ def definition(connection: Connection) -> Iterator[None]:
     """The suite's custom resource is served."""
     path = f"{samples.CRDS}/{samples.PLURAL}.{samples.GROUP}"
     with httpx.Client(**connection.options()) as client:
-        client.delete(path)
-        _until(lambda: client.get(path).status_code == 404)
         created = client.post(samples.CRDS, json=samples.definition())
         assert created.status_code == 201, created.text
         _until(lambda: client.get(f"{samples.API}/{samples.PLURAL}").status_code == 200)

@@ -126,6 +126,24 @@ async def test_a_job_can_be_resumed(api: Api, jobs: str, name: str) -> None:
     assert answer.status == 200
 
 
+async def test_apply_to_a_job_that_was_created_otherwise(api: Api, jobs: str, name: str) -> None:
+    """What the server filled in is nobody's to take away."""
+    body = job(name)
+    await api.create(jobs, body, fieldManager="maker")
+    answer = await api.apply(f"{jobs}/{name}", body, "maker")
+    assert answer.status == 200
+    before = answer.body["spec"]
+    del body["spec"]["suspend"]
+    answer = await api.apply(f"{jobs}/{name}", body, "maker")
+    assert answer.status == 200
+    assert {**answer.body["spec"], "suspend": before["suspend"]} == before
+
+
+async def test_a_job_of_parallel_workers_has_no_completions(api: Api, jobs: str, name: str) -> None:
+    answer = await api.create(jobs, job(name, parallelism=3))
+    assert "completions" not in answer.body["spec"]
+
+
 async def test_job_status_patch(api: Api, jobs: str, name: str) -> None:
     await api.create(jobs, job(name))
     answer = await api.patch(f"{jobs}/{name}/status", {"status": {"active": 0, "ready": 0}})
@@ -177,6 +195,18 @@ async def test_a_pod_on_a_node_ends_gracefully(api: Api, pods: str, name: str) -
     assert answer.meta["deletionGracePeriodSeconds"] == 5
     assert (await api.delete(f"{pods}/{name}", {"gracePeriodSeconds": 0})).status == 200
     assert (await api.get(f"{pods}/{name}")).status == 404
+
+
+async def test_binding_puts_a_pod_on_a_node(api: Api, pods: str, name: str) -> None:
+    await api.create(pods, pod(name, schedulerName="nobody"))
+    binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": {"name": "no-such-node"}}
+    answer = await api.post(f"{pods}/{name}/binding", binding)
+    assert (answer.status, answer.body["status"]) == (201, "Success")
+    bound = await api.get(f"{pods}/{name}")
+    assert bound.body["spec"]["nodeName"] == "no-such-node"
+    assert {c["type"]: c["status"] for c in bound.body["status"]["conditions"]}["PodScheduled"] == "True"
+    assert (await api.post(f"{pods}/{name}/binding", binding)).status == 409
+    await api.delete(f"{pods}/{name}", gracePeriodSeconds="0")
 
 
 async def test_pods_that_run_nowhere_or_no_more_go_at_once(api: Api, pods: str, unique: Callable[[], str]) -> None:

@@ -7,20 +7,20 @@ import binascii
 from collections.abc import Iterator
 
 from .errors import FieldError, forbidden_field, invalid_value
-from .jobs import job_errors, set_job_defaults
+from .jobs import job_errors, set_job_defaults, tie_pods
 from .objects import Object
-from .pods import pod_errors, quality_of_service, set_new_pod_defaults
+from .pods import admit_pod, pod_errors, quality_of_service, set_own_pod_defaults
 
 # What the kubelet and the scheduler, and nobody else, may still change in a pod's spec.
 _MUTABLE_POD_FIELDS = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations")
 
 
-def set_builtin_defaults(storage: str, obj: Object, old: Object | None) -> None:
-    """Fill in defaults in place; those that tie an object to its own identity on create only."""
-    if storage == "jobs.batch" and old is None:
+def set_builtin_defaults(storage: str, obj: Object) -> None:
+    """Fill in, in place, what is filled in on every write."""
+    if storage == "jobs.batch":
         set_job_defaults(obj)
-    elif storage == "pods" and old is None:
-        _set_new_pod_defaults(obj)
+    elif storage == "pods" and isinstance(obj.get("spec"), dict):
+        set_own_pod_defaults(obj["spec"])
     elif storage == "secrets":
         for name, text in (obj.pop("stringData", None) or {}).items():
             obj.setdefault("data", {})[name] = base64.b64encode(text.encode()).decode()
@@ -28,17 +28,18 @@ def set_builtin_defaults(storage: str, obj: Object, old: Object | None) -> None:
     elif storage == "namespaces":
         name = obj["metadata"].get("name", "")
         obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
-        if old is None:
-            obj["spec"] = {"finalizers": ["kubernetes"]}
-            obj["status"] = {"phase": "Active"}
 
 
-def _set_new_pod_defaults(pod: Object) -> None:
-    spec = pod.get("spec")
-    if not isinstance(spec, dict):
-        return
-    set_new_pod_defaults(spec)
-    pod["status"] = {"phase": "Pending", "qosClass": quality_of_service(spec)}
+def prepare_new(storage: str, obj: Object) -> None:
+    """Fill in what only the server knows of a new object; no client owns these fields."""
+    if storage == "jobs.batch":
+        tie_pods(obj)
+    elif storage == "pods" and isinstance(obj.get("spec"), dict):
+        admit_pod(obj["spec"])
+        obj["status"] = {"phase": "Pending", "qosClass": quality_of_service(obj["spec"])}
+    elif storage == "namespaces":
+        obj["spec"] = {"finalizers": ["kubernetes"]}
+        obj["status"] = {"phase": "Active"}
 
 
 def builtin_errors(storage: str, obj: Object, old: Object | None) -> list[FieldError]:

@@ -9,44 +9,46 @@ from .metadata import label_errors
 from .objects import Object
 from .pods import pod_errors, set_pod_defaults
 
-_DEFAULTS: Object = {
-    "parallelism": 1,
-    "completions": 1,
-    "backoffLimit": 6,
-    "completionMode": "NonIndexed",
-    "suspend": False,
-    "manualSelector": False,
-}
+_DEFAULTS: Object = {"backoffLimit": 6, "completionMode": "NonIndexed", "suspend": False, "manualSelector": False}
 _IMMUTABLE = ("completions", "selector", "completionMode", "podFailurePolicy", "successPolicy", "managedBy")
 # What may change in the pod template of a Job that is suspended and has not started (queueing systems do).
 _SCHEDULING = ("nodeSelector", "tolerations", "affinity", "schedulingGates")
 
 
 def set_job_defaults(job: Object) -> None:
-    """Defaults of a new Job, with the labels and selector that tie its pods to it."""
+    """Defaults that hold on every write."""
     spec = job.get("spec")
     if not isinstance(spec, dict):
         return
-    name, uid = job["metadata"].get("name", ""), job["metadata"]["uid"]
     for field, value in _DEFAULTS.items():
         spec.setdefault(field, value)
+    if "completions" not in spec and "parallelism" not in spec:
+        spec["completions"] = 1
+    spec.setdefault("parallelism", 1)
     spec.setdefault("podReplacementPolicy", "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed")
     template = spec.setdefault("template", {})
-    pod_spec = template.get("spec")
-    if isinstance(pod_spec, dict):
-        set_pod_defaults(pod_spec)
-    if not spec["manualSelector"]:
-        labels = {
-            "batch.kubernetes.io/controller-uid": uid,
-            "batch.kubernetes.io/job-name": name,
-            "controller-uid": uid,
-            "job-name": name,
-        }
-        own = template.setdefault("metadata", {}).setdefault("labels", {})
-        own.update(labels)
-        spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    if isinstance(template.get("spec"), dict):
+        set_pod_defaults(template["spec"])
     if not job["metadata"].get("labels") and template.get("metadata", {}).get("labels"):
         job["metadata"]["labels"] = dict(template["metadata"]["labels"])
+
+
+def tie_pods(job: Object) -> None:
+    """The labels and the selector that tie the pods of a new Job to it."""
+    spec = job.get("spec")
+    if not isinstance(spec, dict) or spec["manualSelector"]:
+        return
+    name, uid = job["metadata"].get("name", ""), job["metadata"]["uid"]
+    labels = {
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": name,
+        "controller-uid": uid,
+        "job-name": name,
+    }
+    template = spec["template"]
+    template.setdefault("metadata", {}).setdefault("labels", {}).update(labels)
+    spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    job["metadata"].setdefault("labels", dict(template["metadata"]["labels"]))
 
 
 def job_errors(job: Object, old: Object | None) -> Iterator[FieldError]:

@@ -90,11 +90,9 @@ class Operations:
             raise already_exists(resource.plural, resource.group, name)
         if resource.has_status:
             obj.pop("status", None)
-        self._admit(resource, obj, None, options)
+        _set_defaults(resource, obj)
         managed = apply.updated(None, obj, self._structure(resource), options.manager, resource.api_version, "")
-        if managed:
-            obj["metadata"]["managedFields"] = managed
-        return self._store_new(resource, key, obj, options)
+        return self._store_new(resource, key, obj, managed, options)
 
     def update(self, resource: Resource, key: Key, subresource: str, obj: Any, options: WriteOptions) -> Entry:
         """PUT. Custom resources must say which version they replace; most built-in kinds may replace any."""
@@ -164,9 +162,8 @@ class Operations:
             raise ApiError(409, "Conflict", f'{resource.plural} "{key.name}" not found: uid precondition failed')
         obj = clone(config)
         metadata.prepare_create(resource, obj)
-        self._admit(resource, obj, None, options)
-        obj["metadata"]["managedFields"] = managed
-        return self._store_new(resource, key, obj, options)
+        _set_defaults(resource, obj)
+        return self._store_new(resource, key, obj, managed, options)
 
     def bind(self, resource: Resource, key: Key, binding: Any, options: WriteOptions) -> Entry:
         """Assign a pod to a node."""
@@ -182,7 +179,13 @@ class Operations:
 
     # --- the common path
 
-    def _store_new(self, resource: Resource, key: Key, obj: Object, options: WriteOptions) -> Entry:
+    def _store_new(
+        self, resource: Resource, key: Key, obj: Object, managed: list[Object], options: WriteOptions
+    ) -> Entry:
+        admission.prepare_new(resource.storage_name, obj)
+        self._check(resource, obj, None, options)
+        if managed:
+            obj["metadata"]["managedFields"] = managed
         if options.dry_run:
             return Entry(obj, encode(obj))
         entry = self.store.put(self.collection(resource), key, obj)
@@ -205,7 +208,8 @@ class Operations:
         old = old_entry.object
         metadata.prepare_update(resource, new, old)
         new = _restricted(resource, subresource, old, new)
-        self._admit(resource, new, old, options)
+        _set_defaults(resource, new)
+        self._check(resource, new, old, options)
         if managed is None:
             managed = apply.updated(
                 old, new, self._structure(resource), options.manager, resource.api_version, subresource
@@ -226,21 +230,17 @@ class Operations:
         self._after_write(resource, entry)
         return entry
 
-    def _admit(self, resource: Resource, obj: Object, old: Object | None, options: WriteOptions) -> None:
-        """Prune, set defaults and check, all in place. Raises ApiError 422 with every problem found."""
+    def _check(self, resource: Resource, obj: Object, old: Object | None, options: WriteOptions) -> None:
+        """Raises ApiError 422 with everything that is wrong."""
         errors = metadata.validate_metadata(resource, obj, old)
         if resource.custom:
-            assert resource.schema is not None
-            schema.set_defaults(obj, resource.schema)
-            errors += schema.validate(obj, resource.schema, "", schema.MISSING if old is None else old)
+            errors += schema.validate(obj, resource.schema or {}, "", schema.MISSING if old is None else old)
             errors += cel.check_unless_blocked(obj, resource.rules, old, errors)
             if old is None or old["metadata"].get("finalizers") != obj["metadata"].get("finalizers"):
                 options.warnings += metadata.finalizer_warnings(resource, obj)
         elif resource.storage_name == definitions.STORAGE:
-            definitions.set_definition_defaults(obj)
             errors += definitions.definition_errors(obj)
         else:
-            admission.set_builtin_defaults(resource.storage_name, obj, old)
             errors += admission.builtin_errors(resource.storage_name, obj, old)
             if resource.storage_name == "pods" and old is None:
                 self._check_service_account(obj)
@@ -291,6 +291,16 @@ class Operations:
         resource = self.registry.get("", "v1", "serviceaccounts")
         options = WriteOptions(manager="kube-controller-manager")
         self.create(resource, namespace, {"metadata": {"name": "default"}}, options)
+
+
+def _set_defaults(resource: Resource, obj: Object) -> None:
+    """Fill in, in place, what is filled in on every write."""
+    if resource.custom:
+        schema.set_defaults(obj, resource.schema or {})
+    elif resource.storage_name == definitions.STORAGE:
+        definitions.set_definition_defaults(obj)
+    else:
+        admission.set_builtin_defaults(resource.storage_name, obj)
 
 
 def _restricted(resource: Resource, subresource: str, old: Object, new: Object) -> Object:

@@ -43,23 +43,27 @@ def set_pod_defaults(spec: Object) -> None:
                 source["serviceAccountToken"].setdefault("expirationSeconds", 3600)
 
 
-# What admission of the real server adds to each pod: it survives a lost node for five minutes.
+# A pod survives a lost node for five minutes unless it says otherwise.
 _NODE_TOLERATIONS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
-def set_new_pod_defaults(spec: Object) -> None:
+def set_own_pod_defaults(spec: Object) -> None:
     """Defaults of a pod itself, which a template of pods does not get."""
     set_pod_defaults(spec)
     spec.setdefault("restartPolicy", "Always")
     spec.setdefault("enableServiceLinks", True)
-    spec.setdefault("serviceAccountName", "default")
-    spec["serviceAccount"] = spec["serviceAccountName"]
-    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
-    spec.setdefault("priority", 0)
     for container in _containers(spec):
         resources = container["resources"]
         if resources.get("limits"):
             resources["requests"] = {**resources["limits"], **resources.get("requests", {})}
+
+
+def admit_pod(spec: Object) -> None:
+    """What the admission plugins of a cluster add to a new pod."""
+    spec.setdefault("serviceAccountName", "default")
+    spec["serviceAccount"] = spec["serviceAccountName"]
+    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    spec.setdefault("priority", 0)
     tolerations = spec.setdefault("tolerations", [])
     for key in _NODE_TOLERATIONS:
         if not any(toleration.get("key") in (key, None) for toleration in tolerations):
