@@ -11,6 +11,7 @@ from mediatask_common.times import rfc3339
 from mediatask_crds import names
 from mediatask_crds.podcontract import Artifact, JobResult, TerminationMessage
 from mediatask_crds.taskclass import MediaTaskClassSpec
+from mediatask_operator.attempts import may_still_run
 from mediatask_operator.classes import resolve
 from mediatask_operator.job import JobOptions, render
 from mediatask_operator.leftovers import attempt_number
@@ -259,11 +260,12 @@ class World:
         job["status"] = {"conditions": [{"type": "Failed", "status": "True", "reason": reason, "message": "failed"}]}
 
     def running_pods(self) -> list[Object]:
-        """Pods whose container runs."""
+        """Pods whose container runs, as far as anybody can know: those on a lost node are beyond reach."""
         return [
             pod
             for pod in self.pods
-            if not pod.get("gone") and "running" in (pod["status"].get("containerStatuses") or [{}])[0].get("state", {})
+            if may_still_run(pod, self.now)
+            and "running" in (pod["status"].get("containerStatuses") or [{}])[0].get("state", {})
         ]
 
     def attempts_at_work(self) -> set[int]:

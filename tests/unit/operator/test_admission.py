@@ -1,0 +1,99 @@
+"""The admission queue: slots are never exceeded, and priority, then age, says who is next."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from mediatask_operator.admission import AdmissionQueue, Key, Rank
+from mediatask_operator.plan import Slot
+
+SLOTS = 2
+
+
+def rank(name: str, priority: int = 5, created: str = "2026-11-21T10:00:00Z") -> tuple[Key, Rank]:
+    key = ("default", name)
+    return key, (priority, created, key)
+
+
+def ask(queue: AdmissionQueue, name: str, priority: int = 5, slots: int = 1) -> tuple[bool, int]:
+    key, place = rank(name, priority)
+    turn = queue.turn(key, "image", place, slots, 60)
+    return turn.admitted, turn.position
+
+
+def test_the_first_gets_the_slot_and_the_others_their_place() -> None:
+    queue = AdmissionQueue()
+    assert ask(queue, "a") == (True, 0)
+    assert ask(queue, "b") == (False, 1)
+    assert ask(queue, "c") == (False, 2)
+    assert ask(queue, "urgent", priority=0) == (False, 1)
+    assert ask(queue, "b") == (False, 2)
+
+
+def test_a_free_slot_goes_to_the_most_urgent() -> None:
+    queue = AdmissionQueue()
+    for name, priority in (("a", 5), ("b", 5), ("urgent", 0)):
+        ask(queue, name, priority)
+    key, place = rank("a")
+    assert queue.settle(key, "image", place, Slot.NONE)
+    assert queue.next_up("image", 1) == [("default", "urgent")]
+    assert ask(queue, "b") == (False, 2)
+    assert ask(queue, "urgent", 0) == (True, 0)
+
+
+def test_the_expected_wait_follows_the_measured_runs() -> None:
+    queue = AdmissionQueue()
+    ask(queue, "a")
+    queue.measured("image", 10)
+    key, place = rank("b")
+    assert queue.turn(key, "image", place, 1, 60).wait_seconds == 10
+
+
+def test_moving_to_another_class_gives_the_slot_back() -> None:
+    queue = AdmissionQueue()
+    ask(queue, "a")
+    key, place = rank("a")
+    assert queue.turn(key, "big", place, 1, 60).admitted
+    assert ask(queue, "b") == (True, 0)
+
+
+class Queues(RuleBasedStateMachine):
+    """Tasks ask, hold, wait and leave in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue = AdmissionQueue()
+        self.holding: set[str] = set()
+        self.waiting: dict[str, int] = {}
+
+    @rule(name=st.sampled_from("abcdefgh"), priority=st.integers(0, 3))
+    def ask(self, name: str, priority: int) -> None:
+        priority = self.waiting.get(name, priority)
+        if name in self.holding:
+            return
+        admitted, position = ask(self.queue, name, priority, SLOTS)
+        self.waiting[name] = priority
+        if admitted:
+            self.holding.add(name)
+            del self.waiting[name]
+        else:
+            ahead = [other for other in self.waiting.items() if (other[1], other[0]) < (priority, name)]
+            assert position == len(ahead) + 1
+
+    @rule(name=st.sampled_from("abcdefgh"))
+    def leave(self, name: str) -> None:
+        freed = self.queue.leave(("default", name))
+        assert freed == (name in self.holding)
+        self.holding.discard(name)
+        self.waiting.pop(name, None)
+
+    @invariant()
+    def slots_are_kept(self) -> None:
+        assert len(self.holding) <= SLOTS
+        assert self.queue.depths().get("image", (0, 0)) == (len(self.waiting), len(self.holding))
+
+
+TestQueues = Queues.TestCase
+TestQueues.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

@@ -1,0 +1,207 @@
+"""Every way an attempt can end, and what it means: the reason, whether it spends a retry, whether another may help."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mediatask_crds import names
+from mediatask_crds.podcontract import JobError, TerminationMessage
+from mediatask_operator.attempts import Ended, Limits, Live, backoff, judge
+from mediatask_operator.reasons import Reason
+from support.taskworld import World
+
+LIMITS = Limits(start=timedelta(seconds=900), run=timedelta(seconds=3600))
+EVICTED = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+
+
+@pytest.fixture
+def world() -> World:
+    world = World(published=False)
+    world.reconcile()
+    return world
+
+
+def verdict(world: World) -> Live | Ended:
+    return judge(world.jobs[0] if world.jobs else None, world.pods, LIMITS, world.now)
+
+
+def ended(world: World) -> Ended:
+    found = verdict(world)
+    assert isinstance(found, Ended)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("code", "container_reason", "reason", "counts", "retryable"),
+    [
+        (10, "Error", "InvalidInput", True, False),
+        (11, "Error", "UnsafeContent", True, False),
+        (12, "Error", "ModelMissing", True, False),
+        (20, "Error", "GpuOutOfMemory", True, False),
+        (30, "Error", "GpuFault", True, True),
+        (75, "Error", "TemporaryFailure", True, True),
+        (143, "Error", "Preempted", False, True),
+        (137, "OOMKilled", "OutOfMemory", True, True),
+        (137, "Error", "Killed", True, True),
+        (139, "Error", "Killed", True, True),
+        (1, "Error", "ContainerFailed", True, True),
+        (128, "StartError", "ContainerFailed", True, True),
+    ],
+)
+def test_exit_codes(world: World, code: int, container_reason: str, reason: str, counts: bool, retryable: bool) -> None:
+    world.end(world.start(), code, reason=container_reason)
+    found = ended(world)
+    assert (found.reason, found.counts, found.retryable, found.exit_code) == (reason, counts, retryable, code)
+    assert found.message
+
+
+def test_success_of_any_pod_is_the_success_of_the_attempt(world: World) -> None:
+    world.end(world.start(), 0)
+    world.start(world.pod())
+    assert ended(world).success
+
+
+def test_the_job_may_name_a_better_reason(world: World) -> None:
+    error = JobError(code="InputUnreachable", message="https://example.com/a.png: 404", retryable=False)
+    world.end(world.start(), 10, message=TerminationMessage(error=error).model_dump_json())
+    assert (ended(world).reason, ended(world).message) == ("InputUnreachable", "https://example.com/a.png: 404")
+
+
+@pytest.mark.parametrize("code", ["not a reason", "<script>", "x" * 100, ""])
+def test_but_not_just_anything(world: World, code: str) -> None:
+    error = JobError(code=code, message="m", retryable=False)
+    world.end(world.start(), 10, message=TerminationMessage(error=error).model_dump_json())
+    assert ended(world).reason == "InvalidInput"
+
+
+def test_plain_last_words_become_the_message(world: World) -> None:
+    world.end(world.start(), 1, message="Segmentation fault\n")
+    assert ended(world).message == "Segmentation fault"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "counts"),
+    [
+        (EVICTED, "Evicted", False),
+        ({"phase": "Failed", "reason": "NodeLost"}, "NodeLost", False),
+        ({"phase": "Failed", "reason": "Shutdown"}, "Preempted", False),
+        ({"phase": "Failed", "reason": "UnexpectedAdmissionError", "message": "no GPU"}, "NodeRefused", False),
+        ({"phase": "Failed", "reason": "DeadlineExceeded"}, "RunDeadlineExceeded", True),
+    ],
+)
+def test_pods_that_end_without_a_container(world: World, status: dict[str, Any], reason: str, counts: bool) -> None:
+    world.start()["status"] = status
+    found = ended(world)
+    assert (found.reason, found.counts) == (reason, counts)
+
+
+def test_a_disrupted_pod_is_replaced_within_the_attempt(world: World) -> None:
+    pod = world.start()
+    world.disrupt(pod)
+    world.end(pod, 143)
+    found = verdict(world)
+    assert isinstance(found, Live)
+    assert (found.running, found.reason) == (False, Reason.REPLACING_POD)
+    world.start(world.pod())
+    found = verdict(world)
+    assert isinstance(found, Live)
+    assert found.running
+
+
+def test_unless_the_job_has_failed(world: World) -> None:
+    pod = world.start()
+    world.disrupt(pod)
+    world.end(pod, 137)
+    world.fail_job(world.jobs[0])
+    assert (ended(world).reason, ended(world).counts) == ("Preempted", False)
+
+
+def test_a_pod_deleted_while_it_ran(world: World) -> None:
+    world.remove_pod(world.start())
+    assert (ended(world).reason, ended(world).counts) == ("PodDeleted", True)
+
+
+def test_a_pod_that_does_not_go_is_on_a_lost_node(world: World) -> None:
+    pod = world.start()
+    world.delete_job(world.jobs[0]["metadata"]["name"])
+    world.advance(60)
+    assert isinstance(verdict(world), Live)
+    world.advance(31)
+    assert (ended(world).reason, ended(world).counts) == ("NodeLost", False)
+    assert pod["metadata"]["deletionTimestamp"]
+
+
+def test_a_job_that_is_gone(world: World) -> None:
+    world.jobs.clear()
+    assert ended(world).reason == "JobDeleted"
+
+
+@pytest.mark.parametrize(
+    ("job_reason", "reason"), [("DeadlineExceeded", "RunDeadlineExceeded"), ("BackoffLimitExceeded", "JobFailed")]
+)
+def test_a_failed_job_whose_pods_are_gone(world: World, job_reason: str, reason: str) -> None:
+    world.fail_job(world.jobs[0], job_reason)
+    assert ended(world).reason == reason
+
+
+def test_a_complete_job_whose_pods_are_gone_has_its_result_in_the_store(world: World) -> None:
+    world.jobs[0]["status"] = {"conditions": [{"type": "SuccessCriteriaMet", "status": "True"}]}
+    assert ended(world).success
+
+
+@pytest.mark.parametrize(
+    ("waiting", "seconds", "reason", "retryable"),
+    [
+        ("ErrImageNeverPull", 0, "ImagePullFailed", False),
+        ("InvalidImageName", 0, "ImagePullFailed", False),
+        ("ImagePullBackOff", 300, "ImagePullFailed", True),
+        ("CreateContainerConfigError", 300, "ContainerConfigInvalid", True),
+        ("ContainerCreating", 900, "StartDeadlineExceeded", True),
+    ],
+)
+def test_containers_that_do_not_start(world: World, waiting: str, seconds: int, reason: str, retryable: bool) -> None:
+    pod = world.pod()
+    pod["spec"]["nodeName"] = "node-1"
+    world.waits(pod, waiting, "details")
+    if seconds:
+        world.advance(seconds - 1)
+        found = verdict(world)
+        assert isinstance(found, Live)
+        assert found.look_again is not None
+        world.now = found.look_again
+    assert (ended(world).reason, ended(world).retryable, ended(world).may_have_result) == (reason, retryable, False)
+
+
+def test_no_pod_at_all(world: World) -> None:
+    assert isinstance(verdict(world), Live)
+    world.advance(900)
+    assert ended(world).reason == "StartDeadlineExceeded"
+
+
+def test_the_run_deadline_counts_from_the_container(world: World) -> None:
+    world.advance(600)
+    world.start()
+    world.advance(3599)
+    assert isinstance(verdict(world), Live)
+    world.advance(1)
+    assert ended(world).reason == "RunDeadlineExceeded"
+
+
+def test_sidecars_are_not_the_job(world: World) -> None:
+    pod = world.start()
+    pod["status"]["containerStatuses"].insert(0, {"name": "mesh", "state": {"terminated": {"exitCode": 0}}})
+    found = verdict(world)
+    assert isinstance(found, Live)
+    assert pod["status"]["containerStatuses"][1]["name"] == names.CONTAINER
+
+
+def test_backoff_grows_and_is_the_same_after_a_restart() -> None:
+    pauses = [backoff("uid", n + 1, n).total_seconds() for n in range(1, 12)]
+    assert 2 <= pauses[0] <= 2.4
+    assert all(later >= earlier for earlier, later in itertools.pairwise(pauses[:7]))
+    assert max(pauses) <= 360
+    assert backoff("uid", 2, 1) == backoff("uid", 2, 1) != backoff("other", 2, 1)

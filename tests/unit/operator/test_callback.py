@@ -1,0 +1,92 @@
+"""The webhook's state: begun with the phase, tried by the schedule, kept in the status."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from mediatask_operator import callback
+from mediatask_operator.observe import Delivery, Task
+from mediatask_operator.status import Draft
+from support.taskworld import START, UID, a_task
+
+
+def a_draft(**given: object) -> Draft:
+    draft = Draft(Task.parse(a_task(callback={"url": "https://example.com/hook", **given})), START)
+    draft.fail("InvalidInput", "no", retryable=False)
+    callback.announce(draft)
+    return draft
+
+
+def tried(draft: Draft, number: int, **outcome: object) -> None:
+    state = draft.status.callback
+    assert state is not None
+    callback.record(draft, Delivery(state.id, number, **{"ok": False, "error": "boom", **outcome}))  # type: ignore[arg-type]
+
+
+def test_the_first_try_is_due_at_once() -> None:
+    draft = a_draft()
+    assert callback.due(draft) == START
+    assert draft.status.callback is not None
+    assert draft.status.callback.event == "task.failed"
+
+
+def test_events_that_nobody_asked_for_are_not_told() -> None:
+    draft = a_draft(events=["completed"])
+    assert draft.status.callback is None
+
+
+def test_the_schedule_lasts_about_75_hours_and_ends() -> None:
+    draft = a_draft()
+    number = 0
+    while (when := callback.due(draft)) is not None:
+        draft.now = when
+        number += 1
+        tried(draft, number, status_code=500)
+    assert number == 10
+    assert timedelta(hours=75) <= draft.now - START <= timedelta(hours=85)
+    condition = draft.condition("CallbackDelivered")
+    assert condition is not None
+    assert (condition.status, condition.reason) == ("False", "Exhausted")
+
+
+def test_a_delivery_ends_it() -> None:
+    draft = a_draft()
+    tried(draft, 1, ok=True, status_code=204, error="")
+    assert draft.holds("CallbackDelivered")
+    assert callback.due(draft) is None
+    assert draft.status.callback is not None
+    assert draft.status.callback.last_error is None
+
+
+def test_410_ends_it() -> None:
+    draft = a_draft()
+    tried(draft, 1, status_code=410, permanent=True)
+    condition = draft.condition("CallbackDelivered")
+    assert condition is not None
+    assert condition.reason == "ReceiverGone"
+    assert callback.due(draft) is None
+
+
+def test_retry_after_is_honoured_within_reason() -> None:
+    draft = a_draft()
+    tried(draft, 1, status_code=429, retry_after=120.0)
+    assert callback.due(draft) == START + timedelta(seconds=120)
+    patient = a_draft()
+    tried(patient, 1, status_code=503, retry_after=10.0**9)
+    assert callback.due(patient) == START + timedelta(hours=24)
+
+
+def test_an_outcome_is_taken_once() -> None:
+    draft = a_draft()
+    tried(draft, 1)
+    before = draft.status.model_copy(deep=True)
+    draft.now += timedelta(seconds=1)
+    tried(draft, 1)
+    assert draft.status == before
+
+
+def test_the_id_is_the_same_for_ever_and_another_for_another_round() -> None:
+    draft = a_draft()
+    assert draft.status.callback is not None
+    assert draft.status.callback.id == callback.webhook_id(UID, "failed", 0)
+    assert callback.webhook_id(UID, "failed", 1) != callback.webhook_id(UID, "failed", 0)

@@ -1,0 +1,92 @@
+"""The work queue's contract: one worker a key, nothing lost, nothing twice, growing pauses after failures."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+
+from mediatask_operator.workqueue import TokenBucket, WorkQueue
+
+
+async def test_a_key_added_often_comes_once() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for _ in range(5):
+        queue.add("a")
+    assert await queue.get() == "a"
+    queue.done("a")
+    assert len(queue) == 0
+
+
+async def test_a_key_added_while_in_work_comes_again_afterwards() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    await queue.get()
+    queue.add("a")
+    assert len(queue) == 0
+    queue.done("a")
+    assert await asyncio.wait_for(queue.get(), 1) == "a"
+
+
+async def test_of_several_delays_the_earliest_counts() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("a", 60)
+    queue.add_after("a", 0.01)
+    queue.add_after("a", 60)
+    assert await asyncio.wait_for(queue.get(), 1) == "a"
+    queue.done("a")
+
+
+async def test_failures_wait_longer_each_time_until_a_success() -> None:
+    queue: WorkQueue[str] = WorkQueue(base_delay=1, max_delay=10, rng=lambda: 0.0)
+    assert [queue.add_failed("a") for _ in range(6)] == [1, 2, 4, 8, 10, 10]
+    queue.succeeded("a")
+    assert queue.add_failed("a") == 1
+
+
+async def test_a_cancelled_waiter_loses_no_key() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    first, second = asyncio.create_task(queue.get()), asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.add("a")
+    first.cancel()
+    done, _ = await asyncio.wait([first, second], timeout=1)
+    assert any(not task.cancelled() and task.result() == "a" for task in done)
+    second.cancel()
+
+
+async def test_many_workers_never_share_a_key() -> None:
+    queue: WorkQueue[int] = WorkQueue()
+    busy: set[int] = set()
+    seen: Counter[int] = Counter()
+    all_seen = asyncio.Event()
+
+    async def work() -> None:
+        while True:
+            key = await queue.get()
+            assert key not in busy
+            busy.add(key)
+            await asyncio.sleep(0)
+            busy.discard(key)
+            queue.done(key)
+            seen[key] += 1
+            if len(seen) == 11:
+                all_seen.set()
+
+    workers = [asyncio.create_task(work()) for _ in range(8)]
+    for _ in range(50):
+        for key in range(10):
+            queue.add(key)
+        await asyncio.sleep(0)
+    queue.add(99)
+    await asyncio.wait_for(all_seen.wait(), 5)
+    for worker in workers:
+        assert not worker.done()
+        worker.cancel()
+
+
+async def test_the_bucket_lets_a_burst_through_and_then_keeps_the_rate() -> None:
+    bucket = TokenBucket(rate=100, burst=5)
+    begin = time.monotonic()
+    await asyncio.gather(*(bucket.take() for _ in range(15)))
+    assert 0.09 <= time.monotonic() - begin <= 1
