@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from typing import Any
+
+import pytest
 
 from conformance.client import Api
 
@@ -91,3 +94,28 @@ async def test_lease_with_optimistic_lock(api: Api, namespace: str, name: str) -
 
 async def test_each_namespace_has_a_default_service_account(api: Api, namespace: str) -> None:
     assert (await api.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/default")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "where", "body", "query"),
+    [
+        ("GET", "pods", None, {"limit": "x"}),
+        ("GET", "pods", None, {"watch": "1", "timeoutSeconds": "x"}),
+        ("DELETE", "pods/nobody", {"gracePeriodSeconds": "soon"}, {}),
+        ("DELETE", "pods/nobody", {"preconditions": "none"}, {}),
+        ("DELETE", "pods/nobody", None, {"gracePeriodSeconds": "soon"}),
+        ("POST", "serviceaccounts/default/token", {"spec": []}, {}),
+        ("POST", "serviceaccounts/default/token", {"spec": {"expirationSeconds": "long"}}, {}),
+        ("POST", "pods/nobody/binding", {"target": "node"}, {}),
+    ],
+)
+async def test_nonsense_is_400(
+    api: Api, namespace: str, method: str, where: str, body: Any, query: dict[str, str]
+) -> None:
+    answer = await api.request(method, f"/api/v1/namespaces/{namespace}/{where}", body, **query)
+    assert answer.status == 400, answer.body
+
+
+@pytest.mark.parametrize("body", [[], {"spec": []}, {"spec": {"token": 1}}])
+async def test_nonsense_reviews_are_400(api: Api, body: Any) -> None:
+    assert (await api.post("/apis/authentication.k8s.io/v1/tokenreviews", body)).status == 400

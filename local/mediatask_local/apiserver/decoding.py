@@ -16,6 +16,7 @@ from .errors import ApiError, bad_request, invalid, invalid_value
 from .objects import Object, encode
 from .resources import Resource
 from .schema import Schema, child, item_schema, property_schema, prune
+from .schemas import component
 
 _GO_NAMES = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
 
@@ -108,6 +109,18 @@ def decode(resource: Resource, obj: Object, strictness: str, *, patched: bool = 
             raise invalid("", "", "", [invalid_value("patch", encode(obj).decode(), text)])
         raise _undecodable(resource, text)
     return unknown if strictness == "Warn" else []
+
+
+def decode_request(value: Any, name: str) -> Object:
+    """A body that is no object of a resource but an order about one; `name` is its component schema."""
+    kind = name.rpartition(".")[2]
+    if not isinstance(value, dict):
+        raise bad_request(f"the object provided is unrecognized (must be of type {kind})")
+    _drop_nulls(value)
+    problem = next(_type_problems(value, component(name)), None)
+    if problem:
+        raise bad_request(f"{kind} cannot be handled: {problem}")
+    return value
 
 
 def check_applied(resource: Resource, config: Object) -> None:

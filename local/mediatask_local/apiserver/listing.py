@@ -11,6 +11,7 @@ import orjson
 
 from .errors import bad_request
 from .objects import Object
+from .queries import whole_number
 from .resources import Resource
 from .selectors import field_selector, label_selector
 from .store import Collection, Entry, Key
@@ -41,7 +42,7 @@ def page(
 ) -> tuple[list[Entry], Object]:
     """One page and its list metadata. Pages after the first show the current state, named by the first's revision."""
     keys, start = collection.ordered_keys(), 0
-    limit = _number(query.get("limit", ""))
+    limit = whole_number(query, "limit") or 0
     token = query.get("continue")
     if token:
         revision, after = _decode(token)
@@ -64,12 +65,6 @@ def page(
         entries.append(entry)
         last = key
     return entries, metadata
-
-
-def _number(text: str) -> int:
-    if text and not text.isdigit():
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    return int(text or 0)
 
 
 def _encode(revision: int, last: Key) -> str:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from .errors import ApiError, bad_request
 from .objects import Object, lookup
+from .queries import truth, whole_number
 
 # The job runner names the log file of a pod here.
 LOG_ANNOTATION = "embedded.tasks.ft.tc/log"
@@ -21,7 +22,7 @@ async def serve_log(request: web.BaseRequest, pod: Object, current: Callable[[],
     """Answer a log request. `current` gives the pod's state now, None once it is gone."""
     query = request.query
     _check_container(pod, query.get("container"))
-    if query.get("previous") == "true":
+    if truth(query, "previous"):
         name = pod["metadata"]["name"]
         raise bad_request(f'previous terminated container in pod "{name}" not found')
     if not pod["spec"].get("nodeName"):
@@ -29,9 +30,9 @@ async def serve_log(request: web.BaseRequest, pod: Object, current: Callable[[],
     path = _log_file(pod)
     if path is None:
         raise _waiting(pod)
-    follow = query.get("follow") == "true"
-    position = await asyncio.to_thread(_start, path, query.get("tailLines"))
-    left = int(query.get("limitBytes") or 0) or None
+    follow = truth(query, "follow")
+    position = await asyncio.to_thread(_start, path, whole_number(query, "tailLines"))
+    left = whole_number(query, "limitBytes")
     response = web.StreamResponse(headers={"Content-Type": "text/plain"})
     response.enable_chunked_encoding()
     await response.prepare(request)
@@ -82,12 +83,12 @@ def _read(path: Path, position: int, limit: int | None) -> bytes:
         return b""
 
 
-def _start(path: Path, tail_lines: str | None) -> int:
+def _start(path: Path, tail_lines: int | None) -> int:
     """Where to begin reading for the last `tail_lines` lines (all when None)."""
     if tail_lines is None or not path.exists():
         return 0
-    wanted, size = int(tail_lines), path.stat().st_size
-    if wanted == 0:
+    size = path.stat().st_size
+    if tail_lines == 0:
         return size
     position, newlines = size, 0
     with path.open("rb") as file:
@@ -99,7 +100,7 @@ def _start(path: Path, tail_lines: str | None) -> int:
                 # The newline that ends the last line begins no line after it.
                 if block[offset] == 0x0A and start + offset != size - 1:
                     newlines += 1
-                    if newlines == wanted:
+                    if newlines == tail_lines:
                         return start + offset + 1
             position = start
     return 0

@@ -75,7 +75,7 @@ def _cluster(group: str, version: str, plural: str, kind: str, short: str = "", 
 
 
 def _review(group: str, plural: str, kind: str, *, namespaced: bool = False) -> Resource:
-    return Resource(group, "v1", plural, kind, namespaced=namespaced, singular=kind.lower(), verbs=("create",))
+    return replace(_builtin(group, "v1", plural, kind), namespaced=namespaced, verbs=("create",))
 
 
 _IN_ALL = frozenset(("Pod", "Service", "Job", "CronJob", "Deployment"))

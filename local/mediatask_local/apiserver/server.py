@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from . import access, discovery, openapi, table
+from .decoding import decode, decode_request
 from .decoding import parse as parse_body
 from .errors import (
     ApiError,
@@ -26,8 +27,10 @@ from .listing import page, selection
 from .objects import Object, encode
 from .operations import APPLY_PATCHES, Operations, WriteOptions
 from .podlogs import serve_log
+from .queries import truth, whole_number
 from .resources import Registry, Resource
 from .routing import Target, parse
+from .schemas import BINDING, DELETE_OPTIONS, TOKEN_REQUEST
 from .storage import Storage
 from .store import Entry, Key, Store
 from .tokens import TokenIssuer, User
@@ -162,28 +165,27 @@ class ApiServer:
         if request.method != "POST":
             raise method_not_allowed()
         body = await _body(request)
-        if not isinstance(body, dict):
-            raise bad_request("the object provided is unrecognized (must be of type Object)")
-        body = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": {}, **body}
+        decode(resource, body, "Ignore")
         return _json(self._access.review(resource.kind, user, body), 201)
 
     async def _serve_token_request(self, request: web.BaseRequest, key: Key) -> web.Response:
         if request.method != "POST":
             raise method_not_allowed()
-        body = await _body(request)
-        return _json(self._tokens.request(key.namespace, key.name, body if isinstance(body, dict) else {}), 201)
+        body = decode_request(await _body(request), TOKEN_REQUEST)
+        return _json(self._tokens.request(key.namespace, key.name, body), 201)
 
     async def _serve_binding(self, request: web.BaseRequest, resource: Resource, key: Key) -> web.Response:
         if request.method != "POST":
             raise method_not_allowed()
-        self._operations.bind(resource, key, await _body(request), _write_options(request))
+        binding = decode_request(await _body(request), BINDING)
+        self._operations.bind(resource, key, binding, _write_options(request))
         return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
 
     async def _serve_collection(
         self, request: web.BaseRequest, resource: Resource, namespace: str | None
     ) -> web.StreamResponse:
         if request.method == "GET":
-            if _is_watch(request):
+            if truth(request.query, "watch"):
                 return await self._watch(request, resource, namespace, None)
             return self._list(request, resource, namespace)
         if request.method == "POST":
@@ -248,7 +250,7 @@ class ApiServer:
         if request.method == "GET":
             if subresource == "log":
                 return await self._serve_log(request, resource, key)
-            if _is_watch(request):
+            if truth(request.query, "watch"):
                 return await self._watch(request, resource, key.namespace if resource.namespaced else None, key.name)
             entry = operations.get(resource, key)
             if _wants_table(request):
@@ -342,13 +344,12 @@ async def _delete_options(request: web.BaseRequest) -> Object:
     options: Object = {}
     if request.can_read_body:
         body = await _body(request)
-        if body is not None and not isinstance(body, dict):
-            raise bad_request("DeleteOptions must be an object")
-        options = dict(body or {})
+        options = decode_request({} if body is None else body, DELETE_OPTIONS)
     if "propagationPolicy" in request.query:
         options["propagationPolicy"] = request.query["propagationPolicy"]
-    if "gracePeriodSeconds" in request.query:
-        options["gracePeriodSeconds"] = int(request.query["gracePeriodSeconds"])
+    grace = whole_number(request.query, "gracePeriodSeconds")
+    if grace is not None:
+        options["gracePeriodSeconds"] = grace
     return options
 
 
@@ -363,7 +364,7 @@ def _write_options(request: web.BaseRequest) -> WriteOptions:
     return WriteOptions(
         manager=query.get("fieldManager") or agent,
         dry_run="dryRun" in query,
-        force=query.get("force") == "true",
+        force=truth(query, "force"),
         field_validation=validation,
     )
 
@@ -372,16 +373,12 @@ def _wants_table(request: web.BaseRequest) -> bool:
     return "as=Table" in request.headers.get("Accept", "")
 
 
-def _is_watch(request: web.BaseRequest) -> bool:
-    return request.query.get("watch", "").lower() in ("true", "1")
-
-
 def _verb(request: web.BaseRequest, target: Target | None) -> str:
     """The request's verb as authorization knows it."""
     if target is None:
         return request.method.lower()
     if request.method == "GET" and target.name is None:
-        return "watch" if _is_watch(request) else "list"
+        return "watch" if truth(request.query, "watch") else "list"
     if request.method == "DELETE" and target.name is None:
         return "deletecollection"
     return _VERBS.get(request.method, request.method.lower())

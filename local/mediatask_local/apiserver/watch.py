@@ -13,6 +13,7 @@ from aiohttp import web
 from .errors import ApiError, expired, forbidden_field, invalid
 from .listing import Selection
 from .objects import Object, encode
+from .queries import truth, whole_number
 from .resources import Resource
 from .store import Change, Collection, Entry, Store, Subscription
 
@@ -32,8 +33,8 @@ async def serve_watch(
 ) -> web.StreamResponse:
     """Answer a watch until its time is up, the client leaves or the resource ceases to be served."""
     query = request.query
-    timeout = float(query.get("timeoutSeconds") or 0) or random.uniform(*_TIMEOUT_RANGE)
-    bookmarks = _truth(query, "allowWatchBookmarks")
+    timeout = whole_number(query, "timeoutSeconds") or random.uniform(*_TIMEOUT_RANGE)
+    bookmarks = truth(query, "allowWatchBookmarks")
     subscription = Subscription()
     try:
         first = _first_events(store, collection, resource, query, selects, render, subscription, bookmarks)
@@ -90,7 +91,7 @@ def _first_events(
     if wanted and not wanted.isdigit():
         text = f'resourceVersion: Invalid value: "{wanted}": strconv.ParseUint: parsing "{wanted}": invalid syntax'
         raise ApiError(500, "", text)
-    initial = _truth(query, "sendInitialEvents")
+    initial = truth(query, "sendInitialEvents")
     if initial and query.get("resourceVersionMatch") != "NotOlderThan":
         detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
         raise invalid("ListOptions", "meta.k8s.io", "", [forbidden_field("resourceVersionMatch", detail)])
@@ -141,7 +142,3 @@ def _bookmark(resource: Resource, revision: int, annotations: dict[str, str] | N
         metadata["annotations"] = annotations
     body: dict[str, Any] = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
     return _line("BOOKMARK", encode(body))
-
-
-def _truth(query: Mapping[str, str], name: str) -> bool:
-    return query.get(name, "").lower() in ("true", "1")

@@ -16,6 +16,11 @@ Schema = dict[str, Any]
 REFERENCE = "#/components/schemas/"
 OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
+# Bodies of requests that are about something else than the kind in their path.
+TOKEN_REQUEST = "io.k8s.api.authentication.v1.TokenRequest"
+BINDING = "io.k8s.api.core.v1.Binding"
+DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
+
 COMPONENTS: dict[str, Schema] = orjson.loads(files(__name__).joinpath("kubernetes.json").read_bytes())
 """Component schemas by name, with references, as OpenAPI documents show them."""
 

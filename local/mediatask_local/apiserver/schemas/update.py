@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..resources import BUILTIN
-from . import OBJECT_META, REFERENCE
+from . import BINDING, DELETE_OPTIONS, OBJECT_META, REFERENCE, TOKEN_REQUEST
 
 _DROPPED = ("description", "x-kubernetes-unions")
 
@@ -44,7 +44,7 @@ def main(kubeconfig: str) -> None:
     for group, version in sorted({(resource.group, resource.version) for resource in BUILTIN}):
         schemas.update(_document(kubeconfig, group, version)["components"]["schemas"])
     wanted = {(resource.group, resource.version, resource.kind) for resource in BUILTIN}
-    pending = [OBJECT_META]
+    pending = [OBJECT_META, TOKEN_REQUEST, BINDING, DELETE_OPTIONS]
     for name, node in schemas.items():
         kinds = node.get("x-kubernetes-group-version-kind", ())
         if any((kind["group"], kind["version"], kind["kind"]) in wanted for kind in kinds):
