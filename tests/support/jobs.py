@@ -18,6 +18,7 @@ def job_object(code: str, *, name: str | None = None, spec: Object | None = None
     pod: Object = {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 2,
+        "automountServiceAccountToken": False,
         "containers": [{"name": "main", "image": "python", "command": ["python", "-c", code], **container}],
     }
     extra = dict(spec or {})
