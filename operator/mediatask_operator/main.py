@@ -8,6 +8,7 @@ import logging
 import time
 
 import kopf
+from redis.asyncio import Redis
 
 from mediatask_common.kube import Kube, KubeError
 from mediatask_common.logging import get_logger, setup_logging
@@ -70,9 +71,10 @@ class _Operator:
         self._admission = AdmissionQueue()
         self._effects = EffectPool(settings.webhook_workers)
         self._events = EventPoster(kube)
-        self._view = (
-            ViewWriter(settings.redis_url, self._cache, settings.namespaces) if settings.redis_url is not None else None
-        )
+        self._view: ViewWriter | None = None
+        if settings.redis_url is not None:
+            redis = Redis.from_url(settings.redis_url, socket_connect_timeout=2, socket_timeout=5)
+            self._view = ViewWriter(redis, self._cache, settings.namespaces)
         self._sweeper = Sweeper(kube, self._cache, settings.namespaces)
         self._sweep_soon = asyncio.Event()
         self._controller = Controller(
@@ -166,7 +168,8 @@ class _Operator:
     async def _sweep_regularly(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._sweep_soon.wait(), self._settings.sweep_seconds)
+                async with asyncio.timeout(self._settings.sweep_seconds):
+                    await self._sweep_soon.wait()
                 await asyncio.sleep(RELIST_PAUSE_SECONDS)
             self._sweep_soon.clear()
             try:

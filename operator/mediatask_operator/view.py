@@ -44,9 +44,9 @@ class StreamEvent:
 class ViewWriter:
     """Writes the view of every namespace that has tasks, and of those that are always served."""
 
-    def __init__(self, url: str, cache: Cache, namespaces: list[str]) -> None:
-        """Args: url: of Redis. namespaces: served ones, whose view is current even while it is empty."""
-        self._redis = Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
+    def __init__(self, redis: Redis, cache: Cache, namespaces: list[str]) -> None:
+        """Namespaces that are served always have a view that is kept current, even while it is empty."""
+        self._redis = redis
         self._cache = cache
         self._views: dict[str, RedisView] = {}
         self._marked: set[Key] = set()
@@ -151,7 +151,8 @@ class ViewWriter:
 
     async def _wait(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._news.wait(), max(seconds, 0.01))
+            async with asyncio.timeout(max(seconds, 0.01)):
+                await self._news.wait()
         except TimeoutError:
             return
 

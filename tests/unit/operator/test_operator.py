@@ -1,0 +1,251 @@
+"""The whole operator against an API server: pods are played by the test, everything else is real."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mediatask_common.kube import CLASSES, EVENTS, JOBS, PODS, TASKS, Kube, KubeError, Object
+from mediatask_common.settings import StoreSettings
+from mediatask_common.store import artifact_key, open_store
+from mediatask_crds.names import CONTAINER
+from mediatask_crds.podcontract import Artifact, JobResult, TerminationMessage
+from mediatask_operator.main import run
+from mediatask_operator.settings import OperatorSettings
+from support.apiserver import embedded_apiserver
+from support.jobs import eventually
+
+NAMESPACE = "default"
+MEDIA = b"a picture"
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with embedded_apiserver(tmp_path_factory.mktemp("apiserver")) as path:
+        yield path
+
+
+class Cluster:
+    """What users, the Job controller and the kubelet do."""
+
+    def __init__(self, kube: Kube, settings: OperatorSettings) -> None:
+        self.kube = kube
+        self.settings = settings
+        self.store = open_store(settings.store)
+
+    async def task(self, name: str, **spec: Any) -> Object:
+        body = {
+            "apiVersion": "tasks.ft.tc/v1alpha1",
+            "kind": "MediaTask",
+            "metadata": {"name": name},
+            "spec": {
+                "projectId": "p1",
+                "taskType": "generate_image",
+                "className": "image",
+                "taskData": {"prompt": "x"},
+                **spec,
+            },
+        }
+        return await self.kube.create(TASKS, body, NAMESPACE)
+
+    async def task_class(self, name: str, **spec: Any) -> None:
+        body = {
+            "apiVersion": "tasks.ft.tc/v1alpha1",
+            "kind": "MediaTaskClass",
+            "metadata": {"name": name},
+            "spec": {"taskTypes": ["generate_image"], "image": "python", **spec},
+        }
+        await self.kube.create(CLASSES, body)
+
+    async def status(self, name: str) -> Object:
+        found: Object = (await self.kube.get(TASKS, name, NAMESPACE)).get("status") or {}
+        return found
+
+    async def until(self, name: str, holds: Callable[[Object], Any]) -> Object:
+        found: Object = await eventually(lambda: self.status(name), holds)
+        return found
+
+    async def job(self, name: str, attempt: int = 1) -> Object:
+        status = await self.until(name, lambda status: status.get("attempt") == attempt)
+        return await self.kube.get(JOBS, status["attempts"][-1]["jobName"], NAMESPACE)
+
+    async def start_pod(self, job: Object) -> Object:
+        template = job["spec"]["template"]
+        owner = {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "name": job["metadata"]["name"],
+            "uid": job["metadata"]["uid"],
+            "controller": True,
+        }
+        meta = {**template["metadata"], "name": f"{job['metadata']['name']}-x", "ownerReferences": [owner]}
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}
+        pod = await self.kube.create(PODS, body, NAMESPACE)
+        return await self.pod_state(pod, "Running", {"running": {"startedAt": "2026-11-21T10:00:00Z"}})
+
+    async def pod_state(self, pod: Object, phase: str, state: Object) -> Object:
+        container = {
+            "name": CONTAINER,
+            "state": state,
+            "image": "python",
+            "imageID": "",
+            "ready": False,
+            "restartCount": 0,
+        }
+        body = {"status": {"phase": phase, "containerStatuses": [container]}}
+        return await self.kube.patch(PODS, pod["metadata"]["name"], body, NAMESPACE, subresource="status")
+
+    async def finish(self, pod: Object, task: Object, *, code: int = 0) -> None:
+        """The job stores its media and ends."""
+        words = ""
+        if code == 0:
+            key = artifact_key("p1", task["metadata"]["uid"], 1, "image.png")
+            await self.store.create(key, MEDIA, "image/png")
+            artifact = Artifact(
+                name="image.png",
+                key=key,
+                sha256=hashlib.sha256(MEDIA).hexdigest(),
+                bytes=len(MEDIA),
+                content_type="image/png",
+            )
+            words = TerminationMessage(result=JobResult(artifacts=[artifact], metadata={"width": 64})).model_dump_json(
+                exclude_none=True
+            )
+        ended = {
+            "exitCode": code,
+            "message": words,
+            "startedAt": "2026-11-21T10:00:00Z",
+            "finishedAt": "2026-11-21T10:00:09Z",
+        }
+        await self.pod_state(pod, "Failed" if code else "Succeeded", {"terminated": ended})
+
+
+@asynccontextmanager
+async def operator(settings: OperatorSettings) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    running = asyncio.create_task(run(settings, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait_for(running, 20)
+
+
+@pytest.fixture
+async def cluster(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Cluster]:
+    settings = OperatorSettings(
+        kubeconfig=kubeconfig,
+        namespaces=[NAMESPACE],
+        store=StoreSettings(folder=tmp_path / "media", secret_file=tmp_path / "key"),
+        health_port=0,
+        metrics_port=0,
+    )
+    async with await Kube.connect(kubeconfig) as kube:
+        made = Cluster(kube, settings)
+        await made.task_class("image", maxInFlight=2)
+        try:
+            yield made
+        finally:
+            for resource, namespace in ((TASKS, NAMESPACE), (PODS, NAMESPACE), (JOBS, NAMESPACE), (CLASSES, None)):
+                async for found in kube.list_all(resource, namespace):
+                    await _gone(kube, resource, found["metadata"]["name"], namespace)
+
+
+async def _gone(kube: Kube, resource: Any, name: str, namespace: str | None) -> None:
+    with contextlib.suppress(KubeError):
+        await kube.delete(resource, name, namespace, grace_period_seconds=0)
+
+
+async def test_from_task_to_media(cluster: Cluster) -> None:
+    async with operator(cluster.settings):
+        task = await cluster.task("one")
+        pod = await cluster.start_pod(await cluster.job("one"))
+        await cluster.until("one", lambda status: status.get("phase") == "processing")
+        await cluster.finish(pod, task)
+        status = await cluster.until("one", lambda status: status.get("phase") == "completed")
+    assert status["result"]["artifacts"][0]["key"].endswith("/1/image.png")
+    assert "image.png" in status["result"]["mediaUrl"]
+    assert {c["type"] for c in status["conditions"] if c["status"] == "True"} == {"Accepted", "JobCreated", "Complete"}
+    events = await cluster.kube.list(EVENTS, NAMESPACE)
+    assert {"JobCreated", "Completed"} <= {event["reason"] for event in events["items"]}
+
+
+async def test_a_restart_finds_its_way_without_a_write(cluster: Cluster) -> None:
+    async with operator(cluster.settings):
+        task = await cluster.task("one")
+        pod = await cluster.start_pod(await cluster.job("one"))
+        await cluster.until("one", lambda status: status.get("phase") == "processing")
+        await cluster.task("two")
+        await cluster.job("two")
+    before = await cluster.kube.get(TASKS, "one", NAMESPACE)
+    async with operator(cluster.settings):
+        await cluster.task("three")
+        await cluster.until("three", lambda status: status.get("queue"))
+        assert (await cluster.kube.get(TASKS, "one", NAMESPACE))["metadata"] == before["metadata"]
+        await cluster.finish(pod, task)
+        await cluster.until("one", lambda status: status.get("phase") == "completed")
+        await cluster.job("three")
+    jobs = await cluster.kube.list(JOBS, NAMESPACE)
+    assert len(jobs["items"]) == 3
+
+
+async def test_what_happened_while_it_was_away_is_seen(cluster: Cluster) -> None:
+    async with operator(cluster.settings):
+        task = await cluster.task("one")
+        pod = await cluster.start_pod(await cluster.job("one"))
+    await cluster.finish(pod, task)
+    async with operator(cluster.settings):
+        await cluster.until("one", lambda status: status.get("phase") == "completed")
+
+
+async def test_media_that_is_not_there_is_not_believed(cluster: Cluster) -> None:
+    async with operator(cluster.settings):
+        task = await cluster.task("one", retry={"limit": 0})
+        pod = await cluster.start_pod(await cluster.job("one"))
+        stranger = {**task, "metadata": {**task["metadata"], "uid": "another-task"}}
+        await cluster.finish(pod, stranger)
+        status = await cluster.until("one", lambda status: status.get("phase") == "failed")
+    assert status["error"]["code"] == "ResultInvalid"
+
+
+async def test_cancel_stops_the_pod_first(cluster: Cluster) -> None:
+    async with operator(cluster.settings):
+        await cluster.task("one")
+        job = await cluster.job("one")
+        pod = await cluster.start_pod(job)
+        await cluster.until("one", lambda status: status.get("phase") == "processing")
+        await cluster.kube.patch(TASKS, "one", {"spec": {"cancel": True}}, NAMESPACE)
+        status = await cluster.until("one", lambda status: status["attempts"][-1].get("reason") == "Cancelled")
+        await _gone(cluster.kube, PODS, pod["metadata"]["name"], NAMESPACE)
+        status = await cluster.until("one", lambda status: status.get("phase") == "cancelled")
+    assert status["completedAt"]
+
+
+async def test_slots_are_given_by_priority(cluster: Cluster) -> None:
+    for name in ("a", "b"):
+        await cluster.task(name)
+    async with operator(cluster.settings):
+        running = {name: await cluster.start_pod(await cluster.job(name)) for name in ("a", "b")}
+        await cluster.task("slow", priority=9)
+        await cluster.until("slow", lambda status: status.get("queue", {}).get("position") == 1)
+        await cluster.task("urgent", priority=0)
+        await cluster.until("urgent", lambda status: status.get("queue", {}).get("position") == 1)
+        task = await cluster.kube.get(TASKS, "a", NAMESPACE)
+        await cluster.finish(running["a"], task)
+        await cluster.job("urgent")
+        assert not (await cluster.status("slow")).get("attempt")
+
+
+async def test_a_class_that_comes_later(cluster: Cluster) -> None:
+    async with operator(cluster.settings):
+        await cluster.task("early", className="later")
+        await cluster.until("early", lambda status: "ClassNotFound" in str(status))
+        await cluster.task_class("later")
+        await cluster.job("early")

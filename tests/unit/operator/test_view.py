@@ -1,0 +1,112 @@
+"""The view in Redis: written behind the resource, rebuilt after a loss, never called current before it is."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import fakeredis
+from structlog.testing import capture_logs
+
+from mediatask_common.redisview import RedisView
+from mediatask_operator import view as view_module
+from mediatask_operator.cache import Cache
+from mediatask_operator.observe import Object
+from mediatask_operator.view import ViewWriter
+from support.jobs import eventually
+from support.taskworld import a_task
+
+KEY = ("default", "scene-1")
+
+
+def named(name: str) -> Object:
+    task = copy.deepcopy(a_task(taskData={"prompt": "x"}))
+    task["metadata"] |= {"name": name, "uid": f"uid-{name}"}
+    return task
+
+
+def at(task: Object, version: str, **status: object) -> Object:
+    return {**task, "metadata": {**task["metadata"], "resourceVersion": version}, "status": status}
+
+
+@asynccontextmanager
+async def writing(cache: Cache, server: fakeredis.FakeServer) -> AsyncIterator[tuple[ViewWriter, RedisView]]:
+    writer = ViewWriter(fakeredis.FakeAsyncRedis(server=server), cache, ["default"])
+    running = asyncio.create_task(writer.run())
+    try:
+        yield writer, RedisView(fakeredis.FakeAsyncRedis(server=server), "default")
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_everything_is_there_before_the_view_is_called_current() -> None:
+    cache = Cache()
+    for index in range(250):
+        cache.put_task(named(f"task-{index}"))
+    async with writing(cache, fakeredis.FakeServer()) as (_, reader):
+        await eventually(reader.fresh, bool)
+        _, total = await reader.list("p1")
+    assert total == 250
+
+
+async def test_news_follow_the_resource() -> None:
+    cache = Cache()
+    async with writing(cache, fakeredis.FakeServer()) as (writer, reader):
+        await eventually(reader.fresh, bool)
+        cache.put_task(at(a_task(), "2", phase="completed"))
+        writer.mark(KEY)
+        writer.tell(KEY, "completed", {"status": "completed"})
+        found = await eventually(lambda: reader.get("scene-1"), bool)
+        assert found["status"]["phase"] == "completed"
+        events = await eventually(lambda: _events(reader), bool)
+        assert [kind for _, kind, _ in events] == ["completed"]
+        gone = at(a_task(), "3")
+        cache.drop_task(gone)
+        writer.remove(KEY, gone)
+        await eventually(lambda: reader.get("scene-1"), lambda task: task is None)
+
+
+async def test_a_redis_that_was_away_is_rebuilt_before_it_is_trusted() -> None:
+    server, cache = fakeredis.FakeServer(), Cache()
+    cache.put_task(a_task())
+    with capture_logs() as logs:
+        async with writing(cache, server) as (writer, reader):
+            await eventually(reader.fresh, bool)
+            server.connected = False
+            cache.put_task(at(a_task(), "5", phase="failed"))
+            writer.mark(KEY)
+            await _logged(logs, "redis is away, the view waits")
+            server.connected = True
+            await fakeredis.FakeAsyncRedis(server=server).flushall()
+            await _logged(logs, "view rebuilt", times=2)
+            found = await eventually(lambda: reader.get("scene-1"), bool)
+            assert found["status"]["phase"] == "failed"
+            await eventually(reader.fresh, bool)
+
+
+async def test_a_redis_that_was_emptied_is_noticed() -> None:
+    server, cache = fakeredis.FakeServer(), Cache()
+    cache.put_task(a_task())
+    renew, view_module.RENEW_SECONDS = view_module.RENEW_SECONDS, 0.05
+    try:
+        async with writing(cache, server) as (_, reader):
+            await eventually(reader.fresh, bool)
+            await fakeredis.FakeAsyncRedis(server=server).flushall()
+            await eventually(lambda: reader.get("scene-1"), bool)
+    finally:
+        view_module.RENEW_SECONDS = renew
+
+
+async def _events(reader: RedisView) -> list[tuple[str, str, dict[str, object]]]:
+    return [event async for event in reader.events("scene-1")]
+
+
+async def _logged(logs: list[MutableMapping[str, Any]], event: str, times: int = 1) -> None:
+    async def count() -> int:
+        return sum(entry["event"] == event for entry in logs)
+
+    await eventually(count, lambda seen: seen >= times)
