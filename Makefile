@@ -10,6 +10,7 @@ READY := $(VENV)/.ready
 OUT ?= out
 DIR ?= .mediatask
 PACKAGES := mediatask_crds mediatask_common mediatask_operator mediatask_api mediatask_job mediatask_local mediatask_client
+CLUSTER := PYTHONPATH=tests $(BIN)/python -m cluster.harness
 SOURCES := crds common operator api job_images local client tests
 
 .PHONY: help
@@ -37,7 +38,16 @@ up: $(READY) ## Start the local mode and stay (DIR=.mediatask)
 
 .PHONY: test
 test: $(READY) ## Unit, conformance and embedded tests: no Go, Docker or cluster needed
-	@$(BIN)/pytest tests/unit tests/conformance tests/embedded
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/conformance tests/embedded
+
+.PHONY: test-cluster
+test-cluster: $(READY) ## Tests on a real Kubernetes control plane: KUBECONFIG, or one built here (needs Go)
+	@test -n "$${KUBECONFIG:-}" || $(CLUSTER) build
+	@MEDIATASK_REQUIRE_CLUSTER=1 $(BIN)/pytest tests/cluster
+
+.PHONY: cluster-up
+cluster-up: $(READY) ## Start a real control plane with fake GPU nodes and stay; prints KUBECONFIG
+	@$(CLUSTER) up
 
 .PHONY: lint
 lint: $(READY) ## ruff, mypy, import-linter, and whether the generated CRDs are current
