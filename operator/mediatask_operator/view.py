@@ -76,9 +76,10 @@ class ViewWriter:
 
     async def run(self) -> None:
         """Keep the view current until cancelled."""
-        loop = asyncio.get_running_loop()
+        loop, this = asyncio.get_running_loop(), asyncio.current_task()
         renew_at = loop.time()
-        while True:
+        # The Redis client waits by asyncio.wait_for, which before Python 3.12 may swallow a cancellation.
+        while this is None or not this.cancelling():
             try:
                 if not self._complete:
                     await self._rebuild()
