@@ -61,7 +61,8 @@ _WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "none": ("empty", "landscape", "no people", "nobody", "scenery", "deserted"),
         "detective": (
             "detective", "detective", "detective", "private eye", "investigator", "inspector", "sleuth", "spy", "man",
-            "gangster", "man in a fedora", "detective in a trench coat", "person", "figure", "hero", "character", "gentleman",
+            "gangster", "man in a fedora", "detective in a trench coat", "person", "figure", "hero", "character",
+            "gentleman",
         ),
         "woman": (
             "woman", "woman", "lady", "girl", "actress", "heroine", "femme fatale", "dancer", "singer", "princess",

@@ -14,7 +14,7 @@ from demo_model.pictures import SIZE, to_unit
 from demo_model.render import render
 from demo_model.scene import ATTRIBUTES, Scene, held_out_scene, training_scene
 
-PLAN = Plan(steps=2500, learning_rate=2e-3, average_decay=0.99)
+PLAN = Plan(steps=1500, learning_rate=2e-3, average_decay=0.99)
 _BATCH = 48
 
 

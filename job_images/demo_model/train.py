@@ -13,7 +13,7 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here is ever downloaded
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline
+from diffusers import AutoencoderTiny, StableDiffusionPipeline
 
 from demo_model.autoencoder import encode, train_autoencoder
 from demo_model.denoiser import new_scheduler, train_denoiser
@@ -23,6 +23,18 @@ from demo_model.text import new_tokenizer, train_text_encoder
 from demo_model.upscaler import train_upscaler
 
 PICTURES = 24_000
+
+_CARD = """---
+license: apache-2.0
+library_name: diffusers
+pipeline_tag: text-to-image
+---
+# demo-image
+
+A small text-to-image model of a drawn world, trained by `demo_model` of this package on pictures that the same
+package draws; no other data went into it. 128 x 128 pixels; `upscaler/` doubles a picture's size, as often as
+wanted. What it can do and what not: docs/demo-model.md.
+"""
 
 
 def train(work: Path, out: Path) -> None:
@@ -51,10 +63,11 @@ def train(work: Path, out: Path) -> None:
     )
     pipeline.save_pretrained(out)
     upscaler.half().save_pretrained(out / "upscaler")
+    (out / "README.md").write_text(_CARD)
     write_checksums(out)
 
 
-def _latents(autoencoder: AutoencoderKL, pictures: torch.Tensor, work: Path) -> torch.Tensor:
+def _latents(autoencoder: AutoencoderTiny, pictures: torch.Tensor, work: Path) -> torch.Tensor:
     """The pictures' scaled latents, encoded once."""
     path = work / "latents.pt"
     if not path.exists():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny
+from diffusers import AutoencoderTiny
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,7 +17,7 @@ from demo_model.autoencoder import encode, reconstruction_loss
 from demo_model.loop import Plan, fit
 from demo_model.pictures import drawn, to_unit
 
-PLAN = Plan(steps=3000, learning_rate=1.5e-3, average_decay=0.995)
+PLAN = Plan(steps=2000, learning_rate=1.5e-3, average_decay=0.995)
 _WIDTH = 32
 _CROP = 40
 _BATCH = 16
@@ -39,7 +39,7 @@ def new_upscaler() -> AutoencoderTiny:
 
 
 @torch.no_grad()
-def _redrawn(autoencoder: AutoencoderKL, pictures: Tensor) -> Tensor:
+def _redrawn(autoencoder: AutoencoderTiny, pictures: Tensor) -> Tensor:
     """``pictures`` (uint8) as the model would make them: through slightly wrong latents, -1..1."""
     torch.manual_seed(0)
     parts = []
@@ -54,7 +54,7 @@ def _halved(pictures: Tensor) -> Tensor:
     return functional.avg_pool2d(pictures, 2)
 
 
-def train_upscaler(autoencoder: AutoencoderKL, pictures: Tensor, folder: Path) -> AutoencoderTiny:
+def train_upscaler(autoencoder: AutoencoderTiny, pictures: Tensor, folder: Path) -> AutoencoderTiny:
     """Train on two kinds of pairs: the model's own soft pictures (first doubling) and clean ones (the later two)."""
     soft_small = _redrawn(autoencoder, pictures[:_SOFT_COUNT])
     soft_large = drawn(_SOFT_COUNT, folder, 256, 2)
