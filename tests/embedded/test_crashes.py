@@ -7,30 +7,34 @@ import contextlib
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mediatask_common.kube import CLASSES, TASKS, Kube, Object
+from mediatask_common.kube import CLASSES, PODS, TASKS, Kube, Object
+from mediatask_crds.names import LABEL_TASK
 from mediatask_local.up import UpInfo, embedded
 from support.mode import Receiver, Rest, kill, pod_processes, until
 
 TASKS_BEFORE, TASKS_DURING = 12, 8
-SECONDS = 6
-# The real job, after a while: time enough to be killed in.
-SLOW = (
-    f"import runpy, time; time.sleep({SECONDS}); runpy.run_module('mediatask_job', run_name='__main__', alter_sys=True)"
-)
+# The real job, once the gate is open: until then every task runs.
+GATED = """
+import os, runpy, time
+while not os.path.exists({gate!r}):
+    time.sleep(0.1)
+runpy.run_module("mediatask_job", run_name="__main__", alter_sys=True)
+"""
 
 
-async def _make_class(kubeconfig: Path) -> None:
+async def _make_class(kubeconfig: Path, gate: Path) -> None:
     spec: Object = {
         "taskTypes": ["test_prompt"],
         # Of several defaults the first by name is taken.
         "default": True,
         "image": "python",
-        "command": ["python", "-c", SLOW],
+        "command": ["python", "-c", GATED.format(gate=str(gate))],
         "gpu": {"count": 0},
     }
     body = {
@@ -48,11 +52,17 @@ async def _task(kubeconfig: Path, name: str) -> Object:
         return await kube.get(TASKS, name, "default")
 
 
+async def _pods_per_task(kubeconfig: Path) -> Counter[str]:
+    async with await Kube.connect(kubeconfig) as kube:
+        listed = await kube.list(PODS, "default", labelSelector=LABEL_TASK)
+        return Counter(pod["metadata"]["labels"][LABEL_TASK] for pod in listed["items"])
+
+
 @pytest.fixture
-def slow_mode(tmp_path: Path) -> Iterator[UpInfo]:
-    """The embedded mode where every test_prompt takes its time."""
+def gated_mode(tmp_path: Path) -> Iterator[UpInfo]:
+    """The embedded mode where every test_prompt waits for the file `gate`."""
     with embedded(tmp_path) as info:
-        asyncio.run(_make_class(info.kubeconfig))
+        asyncio.run(_make_class(info.kubeconfig, tmp_path / "gate"))
         yield info
 
 
@@ -60,33 +70,37 @@ def slow_mode(tmp_path: Path) -> Iterator[UpInfo]:
 def test_kill_everything_in_turn(tmp_path: Path) -> None:
     with Receiver() as receiver, contextlib.ExitStack() as stack:
         info = stack.enter_context(embedded(tmp_path))
-        asyncio.run(_make_class(info.kubeconfig))
+        asyncio.run(_make_class(info.kubeconfig, tmp_path / "gate"))
         receiver.secret = info.webhook_secret
         rest = Rest(info)
         tasks = [rest.submit(f"before-{n}", "crash", callback_url=receiver.url) for n in range(TASKS_BEFORE)]
-        until(lambda: all(rest.status(task)["status"] != "queued" for task in tasks))
         during = iter(range(TASKS_DURING))
         for name in ("operator", "api", "jobrunner", "apiserver"):
+            until(lambda: _all_run(rest, tasks))
             kill(info, tmp_path, name)
             # Submitted into the gap: the caller repeats until it is acknowledged.
-            tasks += [
-                rest.submit(f"during-{n}", "crash", callback_url=receiver.url) for n in (next(during), next(during))
-            ]
+            for _ in range(TASKS_DURING // 4):
+                tasks.append(rest.submit(f"during-{next(during)}", "crash", callback_url=receiver.url))
+        until(lambda: _all_run(rest, tasks))
         kill(info, tmp_path, "up")
         info = stack.enter_context(embedded(tmp_path))
         rest = Rest(info)
+        (tmp_path / "gate").touch()
         until(lambda: all(_ended(rest, task) for task in tasks), 120, every=1)
         assert len(set(tasks)) == TASKS_BEFORE + TASKS_DURING
         assert [rest.status(task)["status"] for task in tasks] == ["completed"] * len(tasks)
-        assert max(rest.status(task)["attempt"] for task in tasks) > 1
+        # Each lost a pod at least once, with `up` itself; its Job replaced it, and no retry was spent.
+        pods = asyncio.run(_pods_per_task(info.kubeconfig))
+        assert min(pods[task] for task in tasks) > 1
+        assert {rest.status(task)["attempt"] for task in tasks} == {1}
         until(lambda: receiver.ids.keys() == set(tasks), 30)
         assert all(len(set(ids)) == 1 for ids in receiver.ids.values())
     results = list((tmp_path / "media" / "objects" / "projects" / "crash").glob("*/result.json"))
     assert len(results) == len(tasks)
 
 
-def test_cancel_ends_the_process_group(slow_mode: UpInfo) -> None:
-    rest = Rest(slow_mode)
+def test_cancel_ends_the_process_group(gated_mode: UpInfo) -> None:
+    rest = Rest(gated_mode)
     task = rest.submit("to be cancelled", "crash")
     until(lambda: pod_processes(task))
     began = time.monotonic()
@@ -96,18 +110,23 @@ def test_cancel_ends_the_process_group(slow_mode: UpInfo) -> None:
     assert time.monotonic() - began < 10
 
 
-def test_a_killed_job_is_tried_again_and_the_attempts_say_why(slow_mode: UpInfo) -> None:
-    rest = Rest(slow_mode)
+def test_a_killed_job_is_tried_again_and_the_attempts_say_why(gated_mode: UpInfo) -> None:
+    rest = Rest(gated_mode)
     task = rest.submit("to be killed", "crash")
     until(lambda: rest.status(task)["status"] == "processing")
     # The oldest is the shim, which is no part of the container.
     os.kill(max(pod_processes(task)), signal.SIGKILL)
+    (gated_mode.kubeconfig.parents[1] / "gate").touch()
     until(lambda: _ended(rest, task), 90, every=0.5)
-    status = asyncio.run(_task(slow_mode.kubeconfig, task))["status"]
+    status = asyncio.run(_task(gated_mode.kubeconfig, task))["status"]
     assert status["phase"] == "completed"
     first, second = status["attempts"]
     assert (first["exitCode"], first["counts"]) == (137, True)
     assert second["exitCode"] == 0
+
+
+def _all_run(rest: Rest, tasks: list[str]) -> bool:
+    return all(rest.status(task)["status"] == "processing" for task in tasks)
 
 
 def _ended(rest: Rest, task: str) -> bool:
