@@ -20,6 +20,7 @@ from support.mode import Rest, kill, processes_of, until
 def test_a_restart_continues_and_nothing_is_left(tmp_path: Path) -> None:
     with embedded(tmp_path) as first:
         assert stat.S_IMODE((tmp_path / "up.json").stat().st_mode) == 0o600
+        assert stat.S_IMODE((tmp_path / "cluster").stat().st_mode) == 0o700, "the database holds every request"
         assert set(first.pids) >= {"up", "apiserver", "operator", "api", "jobrunner"}
         kubeconfig = first.kubeconfig.read_text()
         task = Rest(first).submit("kept", "up")

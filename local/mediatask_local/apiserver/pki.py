@@ -28,7 +28,7 @@ def ensure_pki(directory: Path, port: int) -> Path:
     Everything but the kubeconfig is kept over restarts, so clients that trust this server go on trusting it.
     Returns the kubeconfig's path; the file is readable by its owner alone.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     ca, cert, key = directory / "ca.crt", directory / "server.crt", directory / "server.key"
     if not (ca.exists() and cert.exists() and key.exists()):
         _make_certificates(ca, cert, key)
