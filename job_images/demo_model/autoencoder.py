@@ -69,7 +69,7 @@ def train_autoencoder(pictures: Tensor, folder: Path) -> AutoencoderTiny:
     return autoencoder
 
 
-@torch.no_grad()
 def encode(autoencoder: AutoencoderTiny, pictures: Tensor) -> Tensor:
     """Unscaled latents (n x 6 x 32 x 32) of uint8 pictures."""
-    return torch.cat([autoencoder.encode(to_unit(part)).latents for part in pictures.split(64)])
+    with torch.no_grad():
+        return torch.cat([autoencoder.encode(to_unit(part)).latents for part in pictures.split(64)])

@@ -52,7 +52,7 @@ def diversity(pipeline: DiffusionPipeline) -> float:
     groups = pictures.flatten(1).view(3, 6, -1)
     within = torch.stack([torch.pdist(group).mean() for group in groups]).mean()
     between = torch.pdist(groups[:, 0]).mean()
-    return (within / between).item()
+    return float(within / between)
 
 
 def _painted(pipeline: DiffusionPipeline, prompts: list[str]) -> Tensor:

@@ -29,7 +29,7 @@ def _stage(inner: int, outer: int) -> nn.Sequential:
     )
 
 
-class Judge(nn.Module):
+class Judge(nn.Module):  # type: ignore[misc]  # torch comes without types here
     """Logits per attribute, in the order of ``ATTRIBUTES``, of pictures n x 3 x 128 x 128 in -1..1."""
 
     def __init__(self) -> None:
@@ -42,10 +42,10 @@ class Judge(nn.Module):
         features = functional.dropout(self.pool(self.features(pictures)).flatten(1), 0.2, self.training)
         return [head(features) for head in self.heads]
 
-    @torch.no_grad()
     def verdict(self, pictures: Tensor) -> Tensor:
         """Index of the attribute's most likely value, n x attributes."""
-        parts = [torch.stack([logits.argmax(1) for logits in self(part)], 1) for part in pictures.split(64)]
+        with torch.no_grad():
+            parts = [torch.stack([logits.argmax(1) for logits in self(part)], 1) for part in pictures.split(64)]
         return torch.cat(parts)
 
 
@@ -85,7 +85,6 @@ def train_judge(pictures: Tensor, folder: Path) -> Judge:
     return judge
 
 
-@torch.no_grad()
 def _settle_statistics(judge: Judge, pictures: Tensor) -> None:
     """Batch norm's running statistics belong to the last weights, not to their average: measure them anew."""
     for module in judge.modules():
@@ -93,8 +92,9 @@ def _settle_statistics(judge: Judge, pictures: Tensor) -> None:
             module.reset_running_stats()
             module.momentum = None  # a plain mean
     judge.train()
-    for part in pictures.split(64):
-        judge(to_unit(part))
+    with torch.no_grad():
+        for part in pictures.split(64):
+            judge(to_unit(part))
     judge.eval()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def fit(name: str, module: nn.Module, loss: Callable[[], Tensor], plan: Plan, fo
                 group["lr"] = rate
             value = loss()
             optimizer.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward()
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             # A young average follows fast, else it would remember the random start.

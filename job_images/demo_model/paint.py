@@ -30,11 +30,11 @@ def paint(pipeline: DiffusionPipeline, prompts: list[str], seeds: list[int]) -> 
     return pictures
 
 
-@torch.no_grad()
 def enlarge(upscaler: AutoencoderTiny, pictures: Tensor, doublings: int) -> Tensor:
     """``pictures`` (n x 3 x h x w, -1..1) at 2**doublings times their size."""
-    for _ in range(doublings):
-        pictures = upscaler.decode(pictures).sample.clamp(-1, 1)
+    with torch.no_grad():
+        for _ in range(doublings):
+            pictures = upscaler.decode(pictures).sample.clamp(-1, 1)
     return pictures
 
 

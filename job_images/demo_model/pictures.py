@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.lib.format import open_memmap
 from torch import Tensor
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from demo_model.render import render
 from demo_model.scene import training_scene

@@ -79,7 +79,7 @@ def new_text_encoder(vocabulary: int) -> CLIPTextModel:
     )
 
 
-class AttributeReader(nn.Module):
+class AttributeReader(nn.Module):  # type: ignore[misc]  # torch comes without types here
     """The text encoder with one linear head per attribute; the last class of each means "not named"."""
 
     def __init__(self, encoder: CLIPTextModel) -> None:

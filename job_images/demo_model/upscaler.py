@@ -38,15 +38,15 @@ def new_upscaler() -> AutoencoderTiny:
     )
 
 
-@torch.no_grad()
 def _redrawn(autoencoder: AutoencoderTiny, pictures: Tensor) -> Tensor:
     """``pictures`` (uint8) as the model would make them: through slightly wrong latents, -1..1."""
     torch.manual_seed(0)
     parts = []
-    for part in pictures.split(64):
-        latents = encode(autoencoder, part)
-        latents = latents + torch.randn_like(latents) * _LATENT_NOISE / autoencoder.config.scaling_factor
-        parts.append(autoencoder.decode(latents).sample.clamp(-1, 1))
+    with torch.no_grad():
+        for part in pictures.split(64):
+            latents = encode(autoencoder, part)
+            latents = latents + torch.randn_like(latents) * _LATENT_NOISE / autoencoder.config.scaling_factor
+            parts.append(autoencoder.decode(latents).sample.clamp(-1, 1))
     return torch.cat(parts)
 
 
