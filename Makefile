@@ -54,6 +54,7 @@ lint: $(READY) ## ruff, mypy, import-linter, and whether the generated CRDs are 
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+	@MYPYPATH=tests:common:crds $(BIN)/mypy -p cluster.harness
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m mediatask_crds.generate --check
 
