@@ -135,7 +135,7 @@ class _Operator:
             registry=build_registry(
                 self._kube, self._cache, self._task_changed, self._controller.class_changed, self._sweep_soon.set
             ),
-            settings=build_settings(namespaced=bool(namespaces)),
+            settings=build_settings(),
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,

@@ -91,12 +91,12 @@ def build_registry(
     return registry
 
 
-def build_settings(*, namespaced: bool) -> kopf.OperatorSettings:
-    """kopf, quiet: no Events of its own, no peering, no scanning for new kinds."""
+def build_settings() -> kopf.OperatorSettings:
+    """kopf, quiet: no Events of its own, no peering, and no rights needed to watch for new kinds or namespaces."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.peering.standalone = True
-    settings.scanning.disabled = namespaced
+    settings.scanning.disabled = True
     settings.watching.chunk_size = 500
     settings.watching.connect_timeout = 10
     settings.watching.label_selectors["batch", "v1", "jobs"] = OURS
