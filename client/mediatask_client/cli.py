@@ -17,7 +17,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from . import submission
-from .config import DEFAULT_DIR, ENV_API_KEY, ENV_DIR, ENV_URL
+from .config import DEFAULT_DIR, ENV_API_KEY, ENV_DIR, ENV_URL, StoreKind
 from .display import display
 from .errors import InvalidRequest, MediaTaskError, NotConfigured, NotFound
 from .files import target
@@ -51,6 +51,14 @@ app = typer.Typer(
 Url = Annotated[str | None, typer.Option(envvar=ENV_URL, help="Address of the service; else the local mode's.")]
 Key = Annotated[str | None, typer.Option(envvar=ENV_API_KEY, help="API key; else the local mode's.")]
 Dir = Annotated[Path, typer.Option("--dir", envvar=ENV_DIR, help="State folder of the local mode.")]
+Store = Annotated[
+    StoreKind,
+    typer.Option(
+        envvar="MEDIATASK_STORE_KIND",
+        help="Where media lies. s3: an S3 server started here, or the one that MEDIATASK_STORE_ENDPOINT_URL and "
+        "MEDIATASK_STORE_BUCKET name.",
+    ),
+]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to write the result.")]
 Project = Annotated[str, typer.Option("--project", "-p", envvar="MEDIATASK_PROJECT", help="Project id.")]
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="Task id, as `submit` or `list` show it.")]
@@ -61,6 +69,7 @@ def up(
     folder: Dir = DEFAULT_DIR,
     api_port: Annotated[int, typer.Option(help="Port of the REST API.")] = 8001,
     gpus: Annotated[int, typer.Option(min=1, help="GPU slots: how many GPU tasks run at once.")] = 2,
+    store: Store = "file",
 ) -> None:
     """Start the whole service on this machine and stay until Ctrl-C; a restart continues.
 
@@ -74,6 +83,8 @@ def up(
     def ready(info: UpInfo) -> None:
         out = _out()
         rows = {"API": info.api_url, "docs": f"{info.api_url}/docs", "API key": info.api_key}
+        if info.s3_url:
+            rows["S3"] = f"{info.s3_url} (its keys are in {folder / 'secrets'})"
         for name, value in rows.items():
             out.print(f"{name:<11} {value}", markup=False, highlight=False, soft_wrap=True)
         out.print(f"kubeconfig  {info.kubeconfig}\n", markup=False, highlight=False, soft_wrap=True)
@@ -82,7 +93,7 @@ def up(
         out.print(f"      kubectl --kubeconfig {info.kubeconfig} get mt -w", soft_wrap=True)
         out.print("Ctrl-C stops it; the state stays.", style="dim")
 
-    raise typer.Exit(run(folder, api_port=api_port, gpus=gpus, on_ready=ready))
+    raise typer.Exit(run(folder, api_port=api_port, gpus=gpus, store=store, on_ready=ready))
 
 
 @app.command()
@@ -92,6 +103,7 @@ def demo(
         Path | None, typer.Option("--dir", help="State folder; a temporary one when absent.", show_default=False)
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the state and logs in place at the end.")] = False,
+    store: Store = "file",
 ) -> None:
     """Make a picture, a film, a voice line and a prompt result, from REST call to signed webhook.
 
@@ -99,7 +111,7 @@ def demo(
     """
     from .demo.run import run
 
-    raise typer.Exit(run(out, state=folder, keep=keep, console=Console(highlight=False)))
+    raise typer.Exit(run(out, state=folder, keep=keep, store=store, console=Console(highlight=False)))
 
 
 @app.command()

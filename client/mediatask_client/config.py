@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .errors import NotConfigured
 
@@ -15,6 +15,9 @@ ENV_URL = "MEDIATASK_URL"
 ENV_API_KEY = "MEDIATASK_API_KEY"
 ENV_DIR = "MEDIATASK_DIR"
 DEFAULT_DIR = Path(".mediatask")
+
+StoreKind = Literal["file", "s3"]
+"""Where the local mode keeps media."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from .child import Service
 from .credentials import Credentials
 from .jobrunner.node import NAME, PID_ANNOTATION
 from .ports import HOST
+from .s3server import HEALTH_PATH, S3Server, find_program
+from .stores import ENV_KIND, Kind, names_s3, without_credentials
 
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
 """Reachable for callbacks and inputs here: a developer's receiver runs on the same machine."""
@@ -27,16 +29,27 @@ Ready = Callable[[int], Awaitable[bool]]
 
 
 class Setup:
-    """Everything the services of one folder need to know of each other."""
+    """Everything the services of one folder need to know of each other.
 
-    def __init__(self, directory: Path, ports: dict[str, int], credentials: Credentials, gpus: int) -> None:
+    Raises:
+        StartError: it shall run an S3 server, and there is no program for it.
+    """
+
+    def __init__(
+        self, directory: Path, ports: dict[str, int], credentials: Credentials, gpus: int, store: Kind = "file"
+    ) -> None:
         self.directory = directory
         self.ports = ports
         self.credentials = credentials
         self.gpus = gpus
+        self.store = store
         self.cluster_dir = directory / "cluster"
         self.kubeconfig = self.cluster_dir / "kubeconfig"
         self.external_redis = os.environ.get("MEDIATASK_REDIS_URL") or os.environ.get("REDIS_URL")
+        self.s3: S3Server | None = None
+        if store == "s3" and not names_s3():
+            keys = (credentials.s3_access_key_id, credentials.s3_secret_access_key)
+            self.s3 = S3Server(find_program(), directory / "s3", ports["s3"], *keys)
 
     def url(self, name: str) -> str:
         return f"http://{HOST}:{self.ports[name]}"
@@ -61,7 +74,7 @@ def api_server(setup: Setup) -> Service:
 
     port = str(setup.ports["kubernetes"])
     command = _python("mediatask_local.apiserver", "--dir", str(setup.cluster_dir), "--port", port)
-    return Service("apiserver", command, dict(os.environ), ready)
+    return Service("apiserver", command, without_credentials(), ready)
 
 
 def redis_server(setup: Setup) -> Service | None:
@@ -77,7 +90,20 @@ def redis_server(setup: Setup) -> Service | None:
         command = _python("mediatask_local.fakeredis_server", "--port", str(port))
     else:
         command = [program, str(_redis_configuration(setup, port))]
-    return Service("redis", command, dict(os.environ), ready)
+    return Service("redis", command, without_credentials(), ready)
+
+
+def s3_server(setup: Setup) -> Service | None:
+    """The S3 server; None when media lies elsewhere."""
+    server = setup.s3
+    if server is None:
+        return None
+
+    async def ready(_pid: int) -> bool:
+        return await _answers(server.url + HEALTH_PATH)
+
+    server.make_bucket()
+    return Service("s3", server.command, server.environment, ready)
 
 
 def operator(setup: Setup) -> Service:
@@ -119,7 +145,7 @@ def job_runner(setup: Setup) -> Service:
     arguments = ["--dir", str(setup.directory), "--kubeconfig", str(setup.kubeconfig)]
     arguments += ["--gpus", str(setup.gpus), "--grace", str(RUNNER_GRACE_SECONDS)]
     command = _python("mediatask_local.jobrunner", *arguments)
-    return Service("jobrunner", command, dict(os.environ), ready, grace_seconds=RUNNER_GRACE_SECONDS + 8)
+    return Service("jobrunner", command, without_credentials(), ready, grace_seconds=RUNNER_GRACE_SECONDS + 8)
 
 
 def _python(module: str, *arguments: str) -> list[str]:
@@ -127,22 +153,33 @@ def _python(module: str, *arguments: str) -> list[str]:
 
 
 def _environment(setup: Setup) -> dict[str, str]:
-    """What operator and API share. The store stays what the user's environment says, if it says something."""
-    store = {
-        "MEDIATASK_STORE_KIND": "file",
-        "MEDIATASK_STORE_FOLDER": str(setup.directory / "media"),
-        "MEDIATASK_STORE_SECRET_FILE": str(setup.credentials.store_secret_file),
-        "MEDIATASK_STORE_GET_URL": setup.url("api") + "/media",
-        "MEDIATASK_STORE_PUT_URL": setup.url("internal") + "/store",
-    }
+    """What operator and API share."""
+    # A proxy of the environment is for the world outside, not for this machine; lower case is what counts.
+    no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     return {
-        **({} if "MEDIATASK_STORE_KIND" in os.environ else store),
-        **os.environ,
+        **_with_store(setup),
+        "no_proxy": f"{no_proxy},{HOST}" if no_proxy else HOST,
         "KUBECONFIG": str(setup.kubeconfig),
         "MEDIATASK_KUBECONFIG": str(setup.kubeconfig),
         "MEDIATASK_REDIS_URL": setup.redis_url,
         "MEDIATASK_ALLOW_NETWORKS": json.dumps(LOOPBACK),
         "MEDIATASK_LOG_STYLE": "json",
+    }
+
+
+def _with_store(setup: Setup) -> dict[str, str]:
+    """The user's environment and the store: an S3 that it names, else one of our own, which it cannot change."""
+    if setup.s3 is not None:
+        return {**without_credentials(), **setup.s3.store_variables}
+    if setup.store == "s3":
+        return {**os.environ, ENV_KIND: "s3"}
+    return {
+        "MEDIATASK_STORE_FOLDER": str(setup.directory / "media"),
+        "MEDIATASK_STORE_SECRET_FILE": str(setup.credentials.store_secret_file),
+        "MEDIATASK_STORE_GET_URL": setup.url("api") + "/media",
+        "MEDIATASK_STORE_PUT_URL": setup.url("internal") + "/store",
+        **os.environ,
+        ENV_KIND: "file",
     }
 
 

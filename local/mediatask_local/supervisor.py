@@ -30,8 +30,8 @@ class Supervisor:
     async def start(self) -> None:
         """Start all; back when all serve. Raises StartError or KubeError; then call `stop`."""
         setup = self._setup
-        redis = services.redis_server(setup)
-        self._foundation = [self._child(service) for service in (services.api_server(setup), redis) if service]
+        foundation = (services.api_server(setup), services.redis_server(setup), services.s3_server(setup))
+        self._foundation = [self._child(service) for service in foundation if service]
         self._operator = [self._child(services.operator(setup))]
         self._front = [self._child(services.api(setup)), self._child(services.job_runner(setup))]
         await _all_ready(self._foundation)

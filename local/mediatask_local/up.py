@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Self, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,6 +25,7 @@ from .credentials import ensure_credentials
 from .dieparent import die_with_parent
 from .ports import PortTaken, choose_ports
 from .services import Setup
+from .stores import Kind, check_named, kind_of
 from .supervisor import Supervisor
 
 log = get_logger(__name__)
@@ -49,10 +50,12 @@ class UpInfo(BaseModel):
     console_url: str
     """Where a browser begins."""
     redis_url: str
+    s3_url: str | None
+    """The S3 server that runs here; None when media lies elsewhere."""
     webhook_secret: str
     """Signs the webhooks (`whsec_...`)."""
     pids: dict[str, int]
-    """Process by name: `up` itself, apiserver, redis, operator, api, jobrunner."""
+    """Process by name: `up` itself, apiserver, redis, s3, operator, api, jobrunner."""
 
     @classmethod
     def read(cls, directory: Path) -> Self:
@@ -68,13 +71,14 @@ class UpInfo(BaseModel):
         partial.replace(_file(directory))
 
 
-def run(directory: Path, *, api_port: int, gpus: int, on_ready: Callable[[UpInfo], None]) -> int:
+def run(directory: Path, *, api_port: int, gpus: int, store: Kind, on_ready: Callable[[UpInfo], None]) -> int:
     """Start everything and stay until SIGINT or SIGTERM.
 
     Args:
         directory: holds all state; a second start continues where the first one ended.
         api_port: port of the REST API; 0 takes any free one.
         gpus: slots of nvidia.com/gpu.
+        store: where media lies; for `s3`, a server started here unless the environment names one.
         on_ready: called once everything serves.
 
     Returns:
@@ -91,7 +95,7 @@ def run(directory: Path, *, api_port: int, gpus: int, on_ready: Callable[[UpInfo
         _file(directory).unlink(missing_ok=True)
         try:
             ports = choose_ports(directory / "ports.json", api_port)
-            setup = Setup(directory, ports, ensure_credentials(directory / "secrets"), gpus)
+            setup = Setup(directory, ports, ensure_credentials(directory / "secrets"), gpus, store)
             asyncio.run(_serve(setup, on_ready))
         except (PortTaken, StartError, KubeError, OSError) as error:
             return _complain(str(error))
@@ -122,6 +126,8 @@ async def _serve(setup: Setup, on_ready: Callable[[UpInfo], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, signalled)
     try:
+        if setup.store == "s3" and setup.s3 is None:
+            await check_named()
         starting = asyncio.create_task(supervisor.start())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -136,6 +142,7 @@ async def _serve(setup: Setup, on_ready: Callable[[UpInfo], None]) -> None:
             metrics_url=setup.url("metrics") + "/metrics",
             console_url=setup.url("api") + "/docs",
             redis_url=setup.redis_url,
+            s3_url=setup.s3.url if setup.s3 else None,
             webhook_secret=setup.credentials.webhook_secret,
             pids=pids,
         )
@@ -149,7 +156,9 @@ async def _serve(setup: Setup, on_ready: Callable[[UpInfo], None]) -> None:
 
 
 @contextlib.contextmanager
-def embedded(directory: Path, *, api_port: int = 0, gpus: int = 2, timeout: float = 120) -> Iterator[UpInfo]:
+def embedded(
+    directory: Path, *, api_port: int = 0, gpus: int = 2, store: Kind | None = None, timeout: float = 120
+) -> Iterator[UpInfo]:
     """The embedded mode as a child process, up for the length of a `with` block.
 
     Call it from the main thread: the child ends with the thread that started it.
@@ -158,6 +167,7 @@ def embedded(directory: Path, *, api_port: int = 0, gpus: int = 2, timeout: floa
         directory: holds all state.
         api_port: port of the REST API; 0 takes any free one.
         gpus: slots of nvidia.com/gpu.
+        store: where media lies; what the environment says when absent.
         timeout: seconds until it must be ready.
 
     Raises:
@@ -165,6 +175,7 @@ def embedded(directory: Path, *, api_port: int = 0, gpus: int = 2, timeout: floa
     """
     directory.mkdir(parents=True, exist_ok=True)
     arguments = ["--dir", str(directory), "--api-port", str(api_port), "--gpus", str(gpus)]
+    arguments += ["--store", store] if store else []
     output = directory / "up.log"
     with output.open("ab") as out:
         process = subprocess.Popen(
@@ -226,9 +237,11 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, required=True, help="folder of all state")
     parser.add_argument("--api-port", type=int, default=8001, help="port of the REST API; 0 takes any free one")
     parser.add_argument("--gpus", type=int, default=2, help="slots of nvidia.com/gpu")
+    parser.add_argument("--store", choices=get_args(Kind), default=kind_of(), help="where media lies")
     arguments = parser.parse_args()
     setup_logging()
-    sys.exit(run(arguments.dir, api_port=arguments.api_port, gpus=arguments.gpus, on_ready=lambda info: None))
+    options = {"api_port": arguments.api_port, "gpus": arguments.gpus, "store": arguments.store}
+    sys.exit(run(arguments.dir, **options, on_ready=lambda info: None))
 
 
 if __name__ == "__main__":

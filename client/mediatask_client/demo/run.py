@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from ..config import StoreKind
 from ..display import display
 from ..errors import MediaTaskError
 from ..models import Task
@@ -30,13 +31,14 @@ class DemoFailed(MediaTaskError):
     """Something did not come out as it should."""
 
 
-def run(out: Path, *, state: Path | None, keep: bool, console: Console) -> int:
+def run(out: Path, *, state: Path | None, keep: bool, store: StoreKind, console: Console) -> int:
     """The exit code: 0 when everything came out, 1 when not, 130 after Ctrl-C.
 
     Args:
         out: folder for the results.
         state: folder of the service's state; a temporary one when absent.
         keep: leave the state in place; it stays anyway when something failed, for its logs.
+        store: where the service keeps the media.
     """
     from mediatask_local.child import StartError
 
@@ -45,7 +47,7 @@ def run(out: Path, *, state: Path | None, keep: bool, console: Console) -> int:
     results.clear(out)
     folder = state or Path(tempfile.mkdtemp(prefix="mediatask-demo-"))
     try:
-        _play(out, folder, console)
+        _play(out, folder, store, console)
     except KeyboardInterrupt:
         console.print("stopped")
         code = 130
@@ -57,21 +59,26 @@ def run(out: Path, *, state: Path | None, keep: bool, console: Console) -> int:
         console.print(f"Done in {time.monotonic() - started:.0f} s. Results: {out}", style="green", markup=False)
         code = 0
     if keep:
-        console.print(f"State: {folder}; continue with: mediatask up --dir {folder}", markup=False, soft_wrap=True)
+        console.print(
+            f"State: {folder}; continue with: mediatask up --dir {folder} --store {store}", markup=False, soft_wrap=True
+        )
     elif state is None:
         shutil.rmtree(folder, ignore_errors=True)
     return code
 
 
-def _play(out: Path, folder: Path, console: Console) -> None:
+def _play(out: Path, folder: Path, store: StoreKind, console: Console) -> None:
     from mediatask_local.up import embedded
 
     console.print("Drawing the input pictures and humming a voice profile")
     files = make_inputs()
     console.print("Starting API server, Redis, operator, REST API and Job runner on this machine")
-    with Stage(files) as stage, embedded(folder, gpus=GPUS) as info:
+    with Stage(files) as stage, embedded(folder, gpus=GPUS, store=store) as info:
         stage.secret = info.webhook_secret
         console.print(f"Ready: {info.api_url}", markup=False)
+        if store == "s3":
+            where = info.s3_url or "the S3 that the environment names"
+            console.print(f"Media goes to {where}", markup=False)
         with Client(info.api_url, info.api_key) as client:
             tasks = _work(client, stage, console)
             _all_completed(client, tasks, console)

@@ -1,0 +1,46 @@
+"""Where the embedded mode keeps media: a folder, an S3 server of its own, or the S3 that the environment names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Literal
+
+from .child import StartError
+
+Kind = Literal["file", "s3"]
+PREFIX = "MEDIATASK_STORE_"
+ENV_KIND = PREFIX + "KIND"
+
+
+def kind_of(environ: Mapping[str, str] = os.environ) -> Kind:
+    """The kind that the environment asks for; a folder when it says nothing."""
+    return "s3" if environ.get(ENV_KIND) == "s3" else "file"
+
+
+def names_s3(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the environment names an S3 (an endpoint, or a bucket of AWS): then none is started here."""
+    return bool(environ.get(PREFIX + "ENDPOINT_URL") or environ.get(PREFIX + "BUCKET"))
+
+
+def without_credentials(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """For all that does not touch the store: what a process does not have, it cannot leak."""
+    return {name: value for name, value in environ.items() if not name.startswith((PREFIX, "AWS_"))}
+
+
+async def check_named() -> None:
+    """Try the S3 that the environment names, so that a wrong setting is told before anything starts.
+
+    Raises:
+        OSError: it cannot be used; the text says why.
+        StartError: a setting makes no sense.
+    """
+    # Half a second to import: only for those who need it.
+    from mediatask_common.settings import StoreSettings
+    from mediatask_common.store import open_store
+
+    try:
+        store = open_store(StoreSettings(kind="s3"))
+    except ValueError as error:
+        raise StartError(f"the settings of the S3 store ({PREFIX}*): {error}") from error
+    await store.check()
