@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from cluster.harness import Cluster, ClusterError, Options, build
 from cluster.harness.build import GO_MISSING, can_build, missing
 from cluster.harness.provided import Provided
 from cluster.harness.wait import wait_for
+from cluster.installation import Ground, Installed, install, open_ground
 from mediatask_common.kube import NAMESPACES, Kube, Resource
 
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
@@ -65,7 +67,7 @@ def kubeconfig(cluster: Provided) -> Path:
     return cluster.kubeconfig
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stages(cluster: Provided) -> None:
     """Pods do what their annotations say."""
     if not cluster.plays_stages:
@@ -87,3 +89,21 @@ async def namespace(kube: Kube) -> AsyncIterator[str]:
     await wait_for(kube, SERVICE_ACCOUNTS, "default", lambda _: True, namespace=name)
     yield name
     await kube.delete(NAMESPACES, name)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def installed(
+    cluster: Provided, stages: None, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installed]:
+    """Operator and API as processes under the chart's accounts, for all namespaces; pods are held (`stages.yaml`)."""
+    folder = tmp_path_factory.mktemp("installed")
+    async with await Kube.connect(cluster.kubeconfig) as admin:
+        async with install(admin, cluster.kubeconfig, folder) as everything:
+            yield everything
+
+
+@pytest.fixture
+async def ground(kube: Kube, installed: Installed) -> AsyncIterator[Ground]:
+    """A namespace of the test's own, with a class."""
+    async with open_ground(kube, installed) as own:
+        yield own

@@ -1,0 +1,12 @@
+"""MediaTask as it is installed: the chart's accounts and roles, and the real processes under them.
+
+The nodes are kwok's, so no container runs: tests play what a job's process would do (`Ground`), one step at a time.
+"""
+
+from __future__ import annotations
+
+from cluster.installation.chart import render
+from cluster.installation.ground import Ground, Seen, open_ground
+from cluster.installation.installed import Installed, install
+
+__all__ = ["Ground", "Installed", "Seen", "install", "open_ground", "render"]
