@@ -1,0 +1,44 @@
+{{/* Refuses values that cannot work together, all of them at once: what one key alone may hold is the schema's part. */}}
+{{- define "mediatask.required" -}}
+{{- $faults := list -}}
+{{- with .Values -}}
+{{- if not .image.repository -}}
+{{- $faults = append $faults "image.repository: where is the image of operator and API?" -}}
+{{- end -}}
+{{- if not (or .api.keys.existingSecret .api.keys.generate) -}}
+{{- $faults = append $faults "api.keys: name an existingSecret with the keys, or set generate=true to try MediaTask out" -}}
+{{- end -}}
+{{- if and .api.keys.existingSecret .api.keys.generate -}}
+{{- $faults = append $faults "api.keys: existingSecret and generate exclude each other" -}}
+{{- end -}}
+{{- if and .webhooks.existingSecret .webhooks.generate -}}
+{{- $faults = append $faults "webhooks: existingSecret and generate exclude each other" -}}
+{{- end -}}
+{{- if and .webhooks.apiKeyKey (not .webhooks.existingSecret) -}}
+{{- $faults = append $faults "webhooks.apiKeyKey: needs webhooks.existingSecret" -}}
+{{- end -}}
+{{- if gt (len (compact (list .redis.existingSecret .redis.url (ternary "bundled" "" .redis.bundled.enabled)))) 1 -}}
+{{- $faults = append $faults "redis: existingSecret, url and bundled.enabled exclude each other" -}}
+{{- end -}}
+{{- if and .s3.bundled.enabled (or .s3.existingSecret .s3.endpoint) -}}
+{{- $faults = append $faults "s3: bundled.enabled excludes existingSecret and endpoint" -}}
+{{- end -}}
+{{- range $name, $spec := .classes -}}
+{{- if not (or $spec.image $.Values.jobImage.repository) -}}
+{{- $faults = append $faults (printf "classes.%s.image: set it, or jobImage.repository for all classes" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .rbac.namespaces (not (has (include "mediatask.apiNamespace" $) .rbac.namespaces)) -}}
+{{- $faults = append $faults (printf "rbac.namespaces: lacks %s, the namespace that the API serves" (include "mediatask.apiNamespace" $)) -}}
+{{- end -}}
+{{- range $component := list "operator" "api" "job" -}}
+{{- $account := index $.Values.serviceAccounts $component -}}
+{{- if not (or $account.create $account.name) -}}
+{{- $faults = append $faults (printf "serviceAccounts.%s.name: needed where create is false" $component) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $faults -}}
+{{- fail (printf "\n  %s\n" (join "\n  " $faults)) -}}
+{{- end -}}
+{{- end -}}
