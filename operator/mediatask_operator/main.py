@@ -25,6 +25,7 @@ from .health import serve_health, serve_metrics
 from .job import JobOptions
 from .metrics import Metrics
 from .observe import Object
+from .provision import apply_classes, read_classes
 from .settings import OperatorSettings
 from .sweep import Sweeper
 from .view import ViewWriter
@@ -50,7 +51,7 @@ async def run(settings: OperatorSettings, stop: asyncio.Event | None = None) -> 
     """Run until stopped by SIGTERM or SIGINT, or by `stop`.
 
     Raises:
-        ValueError, OSError: a settings file (webhook secrets, API key) cannot be used.
+        ValueError, OSError, YAMLError: a settings file (webhook secrets, API key, classes) cannot be used.
     """
     async with await Kube.connect(settings.kubeconfig) as kube:
         await _Operator(kube, settings).run(stop)
@@ -65,6 +66,7 @@ class _Operator:
             log.warning("no webhook secrets are set: webhooks are sent unsigned")
         self._kube = kube
         self._settings = settings
+        self._classes = read_classes(settings.classes_file) if settings.classes_file else []
         self._cache = Cache()
         self._queue: WorkQueue[Key] = WorkQueue()
         self._metrics = Metrics()
@@ -156,6 +158,7 @@ class _Operator:
         pauses = iter(FIRST_SWEEP_PAUSES)
         while True:
             try:
+                await apply_classes(self._kube, self._classes)
                 await self._sweeper.sweep(lambda _key, _last: None, lambda: None)
                 self._metrics.swept.set(time.time())
                 log.info("ready", tasks=len(self._cache.entries), classes=len(self._cache.classes))

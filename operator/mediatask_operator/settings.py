@@ -18,6 +18,8 @@ class OperatorSettings(CommonSettings):
     """Base URL of the API's internal routes, as Job pods reach it."""
     job_service_account: str = "default"
     """Service account of Job pods; it needs no permissions, only its name in their tokens."""
+    classes_file: Path | None = None
+    """MediaTaskClasses that are applied at the start, as YAML documents; what others have changed stays as it is."""
     webhook_secrets_file: Path | None = None
     """Signing secrets, one `whsec_...` a line; all sign, so that a receiver may rotate. Read again when changed."""
     webhook_api_key_file: Path | None = None
