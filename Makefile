@@ -49,6 +49,10 @@ test-cluster: $(READY) ## Tests on a real Kubernetes control plane: KUBECONFIG, 
 cluster-up: $(READY) ## Start a real control plane with fake GPU nodes and stay; prints KUBECONFIG
 	@$(CLUSTER) up
 
+.PHONY: bench
+bench: $(READY) ## Measure the operator beside a textbook one on a real control plane (needs Go, half an hour)
+	@PYTHONPATH=tests $(BIN)/python -m bench burst
+
 .PHONY: lint
 lint: $(READY) ## ruff, mypy, import-linter, and whether the generated CRDs are current
 	@$(BIN)/ruff check $(SOURCES)

@@ -1,0 +1,100 @@
+"""`python -m bench burst`: this project's operator and a textbook kopf operator, in turn, on a real API server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bench import machine
+from bench.burst import Round, burst
+from bench.contestants import Contestant, Ours, Textbook
+from cluster.harness import ClusterError, build
+
+RESULTS = Path(__file__).with_name("results")
+CONTESTANTS: dict[str, type[Contestant]] = {"mediatask": Ours, "textbook": Textbook}
+SHOWN = {
+    "jobs_per_s": "Jobs/s",
+    "create_to_job_p50_s": "create to Job, p50 (s)",
+    "create_to_job_p99_s": "create to Job, p99 (s)",
+    "all_complete_after_s": "all complete after (s)",
+    "writes_per_task": "operator's writes per task",
+    "events_per_task": "Kubernetes Events per task",
+    "reads_per_task": "operator's reads per task",
+    "rss_peak_mib": "operator's memory, peak (MiB)",
+    "operator_cpu_s": "operator's CPU (s)",
+    "server_cpu_s": "CPU of everything else (s)",
+}
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    try:
+        arguments.run(arguments)
+    except (ClusterError, TimeoutError, RuntimeError) as error:
+        sys.exit("\n".join([f"error: {error!r}", *getattr(error, "__notes__", [])]))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    verb = verbs.add_parser("burst", help="thousands of tasks at once")
+    verb.add_argument("--tasks", type=int, default=3000, help="tasks of a burst (%(default)s)")
+    verb.add_argument("--repeats", type=int, default=3, help="rounds of each contestant (%(default)s)")
+    verb.add_argument("--only", choices=CONTESTANTS, help="measure one contestant alone")
+    verb.add_argument("--out", type=Path, default=RESULTS / "burst.json", help="file for the results (%(default)s)")
+    verb.set_defaults(run=_burst)
+    return parser
+
+
+def _burst(arguments: argparse.Namespace) -> None:
+    build(report=lambda line: print(line, file=sys.stderr))
+    chosen = [CONTESTANTS[arguments.only]] if arguments.only else list(CONTESTANTS.values())
+    results: dict[str, Any] = {
+        "tasks": arguments.tasks,
+        "machine": machine.describe(),
+        "rounds": {each.name: [] for each in chosen},
+    }
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        for number in range(arguments.repeats):
+            for contestant in chosen:
+                bar = bars.add_task(f"{contestant.name} {number + 1}/{arguments.repeats}", total=arguments.tasks)
+                measured = asyncio.run(
+                    burst(contestant(), arguments.tasks, lambda done, bar=bar: bars.update(bar, completed=done))
+                )
+                results["rounds"][contestant.name].append(_with_sums(measured))
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(results, indent=1) + "\n")
+    _show(results)
+
+
+def _with_sums(measured: Round) -> Round:
+    cpu: dict[str, float] = measured["cpu_s"]
+    others = round(sum(seconds for name, seconds in cpu.items() if name != "operator"), 1)
+    return {**measured, "operator_cpu_s": cpu["operator"], "server_cpu_s": others}
+
+
+def _show(results: dict[str, Any]) -> None:
+    table = Table("", *results["rounds"], title=f"{results['tasks']} tasks: median (least to most)")
+    for key, words in SHOWN.items():
+        cells = []
+        for rounds in results["rounds"].values():
+            values = [one[key] for one in rounds]
+            cells.append(f"{statistics.median(values):g} ({min(values):g} to {max(values):g})")
+        table.add_row(words, *cells)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
