@@ -19,7 +19,8 @@ from pathlib import Path
 from cluster.harness.build import binaries_dir, build
 from cluster.harness.cluster import Cluster, Options
 from cluster.harness.errors import ClusterError
-from cluster.harness.recipes import CLUSTER, EXTRAS, TOOLS
+from cluster.harness.node.containerd import Containerd
+from cluster.harness.recipes import CLUSTER, EXTRAS, REAL_NODE, TOOLS
 from cluster.harness.rundir import RunDir
 
 CHECK_SECONDS = 1
@@ -42,20 +43,28 @@ def _parser() -> argparse.ArgumentParser:
 
     verb = verbs.add_parser("build", help="compile what is missing or out of date")
     cluster = ", ".join(tool.name for tool in CLUSTER)
-    extras = ", ".join(tool.name for tool in EXTRAS)
+    extras = ", ".join(tool.name for tool in (*REAL_NODE, *EXTRAS))
     verb.add_argument("tools", nargs="*", metavar="TOOL", help=f"default: {cluster}; besides: {extras}")
     verb.set_defaults(run=_build)
 
     verb = verbs.add_parser("up", help="start a cluster and stay until Ctrl-C")
     verb.add_argument(
-        "--node", choices=["kwok", "none"], default=Options.node, help="what plays the nodes (%(default)s)"
+        "--node",
+        choices=["kwok", "real", "none"],
+        default=Options.node,
+        help="what runs pods: kwok plays them, real runs them and needs root (%(default)s)",
     )
-    verb.add_argument("--nodes", type=int, default=Options.nodes, help="number of nodes (%(default)s)")
+    verb.add_argument("--nodes", type=int, default=Options.nodes, help="number of nodes that kwok plays (%(default)s)")
     verb.add_argument("--gpus", type=int, default=Options.gpus, help="GPUs of each node (%(default)s)")
     verb.add_argument("--audit", action="store_true", help="write every request to DIR/logs/audit.log")
     verb.add_argument("--stock-controllers", action="store_true", help="do not speed up the Job controller")
     _add_dir(verb)
     verb.set_defaults(run=_up)
+
+    verb = verbs.add_parser("import", help="load images into the real node of a running cluster")
+    verb.add_argument("archives", nargs="+", type=Path, metavar="FILE", help="OCI or Docker archive (.tar)")
+    _add_dir(verb)
+    verb.set_defaults(run=_import)
 
     verb = verbs.add_parser("down", help="stop the cluster of a folder")
     _add_dir(verb)
@@ -109,6 +118,11 @@ def _up(arguments: argparse.Namespace) -> None:
         while True:
             cluster.check()
             time.sleep(CHECK_SECONDS)
+
+
+def _import(arguments: argparse.Namespace) -> None:
+    rundir = RunDir(arguments.dir or _default_dir())
+    Containerd(binaries_dir(), rundir.node).import_images(arguments.archives)
 
 
 def _down(arguments: argparse.Namespace) -> None:

@@ -18,15 +18,23 @@ from kubernetes import client
 from cluster.harness import controlplane, kwok
 from cluster.harness.build import Report, build
 from cluster.harness.certificates import write_certificates
+from cluster.harness.errors import ClusterError
 from cluster.harness.kubeconfig import write_kubeconfig
+from cluster.harness.node import namespaces, requirements
+from cluster.harness.node.realnode import RealNode
 from cluster.harness.processes import Processes
-from cluster.harness.recipes import CONTROL_PLANE, KWOK
+from cluster.harness.recipes import CONTROL_PLANE, KWOK, REAL_NODE, Tool
 from cluster.harness.rundir import RunDir
 
 READY_SECONDS = 90
 
-# What runs pods: nothing, or kwok, which only pretends. A kubelet that really runs them is the third kind to come.
-NodeKind = Literal["none", "kwok"]
+# What runs pods: nothing, kwok, which only pretends, or a kubelet of this machine.
+NodeKind = Literal["none", "kwok", "real"]
+TOOLS: dict[NodeKind, tuple[Tool, ...]] = {
+    "none": CONTROL_PLANE,
+    "kwok": (*CONTROL_PLANE, KWOK),
+    "real": (*CONTROL_PLANE, *REAL_NODE),
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class Options:
 
     Attributes:
         node: what runs pods.
-        nodes: number of nodes (kwok).
+        nodes: number of nodes (kwok; there is one real node).
         gpus: GPUs of each.
         audit: write every request (who, verb, what; no bodies) to `audit_log`.
         stock_controllers: leave the controller manager at its slow defaults, to measure what they do.
@@ -69,6 +77,8 @@ class Cluster:
         self._keep_logs = keep_logs
         self._report = report
         self._processes = Processes(self._dir.logs)
+        self._admin = client.Configuration()
+        self._node: RealNode | None = None
         self.kubeconfig = self._dir.kubeconfig
         self.audit_log = self._dir.logs / "audit.log" if self.options.audit else None
 
@@ -87,18 +97,36 @@ class Cluster:
         self._keep_logs = self._keep_logs or isinstance(error, Exception)
         self.down()
 
+    @property
+    def node(self) -> RealNode:
+        """The real node.
+
+        Raises:
+            ClusterError: the cluster was started without one.
+        """
+        if self._node is None:
+            raise ClusterError(f"a cluster with --node {self.options.node} has no real node")
+        return self._node
+
     def up(self) -> None:
         """Builds what is missing, starts everything and returns when it is ready to be used.
 
         Raises:
             ClusterError: it cannot be built, or a part did not become ready.
         """
-        tools = (*CONTROL_PLANE, *([KWOK] if self.options.node == "kwok" else []))
-        binaries = build(tools, report=self._report)
+        if self.options.node == "real":
+            requirements.install(self._report)
+        binaries = build(TOOLS[self.options.node], report=self._report)
         self._dir.take()
+        if self.options.node == "real":
+            self._node = RealNode(binaries, self._dir, self._processes, self.options.gpus, self._admin)
+            self._node.prepare()
         self._start_control_plane(binaries)
         if self.options.node == "kwok":
             self._start_kwok(binaries)
+        if self._node is not None:
+            self._node.start()
+            self._report("node ready")
 
     def down(self) -> None:
         """Stops everything and removes all but the logs; those, too, unless they are to be kept."""
@@ -118,17 +146,19 @@ class Cluster:
             audit_policy=state / "audit-policy.json",
             audit_log=self._dir.logs / "audit.log",
         )
-        write_certificates(state, [controlplane.LOOPBACK, controlplane.FIRST_SERVICE])
+        # Pods reach this machine at an address that exists for them alone.
+        address = controlplane.LOOPBACK if self._node is None else namespaces.HOST_ADDRESS
+        write_certificates(state, [address, controlplane.FIRST_SERVICE])
         files.audit_policy.write_text(controlplane.AUDIT_POLICY)
         api_port, etcd_port, peer_port = free_ports(3)
-        self._write_credentials(files, f"https://{controlplane.LOOPBACK}:{api_port}")
+        self._write_credentials(files, f"https://{address}:{api_port}")
 
         start = self._processes.start
         start("etcd", binaries / "etcd", controlplane.etcd(files, etcd_port, peer_port))
         start(
             "kube-apiserver",
             binaries / "kube-apiserver",
-            controlplane.apiserver(files, api_port, etcd_port, audit=self.options.audit),
+            controlplane.apiserver(files, address, api_port, etcd_port, audit=self.options.audit),
         )
         self._wait("API server", self._api_is_ready)
         start(
@@ -150,6 +180,7 @@ class Cluster:
                 (controlplane.CONTROLLERS, self._dir.state / "controllers.kubeconfig"),
                 (controlplane.SCHEDULER, self._dir.state / "scheduler.kubeconfig"),
                 (kwok.KWOK, self._dir.state / "kwok.kubeconfig"),
+                *(self._node.credentials() if self._node is not None else ()),
             ):
                 token = secrets.token_urlsafe(32)
                 tokens.write(identity.csv(token))
@@ -157,7 +188,8 @@ class Cluster:
                 if identity is controlplane.ADMIN:
                     # Not from the kubeconfig: the client would copy the CA out of it into a temporary file, which
                     # a harness that is killed leaves behind.
-                    self._admin = client.Configuration(host=server, api_key={"BearerToken": f"Bearer {token}"})
+                    self._admin.host = server
+                    self._admin.api_key = {"BearerToken": f"Bearer {token}"}
                     self._admin.ssl_ca_cert = str(authority)
 
     def _start_kwok(self, binaries: Path) -> None:

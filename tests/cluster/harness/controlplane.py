@@ -9,8 +9,8 @@ from pathlib import Path
 SERVICE_NETWORK = "10.96.0.0/16"
 FIRST_SERVICE = "10.96.0.1"
 LOOPBACK = "127.0.0.1"
-# Where the API server says it is. Nothing connects there: the address is of the range reserved for documentation,
-# because loopback is refused here and the machine's own address would be different on each.
+# Where an API server on loopback says it is. Nothing connects there: the address is of the range reserved for
+# documentation, because loopback is refused here and the machine's own address would be different on each.
 ADVERTISED = "192.0.2.1"
 
 # At stock flags (20 requests/s, 5 workers) the Job controller starts 8.6 Jobs/s on 2 cores and reports the end of a
@@ -72,17 +72,18 @@ def etcd(files: Files, client_port: int, peer_port: int) -> list[str]:
     ]
 
 
-def apiserver(files: Files, port: int, etcd_port: int, *, audit: bool) -> list[str]:
-    """The API server on loopback, with RBAC."""
+def apiserver(files: Files, address: str, port: int, etcd_port: int, *, audit: bool) -> list[str]:
+    """The API server, with RBAC; inside the cluster its Service leads to it, unless its address is loopback."""
     arguments = [
         f"--etcd-servers=http://{LOOPBACK}:{etcd_port}",
-        f"--bind-address={LOOPBACK}",
+        f"--bind-address={address}",
         f"--secure-port={port}",
-        f"--advertise-address={ADVERTISED}",
-        "--endpoint-reconciler-type=none",  # nothing inside the cluster reaches the API server by its Service
         f"--service-cluster-ip-range={SERVICE_NETWORK}",
         f"--tls-cert-file={files.certificates}/api.crt",
         f"--tls-private-key-file={files.certificates}/api.key",
+        f"--kubelet-client-certificate={files.certificates}/kubelet-client.crt",
+        f"--kubelet-client-key={files.certificates}/kubelet-client.key",
+        "--kubelet-preferred-address-types=InternalIP",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={files.certificates}/service-accounts.key",
         f"--service-account-signing-key-file={files.certificates}/service-accounts.key",
@@ -90,6 +91,8 @@ def apiserver(files: Files, port: int, etcd_port: int, *, audit: bool) -> list[s
         "--authorization-mode=Node,RBAC",
         "--allow-privileged=true",
     ]
+    if address == LOOPBACK:
+        arguments += [f"--advertise-address={ADVERTISED}", "--endpoint-reconciler-type=none"]
     if audit:
         arguments += [
             f"--audit-policy-file={files.audit_policy}",

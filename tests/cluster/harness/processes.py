@@ -21,11 +21,13 @@ class Processes:
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
+        self._commands: dict[str, tuple[Path, Sequence[str]]] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, program: Path, arguments: Sequence[str]) -> None:
         """Starts a program with its output in `<logs>/<name>.log`. Call from a thread that lives on: the kernel
         counts the death of the starting thread as the parent's."""
+        self._commands[name] = (program, arguments)
         with (self._logs / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 # -I and -S: nothing of the environment's Python is needed, and it starts in half the time.
@@ -35,6 +37,15 @@ class Processes:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C at the terminal reaches the harness alone, which stops them in order
             )
+
+    def restart(self, name: str) -> None:
+        """Starts a program again as it was started before; it has been made to end."""
+        self._running[name].wait(STOP_SECONDS)
+        self.start(name, *self._commands[name])
+
+    def pid(self, name: str) -> int:
+        """The process id of a started program."""
+        return self._running[name].pid
 
     def check(self) -> None:
         """Raises ClusterError when one has ended: none does by itself."""

@@ -3,7 +3,8 @@
 A binary comes from one of two places. `go install package@version` builds most programs. Kubernetes cannot be built
 that way, because its own go.mod replaces its staging modules and `replace` does not reach those who install it; so a
 small module of ours (`tools/<folder>/go.mod` and `go.sum`, nothing else) repeats the replacements and pins every
-dependency by hash. etcd has such a module, too, for the sake of the hashes.
+dependency by hash. etcd, containerd and the CNI plugins have such a module, too, for the sake of the hashes. The one
+program of our own is the pause container's, `tools/pause`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Tool:
     Attributes:
         name: file name of the binary.
         package: import path of the Go command; ends in `@version` when no module folder pins it.
-        module: folder with the go.mod and go.sum that pin it.
+        module: folder of the Go module whose files pin it.
         ldflags: flags for the linker, the stamped version among them.
         seconds: how long the first build took on 2 cores, for the progress lines.
     """
@@ -41,7 +42,7 @@ class Tool:
         digest = hashlib.sha256()
         parts = [self.name.encode(), self.package.encode(), self.ldflags.encode()]
         if self.module is not None:
-            parts += [(self.module / file).read_bytes() for file in ("go.mod", "go.sum")]
+            parts += [file.read_bytes() for file in sorted(self.module.iterdir())]
         for part in parts:
             digest.update(len(part).to_bytes(8, "big") + part)
         return digest.hexdigest()
@@ -66,11 +67,27 @@ CONTROL_PLANE = (
     _kubernetes("kube-scheduler", seconds=5),
 )
 KWOK = Tool("kwok", "sigs.k8s.io/kwok/cmd/kwok@v0.8.0", seconds=50)
+CONTAINERD = "github.com/containerd/containerd/v2/cmd"
+CNI_PLUGINS = "github.com/containernetworking/plugins/plugins"
+# containerd finds its shim on PATH and the plugins by name in a folder: all of them keep the names they are known by.
+REAL_NODE = (
+    _kubernetes("kubelet", seconds=12),
+    _kubernetes("kube-proxy", seconds=6),
+    Tool("containerd", f"{CONTAINERD}/containerd", TOOLS_DIR / "containerd", seconds=35),
+    Tool("containerd-shim-runc-v2", f"{CONTAINERD}/containerd-shim-runc-v2", TOOLS_DIR / "containerd", seconds=3),
+    Tool("ctr", f"{CONTAINERD}/ctr", TOOLS_DIR / "containerd", seconds=5),
+    Tool("ptp", f"{CNI_PLUGINS}/main/ptp", TOOLS_DIR / "cni", seconds=4),
+    Tool("loopback", f"{CNI_PLUGINS}/main/loopback", TOOLS_DIR / "cni"),
+    Tool("host-local", f"{CNI_PLUGINS}/ipam/host-local", TOOLS_DIR / "cni"),
+    Tool("portmap", f"{CNI_PLUGINS}/meta/portmap", TOOLS_DIR / "cni"),
+    Tool("coredns", "github.com/coredns/coredns@v1.15.0", seconds=80),
+    Tool("pause", "mediatask.test/pause", TOOLS_DIR / "pause"),
+)
 # No part of a cluster: built when asked for by name.
 EXTRAS = (
     Tool("helm", "helm.sh/helm/v4/cmd/helm@v4.3.1", seconds=80),
     Tool("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0", seconds=15),
 )
 
-TOOLS = {tool.name: tool for tool in (*CONTROL_PLANE, KWOK, *EXTRAS)}
+TOOLS = {tool.name: tool for tool in (*CONTROL_PLANE, KWOK, *REAL_NODE, *EXTRAS)}
 CLUSTER = (*CONTROL_PLANE, KWOK)

@@ -4,7 +4,9 @@
     DIR/kubeconfig   the administrator's
     DIR/logs/        one log per process, audit.log: kept for reading when the cluster is gone
     DIR/state/       certificates, tokens, etcd's data: never kept
+    DIR/state/node/  what a real node writes to /run and /var/lib: images, containers, volumes
 
+A real node has a control group besides, which the kernel does not remove with its processes; it is named after DIR.
 The lock is the kernel's, so a harness that was killed holds nothing, and a process id used again misleads nobody.
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import signal
@@ -21,6 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from cluster.harness.errors import ClusterError
+from cluster.harness.node import cgroups
 
 
 class RunDir:
@@ -31,6 +35,9 @@ class RunDir:
         self.kubeconfig = self.path / "kubeconfig"
         self.logs = self.path / "logs"
         self.state = self.path / "state"
+        self.node = self.state / "node"
+        # Of its own: the clusters of other folders go on when this one's is removed.
+        self.cgroup = f"mediatask-{hashlib.sha256(str(self.path).encode()).hexdigest()[:8]}"
         self._lock_file = self.path / "lock"
         self._lock: IO[str] | None = None
 
@@ -124,4 +131,5 @@ class RunDir:
 
     def _remove_cluster(self) -> None:
         self.kubeconfig.unlink(missing_ok=True)
+        cgroups.remove(self.cgroup)
         shutil.rmtree(self.state, ignore_errors=True)

@@ -1,0 +1,3 @@
+module mediatask.test/pause
+
+go 1.26.0
