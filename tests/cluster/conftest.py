@@ -15,6 +15,7 @@ from cluster.harness.build import GO_MISSING, can_build, missing
 from cluster.harness.provided import Provided
 from cluster.harness.wait import wait_for
 from cluster.installation import Ground, Installed, install, open_ground
+from cluster.installation.side_by_side import Outcomes, started
 from mediatask_common.kube import NAMESPACES, Kube, Resource
 
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
@@ -97,9 +98,11 @@ async def installed(
 ) -> AsyncIterator[Installed]:
     """Operator and API as processes under the chart's accounts, for all namespaces; pods are held (`stages.yaml`)."""
     folder = tmp_path_factory.mktemp("installed")
-    async with await Kube.connect(cluster.kubeconfig) as admin:
-        async with install(admin, cluster.kubeconfig, folder) as everything:
-            yield everything
+    async with (
+        await Kube.connect(cluster.kubeconfig) as admin,
+        install(admin, cluster.kubeconfig, folder) as everything,
+    ):
+        yield everything
 
 
 @pytest.fixture
@@ -107,3 +110,15 @@ async def ground(kube: Kube, installed: Installed) -> AsyncIterator[Ground]:
     """A namespace of the test's own, with a class."""
     async with open_ground(kube, installed) as own:
         yield own
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def outcomes(request: pytest.FixtureRequest, kubeconfig: Path, installed: Installed) -> AsyncIterator[Outcomes]:
+    """What the module's tests that run side by side came to; started are those that were selected."""
+    tests = [
+        item.function
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.path == request.path and hasattr(item.function, "scenario")
+    ]
+    async with await Kube.connect(kubeconfig) as client, started(tests, client, installed) as running:
+        yield running

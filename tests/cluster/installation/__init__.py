@@ -8,5 +8,6 @@ from __future__ import annotations
 from cluster.installation.chart import render
 from cluster.installation.ground import Ground, Seen, open_ground
 from cluster.installation.installed import Installed, install
+from cluster.installation.side_by_side import side_by_side
 
-__all__ = ["Ground", "Installed", "Seen", "install", "open_ground", "render"]
+__all__ = ["Ground", "Installed", "Seen", "install", "open_ground", "render", "side_by_side"]

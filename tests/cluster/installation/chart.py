@@ -14,6 +14,7 @@ from mediatask_common.kube import APPLY, Kube, Object, Resource
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "charts/mediatask"
+TRY_OUT = CHART / "ci/local-values.yaml"
 RELEASE = "mediatask"
 ACCESS = ("templates/serviceaccounts.yaml", "templates/rbac-operator.yaml", "templates/rbac-api.yaml")
 
@@ -33,11 +34,12 @@ def render(namespace: str, values: Object | None = None, *, only: Iterable[str] 
 
     Args:
         namespace: the release's.
-        values: as in a values file.
+        values: what differs from the try-out's.
         only: the templates, by path inside the chart.
     """
     helm = build([TOOLS["helm"]]) / "helm"
-    command = [str(helm), "template", RELEASE, str(CHART), "--namespace", namespace, "--values", "-"]
+    command = [str(helm), "template", RELEASE, str(CHART), "--namespace", namespace]
+    command += ["--values", str(TRY_OUT), "--values", "-"]
     command += [argument for template in only for argument in ("--show-only", template)]
     rendered = subprocess.run(command, input=yaml.safe_dump(values or {}), capture_output=True, text=True, check=False)
     assert rendered.returncode == 0, rendered.stderr

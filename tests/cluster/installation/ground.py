@@ -6,9 +6,11 @@ The class's image is `played/held` (`harness/stages.yaml`): its pods run until t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,6 +65,7 @@ class Ground:
         self.namespace = namespace
         self.class_name = namespace
         self._classes: list[str] = []
+        self._cleanups: list[Callable[[], Awaitable[Any]]] = []
 
     # ---- the platform team
 
@@ -90,8 +93,15 @@ class Ground:
         self._classes.remove(name or self.class_name)
         await self.kube.delete(CLASSES, name or self.class_name)
 
+    def at_the_end(self, cleanup: Callable[[], Awaitable[Any]]) -> None:
+        """Have something of the cluster's removed with the ground; that it is gone by then is no error."""
+        self._cleanups.append(cleanup)
+
     async def close(self) -> None:
         """Remove everything."""
+        for cleanup in self._cleanups:
+            with contextlib.suppress(KubeError):
+                await cleanup()
         await self.kube.delete(NAMESPACES, self.namespace)
         for name in self._classes:
             await self.kube.delete(CLASSES, name)
@@ -261,10 +271,12 @@ def last_words(result: JobResult) -> str:
 
 async def _settled(look: Callable[[], Any], expected: Any) -> Any:
     """What `look` answers, as soon as it is the expected, else after a while."""
-    deadline = asyncio.get_running_loop().time() + SECONDS
-    while (seen := await look()) != expected and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(0.1)
-    return seen
+    deadline = time.monotonic() + SECONDS
+    while True:
+        seen = await look()
+        if seen == expected or time.monotonic() >= deadline:
+            return seen
+        await asyncio.sleep(0.2)
 
 
 def _attempt(attempt: Object) -> str:
