@@ -12,6 +12,7 @@ from mediatask_common.store.file import FileStore
 
 from .auth import KeyGuard
 from .body import BodyLimit
+from .drain import Farewell
 from .errors import install_handlers
 from .metrics import Measured
 from .routes import internal, monitoring, projects, store_files, task_types, tasks, workers
@@ -61,3 +62,4 @@ def _equip(app: FastAPI, services: Services, listener: str) -> None:
     if listener == "public":
         app.add_middleware(KeyGuard, keys=services.keys)
     app.add_middleware(Measured, metrics=services.metrics, listener=listener)
+    app.add_middleware(Farewell, drain=services.drain)

@@ -19,7 +19,7 @@ from .settings import ApiSettings
 log = get_logger(__name__)
 
 GRACE_SECONDS = 20
-"""Time for open requests after SIGTERM; Kubernetes kills after 30."""
+"""Time for open requests after the last accepted one; the pod's grace period is longer than this and draining."""
 
 
 class _Listener(uvicorn.Server):
@@ -53,9 +53,13 @@ async def serve(settings: ApiSettings) -> None:
             _listener(internal_app(services), settings.internal_host, settings.internal_port),
         ]
 
-        def stop() -> None:
+        def close() -> None:
             for listener in listeners:
                 listener.should_exit = True
+
+        def stop() -> None:
+            services.drain.start()
+            loop.call_later(settings.drain_seconds, close)
 
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
@@ -64,7 +68,7 @@ async def serve(settings: ApiSettings) -> None:
         try:
             await asyncio.gather(*(listener.serve() for listener in listeners))
         finally:
-            stop()
+            close()
     log.info("api stopped")
 
 

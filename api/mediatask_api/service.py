@@ -19,6 +19,7 @@ from mediatask_crds.tasktypes import UnknownTaskType, task_type
 
 from . import idempotency, rest
 from .body import parse
+from .drain import Drain
 from .errors import ApiError, invalid_field
 from .estimates import Estimates
 from .keys import ApiKey
@@ -47,12 +48,15 @@ class Submitted:
 class TaskService:
     """The tasks of one namespace, as far as a key may see them. Raises ApiError, and KubeError when it is away."""
 
-    def __init__(self, settings: ApiSettings, kube: Kube, reader: TaskReader, store: ArtifactStore) -> None:
+    def __init__(
+        self, settings: ApiSettings, kube: Kube, reader: TaskReader, store: ArtifactStore, drain: Drain
+    ) -> None:
         self._namespace = settings.namespace
         self._allow_networks = settings.allow_networks
         self._kube = kube
         self._reader = reader
         self._store = store
+        self._drain = drain
         self._estimates = Estimates(reader)
 
     # ---- submit
@@ -125,7 +129,7 @@ class TaskService:
         return task
 
     async def wait(self, caller: ApiKey, task_id: str, seconds: float) -> TaskAnswer:
-        """The status as soon as it is final, or after so many seconds."""
+        """The status as soon as it is final, or after so many seconds, or as it is when the process has to end."""
         return await self._wait_until(caller, task_id, seconds, lambda answer: answer.status.terminal)
 
     async def page(
@@ -212,7 +216,7 @@ class TaskService:
         while True:
             answer = await self.status(caller, task_id)
             left = deadline - time.monotonic()
-            if reached(answer) or left <= 0:
+            if reached(answer) or left <= 0 or self._drain.started:
                 return answer
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, 1.0)

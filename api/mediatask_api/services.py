@@ -13,6 +13,7 @@ from mediatask_common.kube import Kube
 from mediatask_common.redisview import RedisView
 from mediatask_common.store import ArtifactStore, open_store
 
+from .drain import Drain
 from .fastview import FastView
 from .health import Health
 from .keys import KeyRing
@@ -38,6 +39,7 @@ class Services:
     progress: ProgressWriter
     health: Health
     metrics: Metrics
+    drain: Drain
 
 
 @asynccontextmanager
@@ -46,6 +48,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
     keys = KeyRing(settings.api_keys_file)
     store = open_store(settings.store)
     view = RedisView.open(settings.redis_url, settings.namespace) if settings.redis_url else None
+    drain = Drain()
     async with await Kube.connect(settings.kubeconfig) as kube:
         fast = FastView(view)
         reader = TaskReader(kube, fast, settings.namespace)
@@ -57,11 +60,12 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 store=store,
                 keys=keys,
                 reader=reader,
-                tasks=TaskService(settings, kube, reader, store),
+                tasks=TaskService(settings, kube, reader, store, drain),
                 pods=PodAuth(kube, settings.namespace),
                 progress=progress,
                 health=Health(kube, settings.namespace, view, store),
                 metrics=Metrics(),
+                drain=drain,
             )
         finally:
             await progress.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from mediatask_common.settings import CommonSettings
@@ -29,5 +30,7 @@ class ApiSettings(CommonSettings):
     """Address of the listener for Job pods; never behind the ingress."""
     internal_port: int = 8002
     """Port of the listener for Job pods."""
+    drain_seconds: float = Field(default=0, ge=0)
+    """Seconds between SIGTERM and the last accepted request. Behind a load balancer: as long as it needs to notice."""
     public_url: str | None = None
     """Address under which callers reach the API; prefix of `Location` headers and server of the OpenAPI document."""

@@ -17,7 +17,9 @@ from .conftest import PROMPT
 
 
 @contextmanager
-def process(folder: Path, kubeconfig: Path, namespace: str) -> Iterator[tuple[httpx.Client, int, object]]:
+def process(
+    folder: Path, kubeconfig: Path, namespace: str, *, drain_seconds: float = 0
+) -> Iterator[tuple[httpx.Client, int, object]]:
     secret, stored = new_key("test", ["*"])
     (folder / "keys.json").write_bytes(dump_keys([stored]))
     public, internal = free_port(), free_port()
@@ -30,6 +32,7 @@ def process(folder: Path, kubeconfig: Path, namespace: str) -> Iterator[tuple[ht
         "MEDIATASK_INTERNAL_HOST": "127.0.0.1",
         "MEDIATASK_INTERNAL_PORT": str(internal),
         "MEDIATASK_STORE_FOLDER": str(folder / "media"),
+        "MEDIATASK_DRAIN_SECONDS": str(drain_seconds),
     }
     log = folder / "api.log"
     with python_module("mediatask_api", env=env, log=log) as running:

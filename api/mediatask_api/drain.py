@@ -1,0 +1,38 @@
+"""The last seconds of the process: it still answers, and asks everyone to come back on another connection.
+
+Kubernetes takes a pod out of its Services while it tells it to stop, and both take a moment to get around. So for
+`drain_seconds` everything is served as before, but each answer ends its connection: whoever is connected turns to
+another replica by itself, and no request meets a closed door.
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class Drain:
+    """Whether the process is about to end."""
+
+    def __init__(self) -> None:
+        self.started = False
+
+    def start(self) -> None:
+        """From now on connections end with their next answer, and requests that only wait are answered."""
+        self.started = True
+
+
+class Farewell:
+    """Middleware that adds `Connection: close` to every answer once draining."""
+
+    def __init__(self, app: ASGIApp, drain: Drain) -> None:
+        self._app = app
+        self._drain = drain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._drain.started:
+                MutableHeaders(scope=message)["connection"] = "close"
+            await send(message)
+
+        await self._app(scope, receive, closing if scope["type"] == "http" else send)
