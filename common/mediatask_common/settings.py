@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -38,8 +38,8 @@ class StoreSettings(BaseSettings):
     """`s3`: region; `auto` for R2."""
     access_key_id: str | None = None
     """`s3`: credentials; the SDK's usual chain when absent."""
-    secret_access_key: str | None = None
-    """`s3`: credentials."""
+    secret_access_key: SecretStr | None = None
+    """`s3`: credentials; never part of a message about wrong settings."""
     addressing: Literal["auto", "path", "virtual"] = "auto"
     """`s3`: how the bucket is addressed; most self-hosted services need `path`."""
     public_url: str | None = None
