@@ -42,8 +42,8 @@ class Refused(Temporary):
         self.status = status
 
 
-class KeyTaken(Exception):
-    """The artifact store has a file under this key."""
+class KeyTaken(NotNow):
+    """The artifact store has a file under this key, or may have one: the next try takes another."""
 
 
 class Api:
@@ -88,7 +88,8 @@ class Api:
         """Upload a file, one try.
 
         Raises:
-            KeyTaken: the store has something under this key, perhaps from a try whose answer was lost.
+            KeyTaken: the store has something under this key, perhaps from a try whose answer was lost; or the
+                connection broke before there was an answer.
             NotNow: the store is away, or the grant has expired.
         """
         try:
@@ -101,10 +102,14 @@ class Api:
                     headers={"Content-Length": str(file.stat().st_size)} | grant.headers,
                     timeout=_UPLOAD_TIMEOUT,
                 )
-        except httpx.TransportError as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise NotNow(f"{type(error).__name__}: {error}") from error
+        except httpx.TransportError as error:
+            # A store that finds the key taken may hang up before it has read all of the file, and its answer is lost
+            # with the connection: the same key would be refused like that for ever.
+            raise KeyTaken(f"no answer ({type(error).__name__}): {grant.key} may be taken") from error
         if answer.status_code == 412:
-            raise KeyTaken(grant.key)
+            raise KeyTaken(f"{grant.key} is taken")
         if not answer.is_success:
             raise NotNow(f"the artifact store answered {answer.status_code}", _retry_after(answer))
 

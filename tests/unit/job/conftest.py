@@ -43,6 +43,8 @@ class Store:
     """Statuses to answer with, by route, each once, before the right answer."""
     always: dict[str, int] = field(default_factory=dict)
     """Statuses to answer with for ever, by route."""
+    hangs_up: bool = False
+    """On an upload to a taken key: the connection ends before the answer is read."""
     cancel: bool = False
     published_before: bool = False
     slow_input: float = 0.0
@@ -79,6 +81,9 @@ def _application(store: Store) -> web.Application:
         assert request.headers["If-None-Match"] == "*"
         assert "chunked" not in request.headers.get("Transfer-Encoding", "")
         key = request.match_info["key"]
+        if key in store.objects and store.hangs_up:
+            assert request.transport is not None
+            request.transport.abort()
         body = await request.read()
         if key in store.objects:
             return web.Response(status=412)

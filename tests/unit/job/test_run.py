@@ -94,7 +94,9 @@ def test_the_token_is_read_again(start: Any, store: Any) -> None:
     assert len(store.results) == 1
 
 
-def test_a_taken_key_is_left_alone(run: Any, store: Any) -> None:
+@pytest.mark.parametrize("hangs_up", [False, True], ids=["answered", "hung up"])
+def test_a_taken_key_is_left_alone(run: Any, store: Any, hangs_up: bool) -> None:
+    store.hangs_up = hangs_up
     store.objects["projects/p/uid/1/prompt.json"] = b"another pod's"
     ended = run("test_prompt", PROMPT)
     assert ended.code == 0, ended.log
