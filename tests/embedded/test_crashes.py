@@ -13,38 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from mediatask_common.kube import CLASSES, PODS, TASKS, Kube, Object
+from mediatask_common.kube import PODS, TASKS, Kube, Object
 from mediatask_crds.names import LABEL_TASK
 from mediatask_local.up import UpInfo, embedded
+from support.gate import make_gated_class
 from support.mode import Receiver, Rest, kill, pod_processes, until
 
 TASKS_BEFORE, TASKS_DURING = 12, 8
-# The real job, once the gate is open: until then every task runs.
-GATED = """
-import os, runpy, time
-while not os.path.exists({gate!r}):
-    time.sleep(0.1)
-runpy.run_module("mediatask_job", run_name="__main__", alter_sys=True)
-"""
-
-
-async def _make_class(kubeconfig: Path, gate: Path) -> None:
-    spec: Object = {
-        "taskTypes": ["test_prompt"],
-        # Of several defaults the first by name is taken.
-        "default": True,
-        "image": "python",
-        "command": ["python", "-c", GATED.format(gate=str(gate))],
-        "gpu": {"count": 0},
-    }
-    body = {
-        "apiVersion": "tasks.ft.tc/v1alpha1",
-        "kind": "MediaTaskClass",
-        "metadata": {"name": "a-slow"},
-        "spec": spec,
-    }
-    async with await Kube.connect(kubeconfig) as kube:
-        await kube.create(CLASSES, body)
 
 
 async def _task(kubeconfig: Path, name: str) -> Object:
@@ -62,7 +37,7 @@ async def _pods_per_task(kubeconfig: Path) -> Counter[str]:
 def gated_mode(tmp_path: Path) -> Iterator[UpInfo]:
     """The embedded mode where every test_prompt waits for the file `gate`."""
     with embedded(tmp_path) as info:
-        asyncio.run(_make_class(info.kubeconfig, tmp_path / "gate"))
+        asyncio.run(make_gated_class(info.kubeconfig, tmp_path / "gate"))
         yield info
 
 
@@ -70,7 +45,7 @@ def gated_mode(tmp_path: Path) -> Iterator[UpInfo]:
 def test_kill_everything_in_turn(tmp_path: Path) -> None:
     with Receiver() as receiver, contextlib.ExitStack() as stack:
         info = stack.enter_context(embedded(tmp_path))
-        asyncio.run(_make_class(info.kubeconfig, tmp_path / "gate"))
+        asyncio.run(make_gated_class(info.kubeconfig, tmp_path / "gate"))
         receiver.secret = info.webhook_secret
         rest = Rest(info)
         tasks = [rest.submit(f"before-{n}", "crash", callback_url=receiver.url) for n in range(TASKS_BEFORE)]
