@@ -28,6 +28,9 @@ IMAGE_PULL_DEADLINE = timedelta(minutes=5)
 LOST_AFTER = timedelta(seconds=60)
 """A pod that is still there this long after it had to be gone is on a node that no longer answers."""
 _SIGNAL_BASE = 128
+_NOBODY_KNOWS = "ContainerStatusUnknown"
+"""What a kubelet says, with exit code 137, of a container that it does not find: after a reboot of its node, or
+because the pod was deleted before the container had been made."""
 _MESSAGE_LIMIT = 2048
 
 
@@ -181,14 +184,15 @@ def _pod_end(pod: Object, now: datetime) -> Ended | None:
     if _terminated(pod) is not None:
         return _container_end(pod)
     status, seen = pod.get("status", {}), _place(pod)
+    deleted_by = pod["metadata"].get("deletionTimestamp")
     if status.get("phase") in ("Failed", "Succeeded"):
-        reason, counts = _BY_POD_REASON.get(status.get("reason", ""), (Reason.NODE_REFUSED, False))
+        unexplained = (Reason.POD_DELETED, True) if deleted_by else (Reason.NODE_REFUSED, False)
+        reason, counts = _BY_POD_REASON.get(status.get("reason", ""), unexplained)
         return Ended(reason, _clip(status.get("message") or reason.sentence), counts=counts, **seen)
     disruption = _disruption(pod)
     if pod.get("gone"):
         reason = Reason.PREEMPTED if disruption else Reason.POD_DELETED
         return Ended(reason, _clip(disruption or reason.sentence), counts=not disruption, **seen)
-    deleted_by = pod["metadata"].get("deletionTimestamp")
     if deleted_by and now >= parse_time(deleted_by) + LOST_AFTER:
         return Ended(Reason.NODE_LOST, _clip(disruption or Reason.NODE_LOST.sentence), counts=False, **seen)
     return None
@@ -208,6 +212,8 @@ def _container_end(pod: Object) -> Ended:
     if code == ExitCode.DONE:
         return Ended(Reason.SUCCEEDED, "", success=True, **seen)
     reason, counts, retryable = _exit_class(code, ended.get("reason", ""))
+    if reason is Reason.NODE_LOST and "deletionTimestamp" in pod["metadata"]:
+        reason, counts = Reason.POD_DELETED, True  # before its container had started
     disruption = _disruption(pod)
     if disruption and retryable:
         evicted = pod.get("status", {}).get("reason") == "Evicted"
@@ -226,6 +232,8 @@ def _exit_class(code: int, container_reason: str) -> tuple[Reason, bool, bool]:
         return _BY_EXIT_CODE[code]
     if container_reason == "OOMKilled":
         return Reason.OUT_OF_MEMORY, True, True
+    if container_reason == _NOBODY_KNOWS:
+        return Reason.NODE_LOST, False, True
     return (Reason.KILLED if code > _SIGNAL_BASE else Reason.CONTAINER_FAILED), True, True
 
 

@@ -55,7 +55,7 @@ class Reason(StrEnum):
     OUT_OF_MEMORY = "OutOfMemory", "The container used more memory than its limit."
     PREEMPTED = "Preempted", "The pod had to leave its node; costs no retry."
     EVICTED = "Evicted", "The node evicted the pod; costs no retry."
-    NODE_LOST = "NodeLost", "The pod's node stopped answering; costs no retry."
+    NODE_LOST = "NodeLost", "The pod's node stopped answering, or came back without it; costs no retry."
     NODE_REFUSED = "NodeRefused", "The node could not take the pod it was given; costs no retry."
     POD_DELETED = "PodDeleted", "The pod was deleted before it ended."
     JOB_DELETED = "JobDeleted", "The Job was deleted before it ended."

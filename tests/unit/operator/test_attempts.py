@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mediatask_common.times import rfc3339
 from mediatask_crds import names
 from mediatask_crds.podcontract import JobError, TerminationMessage
 from mediatask_operator.attempts import Ended, Limits, Live, backoff, judge
@@ -47,6 +48,7 @@ def ended(world: World) -> Ended:
         (143, "Error", "Preempted", False, True),
         (137, "OOMKilled", "OutOfMemory", True, True),
         (137, "Error", "Killed", True, True),
+        (137, "ContainerStatusUnknown", "NodeLost", False, True),
         (139, "Error", "Killed", True, True),
         (1, "Error", "ContainerFailed", True, True),
         (128, "StartError", "ContainerFailed", True, True),
@@ -122,6 +124,15 @@ def test_unless_the_job_has_failed(world: World) -> None:
 
 def test_a_pod_deleted_while_it_ran(world: World) -> None:
     world.remove_pod(world.start())
+    assert (ended(world).reason, ended(world).counts) == ("PodDeleted", True)
+
+
+def test_a_pod_deleted_before_its_container_started(world: World) -> None:
+    pod = world.start()
+    pod["metadata"]["deletionTimestamp"] = rfc3339(world.now)
+    world.end(pod, 137, reason="ContainerStatusUnknown")
+    assert (ended(world).reason, ended(world).counts) == ("PodDeleted", True)
+    pod["status"] = {"phase": "Failed"}
     assert (ended(world).reason, ended(world).counts) == ("PodDeleted", True)
 
 
