@@ -67,7 +67,7 @@ async def test_20_gpu_out_of_memory_without_another_class(ground: Ground) -> Non
 
 @side_by_side()
 async def test_20_gpu_out_of_memory_goes_on_with_the_fallback_class(ground: Ground) -> None:
-    larger = await ground.task_class(f"{ground.class_name}-larger", retry={"limit": 0})
+    larger = await ground.task_class(f"{ground.class_name}-larger")
     await ground.change_class(fallbackClass=larger)
     await ground.task()
     await ground.fail(1, 20)
