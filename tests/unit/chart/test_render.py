@@ -1,0 +1,322 @@
+"""What an installation creates."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+from helm_python import Chart
+from helm_python.chart import lint
+from pydantic_settings import BaseSettings
+
+from mediatask_api.keys import PREFIX
+from mediatask_api.main import GRACE_SECONDS
+from mediatask_api.settings import ApiSettings
+from mediatask_common.settings import StoreSettings
+from mediatask_crds.taskclass import MediaTaskClassSpec
+from mediatask_operator.effects.webhook import decode_secret
+from mediatask_operator.settings import OperatorSettings
+
+from .conftest import CHART, PRODUCTION, REPOSITORY, TRYOUT, Object, Render, Values, env_of, find, merged, pod_specs
+from .podsecurity import violations
+
+EVERYTHING = merged(TRYOUT, {"api": {"podDisruptionBudget": {"enabled": True}}, "rbac": {"namespaces": ["media", "b"]}})
+INSTALLATIONS = pytest.mark.parametrize(
+    "values", [TRYOUT, PRODUCTION, EVERYTHING], ids=["try-out", "production", "everything"]
+)
+
+
+def container(objects: list[Object], deployment: str) -> Object:
+    found: Object = pod_specs(objects)[deployment]["containers"][0]
+    return found
+
+
+def references(value: object) -> Iterator[tuple[str, str | None]]:
+    """Every Secret that is referred to, with its key where one is named."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "secretKeyRef":
+                yield inner["name"], inner["key"]
+            elif key == "secret" and isinstance(inner, dict):
+                yield inner["secretName"], None
+            else:
+                yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+@INSTALLATIONS
+def test_every_object_is_strictly_valid(render: Render, values: Values) -> None:
+    for item in render(values):
+        kubernetes_validate.validate(item, "1.36", strict=True)
+
+
+@INSTALLATIONS
+def test_helm_lint_finds_nothing(values: Values) -> None:
+    report = lint(CHART, values, strict=True)
+    assert [message for message in report["messages"] if message["severity"] > 1] == []
+
+
+@INSTALLATIONS
+def test_every_pod_meets_the_restricted_profile(render: Render, values: Values) -> None:
+    for name, spec in pod_specs(render(values)).items():
+        assert list(violations(spec)) == [], name
+
+
+def test_the_profile_is_really_looked_at(render: Render) -> None:
+    spec = pod_specs(render(TRYOUT))["mediatask-api"]
+    spec["containers"][0]["securityContext"] = {"privileged": True}
+    spec["securityContext"] = {}
+    assert len(list(violations(spec))) == 6
+
+
+@INSTALLATIONS
+def test_only_the_two_services_speak_to_kubernetes(render: Render, values: Values) -> None:
+    mounted = {name for name, spec in pod_specs(render(values)).items() if spec["automountServiceAccountToken"]}
+    assert mounted == {"mediatask-api", "mediatask-operator"}
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, env: dict[str, str], folder: Path) -> None:
+    """The container's variables, with a value in place of each Secret."""
+    for name, value in env.items():
+        monkeypatch.setenv(name, f"redis://{name}" if value.startswith("secret:") else value)
+
+
+def variables(settings: type[BaseSettings]) -> set[str]:
+    own = {f"MEDIATASK_{name.upper()}" for name in settings.model_fields}
+    return own | {f"MEDIATASK_STORE_{name.upper()}" for name in StoreSettings.model_fields}
+
+
+@INSTALLATIONS
+@pytest.mark.parametrize(("deployment", "settings"), [("api", ApiSettings), ("operator", OperatorSettings)])
+def test_the_services_understand_every_variable(
+    render: Render,
+    values: Values,
+    deployment: str,
+    settings: type[BaseSettings],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    env = env_of(container(render(values), f"mediatask-{deployment}"))
+    assert env.keys() <= variables(settings)
+    set_environment(monkeypatch, env, tmp_path)
+    read = settings()
+    assert read.store.kind == "s3"  # type: ignore[attr-defined]
+
+
+@INSTALLATIONS
+def test_files_that_the_services_read_are_mounted(render: Render, values: Values) -> None:
+    objects = render(values)
+    for deployment in ("mediatask-api", "mediatask-operator"):
+        spec = pod_specs(objects)[deployment]
+        mounts = [mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]]
+        files = {name: path for name, path in env_of(spec["containers"][0]).items() if name.endswith("_FILE")}
+        assert files
+        for name, path in files.items():
+            assert str(Path(path).parent) in mounts, name
+
+
+@INSTALLATIONS
+def test_services_reach_their_pods(render: Render, values: Values) -> None:
+    objects = render(values)
+    templates = [item["spec"]["template"] for item in objects if item["kind"] == "Deployment"]
+    for service in (item for item in objects if item["kind"] == "Service"):
+        wanted = service["spec"]["selector"].items()
+        chosen = [template for template in templates if wanted <= template["metadata"]["labels"].items()]
+        assert len(chosen) == 1, service["metadata"]["name"]
+        ports = {port["name"] for each in chosen[0]["spec"]["containers"] for port in each["ports"]}
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+
+
+def test_job_pods_are_sent_to_the_internal_service(render: Render) -> None:
+    objects = render(PRODUCTION)
+    env = env_of(container(objects, "mediatask-operator"))
+    assert env["MEDIATASK_JOB_API_URL"] == "http://mediatask-api-internal.media.svc:8002"
+    assert find(objects, "Service", "mediatask-api-internal")["spec"]["ports"][0]["port"] == 8002
+    account = find(objects, "ServiceAccount", env["MEDIATASK_JOB_SERVICE_ACCOUNT"])
+    assert account["automountServiceAccountToken"] is False
+    assert account["metadata"]["namespace"] == "media"
+
+
+# ---- secrets
+
+
+def test_production_makes_no_secret_and_takes_the_named_ones(render: Render) -> None:
+    objects = render(PRODUCTION)
+    assert [item for item in objects if item["kind"] == "Secret"] == []
+    assert set(references(objects)) == {
+        ("api-keys", None),
+        ("webhooks", None),
+        ("redis", "url"),
+        ("s3-credentials", "access-key-id"),
+        ("s3-credentials", "secret-access-key"),
+    }
+
+
+def test_what_the_try_out_refers_to_is_made_with_it(render: Render) -> None:
+    objects = render(TRYOUT)
+    made = {item["metadata"]["name"]: item["stringData"] for item in objects if item["kind"] == "Secret"}
+    for name, key in references(objects):
+        assert name in made
+        assert key is None or key in made[name]
+
+
+def test_generated_keys_are_of_the_kind_that_the_services_take(render: Render) -> None:
+    objects = render(TRYOUT)
+    keys = find(objects, "Secret", "mediatask-api-keys")["stringData"]
+    [stored] = json.loads(keys["keys.json"])
+    assert keys["api-key"].startswith(PREFIX)
+    assert stored["sha256"] == hashlib.sha256(keys["api-key"].encode()).hexdigest()
+    secret = find(objects, "Secret", "mediatask-webhook")["stringData"]["secrets"]
+    assert decode_secret(secret) == base64.b64decode(secret.removeprefix("whsec_"))
+    assert len(decode_secret(secret)) == 32
+
+
+# ---- classes and definitions
+
+
+def classes(objects: list[Object]) -> dict[str, MediaTaskClassSpec]:
+    text = find(objects, "ConfigMap", "mediatask-classes")["data"]["classes.yaml"]
+    documents = list(yaml.safe_load_all(text))
+    return {item["metadata"]["name"]: MediaTaskClassSpec.model_validate(item["spec"]) for item in documents}
+
+
+def test_classes_are_complete_with_the_job_image_and_the_pull_secrets(render: Render) -> None:
+    own = {"taskTypes": ["test_prompt"], "image": "other:1", "imagePullSecrets": ["other"]}
+    found = classes(render(merged(PRODUCTION, {"classes": {"own": own}})))
+    assert found["image"].image == "registry.example.com/mediatask-job:0.1.0"
+    assert found["image"].image_pull_policy == "IfNotPresent"
+    assert found["image"].image_pull_secrets == ["registry"]
+    assert (found["own"].image, found["own"].image_pull_policy) == ("other:1", None)
+    assert found["own"].image_pull_secrets == ["other"]
+
+
+def test_large_numbers_stay_whole(render: Render) -> None:
+    # Helm reads numbers as floating point, and 1.1e+12 is no integer to the API server.
+    large = {"classes": {"image": {"inputs": {"maxBytes": 2**40}, "deadlines": {"totalSeconds": 604_800}}}}
+    text = find(render(merged(PRODUCTION, large)), "ConfigMap", "mediatask-classes")["data"]["classes.yaml"]
+    assert "maxBytes: 1099511627776\n" in text
+    assert "totalSeconds: 604800\n" in text
+
+
+def test_the_try_out_serves_every_type_that_its_image_can(render: Render) -> None:
+    defaults = {kind for spec in classes(render(TRYOUT)).values() if spec.default for kind in spec.task_types}
+    assert defaults == {"process_audio", "test_prompt", "generate_video"}
+
+
+def test_other_classes_restart_the_operator_alone(render: Render) -> None:
+    changed = merged(PRODUCTION, {"classes": {"image": {"maxInFlight": 5}}})
+    before, after = render(PRODUCTION), render(changed)
+    for name in ("mediatask-api", "mediatask-operator"):
+        same = find(before, "Deployment", name) == find(after, "Deployment", name)
+        assert same is (name == "mediatask-api")
+
+
+def test_the_definitions_are_those_of_the_repository(render: Render) -> None:
+    for path in (REPOSITORY / "crds").glob("*.yaml"):
+        source = yaml.safe_load(path.read_text())
+        found = find(render(TRYOUT), "CustomResourceDefinition", source["metadata"]["name"])
+        assert found["spec"] == source["spec"]
+        assert found["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+        assert len(yaml.safe_dump(found)) < 256 * 1024
+
+
+def test_definitions_may_go_with_the_release_or_be_left_to_others(render: Render) -> None:
+    kept = [item for item in render(merged(TRYOUT, {"crds": {"keep": False}})) if item["kind"].startswith("Custom")]
+    assert len(kept) == 2
+    assert all("annotations" not in item["metadata"] for item in kept)
+    others = render(merged(TRYOUT, {"crds": {"install": False}}))
+    assert not [item for item in others if item["kind"].startswith("Custom")]
+
+
+# ---- pods
+
+
+def test_a_digest_goes_before_a_tag(render: Render) -> None:
+    digest = f"sha256:{'a' * 64}"
+    objects = render(merged(PRODUCTION, {"image": {"tag": "1.2", "digest": digest}}))
+    assert container(objects, "mediatask-api")["image"] == f"registry.example.com/mediatask@{digest}"
+    assert container(render(PRODUCTION), "mediatask-api")["image"] == "registry.example.com/mediatask:0.1.0"
+
+
+def test_a_replica_has_time_to_drain_and_to_finish(render: Render) -> None:
+    spec = pod_specs(render(merged(PRODUCTION, {"api": {"drainSeconds": 25}})))["mediatask-api"]
+    assert env_of(spec["containers"][0])["MEDIATASK_DRAIN_SECONDS"] == "25"
+    assert spec["terminationGracePeriodSeconds"] > 25 + GRACE_SECONDS
+
+
+def test_an_upgrade_never_takes_a_replica_before_there_is_another(render: Render) -> None:
+    objects = render(PRODUCTION)
+    assert find(objects, "Deployment", "mediatask-api")["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert find(objects, "Deployment", "mediatask-operator")["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_spread_constraints_get_the_selector_that_they_lack(render: Render) -> None:
+    given = [
+        {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"},
+        {
+            "maxSkew": 1,
+            "topologyKey": "host",
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": {}},
+        },
+    ]
+    objects = render(merged(PRODUCTION, {"api": {"topologySpreadConstraints": given}}))
+    first, second = pod_specs(objects)["mediatask-api"]["topologySpreadConstraints"]
+    labels = find(objects, "Deployment", "mediatask-api")["spec"]["template"]["metadata"]["labels"]
+    assert first["labelSelector"]["matchLabels"].items() <= labels.items()
+    assert second["labelSelector"] == {"matchLabels": {}}
+
+
+@pytest.mark.parametrize("component", ["api", "operator"])
+def test_pods_go_where_they_are_told(render: Render, component: str) -> None:
+    wanted = {
+        "nodeSelector": {"pool": "services"},
+        "tolerations": [{"key": "services", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "high",
+    }
+    more = {"extraEnv": [{"name": "A", "value": "b"}], "podLabels": {"l": "1"}, "podAnnotations": {"a": "2"}}
+    objects = render(merged(PRODUCTION, {component: {**wanted, **more}}))
+    template = find(objects, "Deployment", f"mediatask-{component}")["spec"]["template"]
+    assert wanted.items() <= template["spec"].items()
+    assert template["metadata"]["labels"]["l"] == "1"
+    assert template["metadata"]["annotations"]["a"] == "2"
+    assert env_of(template["spec"]["containers"][0])["A"] == "b"
+
+
+# ---- what people read and run
+
+
+def notes(chart: Chart, values: Values) -> str:
+    texts = chart.render(values, name="mediatask", namespace="media")
+    return next(text for path, text in texts.items() if path.endswith("NOTES.txt"))
+
+
+def test_the_notes_say_how_to_get_the_key_and_the_address(chart: Chart) -> None:
+    text = notes(chart, TRYOUT)
+    assert "kubectl -n media port-forward svc/mediatask-api 8001" in text
+    assert "kubectl -n media get secret mediatask-api-keys -o jsonpath='{.data.api-key}' | base64 -d" in text
+    assert "helm -n media test mediatask" in text
+
+
+def test_the_notes_warn_of_what_is_missing(chart: Chart) -> None:
+    without = merged(PRODUCTION, {"webhooks": {"existingSecret": "", "apiKeyKey": ""}})
+    assert "webhooks go out unsigned" in notes(chart, without)
+    without["classes"] = {}
+    assert "`classes` is empty" in notes(chart, without)
+    assert "NOTE" not in notes(chart, PRODUCTION)
+
+
+def test_the_helm_test_takes_the_generated_key_or_a_given_one(render: Render) -> None:
+    assert "mediatask-test" not in pod_specs(render(PRODUCTION))
+    given = render(merged(PRODUCTION, {"test": {"existingSecret": "tester", "apiKeyKey": "key"}}))
+    for objects, secret in ((given, "secret:tester/key"), (render(TRYOUT), "secret:mediatask-api-keys/api-key")):
+        assert env_of(pod_specs(objects)["mediatask-test"]["containers"][0])["MEDIATASK_API_KEY"] == secret
