@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,8 @@ from mediatask_common.kube import JOBS, PODS, TASKS, Kube, KubeError
 from mediatask_common.logging import get_logger
 from mediatask_common.store import ArtifactStore
 from mediatask_common.times import seconds_between
+from mediatask_crds.names import LABEL_CLASS
+from mediatask_crds.task import Attempt
 from mediatask_crds.tasktypes import UnknownTaskType, task_type
 
 from .admission import AdmissionQueue, Key, Rank
@@ -28,7 +30,8 @@ from .effects.pool import EffectPool
 from .effects.result import prove
 from .effects.webhook import WebhookSender
 from .events import EventPoster
-from .job import JobOptions, render
+from .job import JobOptions, job_name, render
+from .leftovers import attempt_number
 from .metrics import Metrics, known_reason
 from .notes import Notes
 from .observe import Object, Observed, Refusal, Task, Turn
@@ -77,6 +80,8 @@ class Parts:
     options: JobOptions
     view: ViewWriter | None
     """None where no Redis is configured."""
+    status_delay_seconds: float
+    """How long the news of a created Job waits for the news that its pod runs."""
     clock: Callable[[], datetime]
 
 
@@ -91,12 +96,11 @@ class Controller:
 
     def resume(self) -> None:
         """Before the first pass: slots are held by those who have them, then everything is looked at."""
-        for obj in self._parts.cache.tasks():
-            status = obj.get("status") or {}
-            attempts = status.get("attempts") or []
-            if attempts and "endedAt" not in attempts[-1]:
-                task_key, rank = _rank(obj)
-                self._parts.admission.settle(task_key, status.get("className", ""), rank, Slot.HOLD)
+        for entry in self._parts.cache.entries.values():
+            class_name = _class_at_work(entry)
+            if entry.task is not None and class_name is not None:
+                task_key, rank = _rank(entry.task)
+                self._parts.admission.settle(task_key, class_name, rank, Slot.HOLD)
         for obj in self._parts.cache.tasks():
             self._parts.queue.add(_rank(obj)[0])
 
@@ -154,9 +158,7 @@ class Controller:
         except _Refused:
             return
         self._settle(seen, plan)
-        attempts = seen.task.status.attempts
-        is_open = bool(attempts) and attempts[-1].ended_at is None
-        self._parts.cache.forget_gone_pods(key, attempts[-1].number if is_open else None)
+        self._parts.cache.forget_gone_pods(key, _under_way(seen.task, seen.jobs))
 
     # ---- observe
 
@@ -168,11 +170,12 @@ class Controller:
         """
         cache = self._parts.cache
         phase = task.status.phase
-        attempts = task.status.attempts
-        is_open = bool(attempts) and attempts[-1].ended_at is None
-        wants_job = not is_open and (phase is None or not phase.terminal or _retry_wanted(task))
-        if is_open:
-            await self._confirm_absence(task, entry, attempts[-1].job_name)
+        open_attempt = _open_attempt(task)
+        if open_attempt is not None:
+            await self._confirm_absence(task, entry, open_attempt.job_name)
+        jobs = tuple(job for job in entry.jobs.values() if _controller_uid(job) == task.uid)
+        idle = _under_way(task, jobs) is None
+        wants_job = idle and (phase is None or not phase.terminal or _retry_wanted(task))
         task_class = resolve(task.spec, task.status, cache.classes)
         turn, data_error = Turn(admitted=False), None
         data: dict[str, Any] = {}
@@ -183,13 +186,15 @@ class Controller:
                 task, data = await self._read_again(key)
                 data_error = _data_error(task.spec.task_type, data)
                 task_class = resolve(task.spec, task.status, cache.classes)
-        note = self._notes.of(task)
-        owned = {uid for uid, job in entry.jobs.items() if _controller_uid(job) == task.uid}
+        note = self._notes.of(task, _latest_attempt(task, jobs))
+        owned = {job["metadata"]["uid"] for job in jobs}
+        # The next attempt's, too: its Job may have come and gone before the status spoke of it.
         names = {attempt.job_name for attempt in task.status.attempts}
+        names.add(job_name(task.name, task.uid, (task.status.attempt or 0) + 1))
         seen = Observed(
             task=task,
             task_class=task_class,
-            jobs=tuple(job for uid, job in entry.jobs.items() if uid in owned),
+            jobs=jobs,
             pods=tuple(pod for pod in entry.pods.values() if _belongs(pod, owned, names)),
             turn=turn,
             data_error=data_error,
@@ -233,7 +238,8 @@ class Controller:
             case CreateJob():
                 await self._create_job(action, seen, data)
             case PatchStatus():
-                await self._patch_status(action.patch, seen.task)
+                if not (action.may_wait and self._postponed(seen)):
+                    await self._patch_status(action.patch, seen)
             case DeleteJob() | DeletePod():
                 await self._delete(action, seen.task.namespace)
             case ReadResult():
@@ -256,7 +262,7 @@ class Controller:
                 if _controller_uid(job) != task.uid:
                     raise
             elif error.status in (400, 403, 413, 422):
-                note = self._notes.of(task)
+                note = self._notes.of(task, _latest_attempt(task, seen.jobs))
                 note.refusal = Refusal(action.attempt, error.status, error.message[:2000], self._parts.clock())
                 self._parts.queue.add((task.namespace, task.name))
                 raise _Refused from error
@@ -265,7 +271,19 @@ class Controller:
         self._parts.cache.put_job(job)
         log.info("job created", task=task.name, attempt=action.attempt, job=body["metadata"]["name"])
 
-    async def _patch_status(self, patch: Object, task: Task) -> None:
+    def _postponed(self, seen: Observed) -> bool:
+        """Whether news that may wait still does; if so, the task is looked at again when it may not any longer."""
+        task, now = seen.task, self._parts.clock()
+        note = self._notes.of(task, _latest_attempt(task, seen.jobs))
+        note.untold_since = note.untold_since or now
+        left = self._parts.status_delay_seconds - (now - note.untold_since).total_seconds()
+        if left <= 0:
+            return False
+        self._parts.queue.add_after((task.namespace, task.name), left)
+        return True
+
+    async def _patch_status(self, patch: Object, seen: Observed) -> None:
+        task = seen.task
         key = (task.namespace, task.name)
         body = {"metadata": {"resourceVersion": task.resource_version}, "status": patch}
         write = self._parts.kube.patch(TASKS, task.name, body, task.namespace, subresource="status")
@@ -276,6 +294,7 @@ class Controller:
                 return
             raise
         self._parts.cache.put_task(written)
+        self._notes.of(task, _latest_attempt(task, seen.jobs)).untold_since = None
         after = Task.parse(self._parts.cache.get(key).task or written)
         self._report(task, after)
 
@@ -306,8 +325,8 @@ class Controller:
 
     def _read_result(self, action: ReadResult, task: Task) -> None:
         async def effect() -> None:
-            note = self._notes.of(task)
-            note.proof = await prove(self._parts.store, task, action.ended)
+            proof = await prove(self._parts.store, task, action.ended)
+            self._notes.of(task, action.attempt).proof = proof
             self._parts.queue.add((task.namespace, task.name))
 
         self._parts.effects.submit(f"result/{task.uid}/{action.attempt}", effect, action.after_seconds)
@@ -323,7 +342,7 @@ class Controller:
             delivery = await self._parts.webhooks.deliver(now, action.webhook_id, action.number)
             self._parts.metrics.webhooks.labels("delivered" if delivery.ok else "failed").inc()
             log.info("webhook", task=task.name, number=action.number, ok=delivery.ok, error=delivery.error)
-            self._notes.of(task).delivery = delivery
+            self._notes.of(now, now.status.attempt or 0).delivery = delivery
             self._parts.queue.add(key)
 
         self._parts.effects.submit(f"webhook/{task.uid}/{action.number}", effect)
@@ -392,6 +411,33 @@ def _rank(obj: Object) -> tuple[Key, Rank]:
     meta = obj["metadata"]
     key = (meta["namespace"], meta["name"])
     return key, (obj["spec"].get("priority", 5), meta["creationTimestamp"], key)
+
+
+def _open_attempt(task: Task) -> Attempt | None:
+    """The attempt on record whose end is not."""
+    last = task.status.attempts[-1] if task.status.attempts else None
+    return last if last is not None and last.ended_at is None else None
+
+
+def _latest_attempt(task: Task, jobs: Iterable[Object]) -> int:
+    """The task's latest attempt: on record, or known by its Job before the status speaks of it."""
+    return max([task.status.attempt or 0, *map(attempt_number, jobs)])
+
+
+def _under_way(task: Task, jobs: Iterable[Object]) -> int | None:
+    """The attempt that is under way: open on record, or with a Job that the status does not speak of yet."""
+    latest = _latest_attempt(task, jobs)
+    return latest if latest > (task.status.attempt or 0) or _open_attempt(task) is not None else None
+
+
+def _class_at_work(entry: Entry) -> str | None:
+    """The class of the attempt that is under way, from the resources as they were listed."""
+    status = (entry.task or {}).get("status") or {}
+    attempts = status.get("attempts") or []
+    if attempts and "endedAt" not in attempts[-1]:
+        return str(status.get("className", ""))
+    untold = [job for job in entry.jobs.values() if attempt_number(job) > (status.get("attempt") or 0)]
+    return next((str(job["metadata"]["labels"].get(LABEL_CLASS, "")) for job in untold), None)
 
 
 def _retry_wanted(task: Task) -> bool:

@@ -97,6 +97,7 @@ class _Operator:
                     allow_networks=tuple(settings.allow_networks),
                 ),
                 view=self._view,
+                status_delay_seconds=settings.status_delay_seconds,
                 clock=utcnow,
             )
         )

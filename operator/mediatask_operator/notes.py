@@ -7,6 +7,7 @@ was not recorded is sent again under the same id.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from .admission import Key
 from .observe import Delivery, Proof, Refusal, Task
@@ -22,6 +23,8 @@ class Note:
     """About the result of `attempt`."""
     refusal: Refusal | None = None
     delivery: Delivery | None = None
+    untold_since: datetime | None = None
+    """Since when there has been news that may wait."""
 
 
 class Notes:
@@ -30,9 +33,13 @@ class Notes:
     def __init__(self) -> None:
         self._notes: dict[Key, Note] = {}
 
-    def of(self, task: Task) -> Note:
-        """The findings that still apply: those about another task of that name, or an earlier attempt, do not."""
-        key, attempt = (task.namespace, task.name), task.status.attempt or 0
+    def of(self, task: Task, attempt: int) -> Note:
+        """The findings that still apply: those about another task of that name, or an earlier attempt, do not.
+
+        Args:
+            attempt: the latest attempt, which the status need not speak of yet.
+        """
+        key = (task.namespace, task.name)
         note = self._notes.get(key)
         if note is None or note.uid != task.uid:
             note = self._notes[key] = Note(task.uid, attempt)

@@ -51,6 +51,8 @@ class PatchStatus:
     """Write this merge patch to the status of the version that was read."""
 
     patch: Object
+    may_wait: bool = False
+    """Whether it tells but uneventful steps of a start, which the news that the pod runs will tell as well."""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def decide(seen: Observed, now: datetime) -> Plan:
     # The Job comes before the status that speaks of it, all else after: what is told has been written.
     create = [action for action in plan.actions if isinstance(action, CreateJob)]
     others = [action for action in plan.actions if not isinstance(action, CreateJob)]
-    write = [PatchStatus(patch)] if patch else []
+    write = [PatchStatus(patch, may_wait=draft.starting)] if patch else []
     return Plan((*create, *write, *others, *_webhook(draft)), plan.slot)
 
 
@@ -111,7 +111,10 @@ def _adopt(seen: Observed, draft: Draft) -> None:
         class_name = seen.task_class.name if isinstance(seen.task_class, TaskClass) else ""
         draft.accept()
         draft.begin_attempt(
-            attempt_number(job), job["metadata"]["name"], class_name or job["metadata"]["labels"][LABEL_CLASS]
+            attempt_number(job),
+            job["metadata"]["name"],
+            class_name or job["metadata"]["labels"][LABEL_CLASS],
+            job["metadata"]["creationTimestamp"],
         )
 
 

@@ -65,6 +65,18 @@ class Draft:
         return Phase.PROCESSING if self.holds("Running") else Phase.QUEUED
 
     @property
+    def starting(self) -> bool:
+        """Whether an attempt is on its uneventful way to its start, and the task was queued all the while."""
+        running = self.condition("Running")
+        return (
+            self.task.status.phase in (None, Phase.QUEUED)
+            and self.open_attempt is not None
+            and running is not None
+            and running.status == "False"
+            and running.reason in _UNEVENTFUL
+        )
+
+    @property
     def open_attempt(self) -> Attempt | None:
         """The attempt whose end is not recorded yet."""
         last = self.status.attempts[-1] if self.status.attempts else None
@@ -143,8 +155,8 @@ class Draft:
             position=turn.position, estimated_start=None if start is None else rfc3339(start)
         )
 
-    def begin_attempt(self, number: int, job_name: str, class_name: str) -> None:
-        """The attempt's Job is being created; progress starts anew."""
+    def begin_attempt(self, number: int, job_name: str, class_name: str, job_created: str | None = None) -> None:
+        """The attempt's Job is being created, or was at the time `job_created`; progress starts anew."""
         self.status.attempt = number
         self.status.class_name = class_name
         record = Attempt(number=number, round=self.status.round or 0, job_name=job_name)
@@ -153,7 +165,8 @@ class Draft:
         self.status.progress = 0.0
         self.status.current_step = WAITING_STEP
         if number == 1:
-            waited = (self.now - parse_time(self.task.created_at)).total_seconds()
+            begun = parse_time(job_created) if job_created else self.now
+            waited = (begun - parse_time(self.task.created_at)).total_seconds()
             self.status.timings = {"queued": _seconds(waited)}
         self.set("JobCreated", True, Reason.JOB_CREATED, f"Job {job_name}")
         self.set("Running", False, Reason.POD_PENDING, Reason.POD_PENDING.sentence)

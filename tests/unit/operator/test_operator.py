@@ -146,6 +146,7 @@ async def cluster(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Cluster]:
         store=StoreSettings(folder=tmp_path / "media", secret_file=tmp_path / "key"),
         health_port=0,
         metrics_port=0,
+        status_delay_seconds=0,
     )
     async with await Kube.connect(kubeconfig) as kube:
         made = Cluster(kube, settings)
@@ -175,6 +176,37 @@ async def test_from_task_to_media(cluster: Cluster) -> None:
     assert {c["type"] for c in status["conditions"] if c["status"] == "True"} == {"Accepted", "JobCreated", "Complete"}
     events = await cluster.kube.list(EVENTS, NAMESPACE)
     assert {"JobCreated", "Completed"} <= {event["reason"] for event in events["items"]}
+
+
+async def test_a_pod_that_starts_soon_saves_the_write_about_its_job(cluster: Cluster) -> None:
+    async with operator(cluster.settings.model_copy(update={"status_delay_seconds": 60})):
+        task = await cluster.task("one")
+        jobs = await eventually(lambda: cluster.kube.list(JOBS, NAMESPACE), lambda jobs: jobs["items"])
+        pod = await cluster.start_pod(jobs["items"][0])
+        status = await cluster.until("one", lambda status: status)
+        assert (status["phase"], status["attempt"]) == ("processing", 1)
+        await cluster.finish(pod, task)
+        await cluster.until("one", lambda status: status.get("phase") == "completed")
+
+
+async def test_the_write_about_a_job_waits_no_longer_than_it_may(cluster: Cluster) -> None:
+    async with operator(cluster.settings.model_copy(update={"status_delay_seconds": 0.5})):
+        await cluster.task("one")
+        status = await cluster.until("one", lambda status: status)
+    assert (status["phase"], status["attempt"]) == ("queued", 1)
+    assert len((await cluster.kube.list(JOBS, NAMESPACE))["items"]) == 1
+
+
+async def test_a_job_that_the_status_does_not_speak_of_holds_its_slot_over_a_restart(cluster: Cluster) -> None:
+    patient = cluster.settings.model_copy(update={"status_delay_seconds": 60})
+    async with operator(patient):
+        for name in ("a", "b"):
+            await cluster.task(name)
+        await eventually(lambda: cluster.kube.list(JOBS, NAMESPACE), lambda jobs: len(jobs["items"]) == 2)
+    await cluster.task("urgent", priority=0)
+    async with operator(patient):
+        await cluster.until("urgent", lambda status: status.get("queue"))
+    assert len((await cluster.kube.list(JOBS, NAMESPACE))["items"]) == 2
 
 
 async def test_a_restart_finds_its_way_without_a_write(cluster: Cluster) -> None:
