@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from fakeredis import FakeAsyncRedis
 
 from mediatask_common.redisview import RedisView, slim
+from support.redisserver import redis_server
 
 
 def task(name: str, rv: int, *, phase: str | None = None, kind: str = "generate_image", day: int = 1) -> dict[str, Any]:
@@ -25,9 +27,19 @@ def task(name: str, rv: int, *, phase: str | None = None, kind: str = "generate_
     }
 
 
-@pytest.fixture
-async def view() -> AsyncIterator[RedisView]:
-    view = RedisView(FakeAsyncRedis(), "default")
+@pytest.fixture(scope="module")
+def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(params=["fakeredis", "redis-server"])
+async def view(request: pytest.FixtureRequest) -> AsyncIterator[RedisView]:
+    if request.param == "fakeredis":
+        view = RedisView(FakeAsyncRedis(), "default")
+    else:
+        # A namespace that no other test has written to.
+        view = RedisView.open(request.getfixturevalue("real_redis"), secrets.token_hex(4))
     yield view
     await view.close()
 
