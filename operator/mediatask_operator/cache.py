@@ -16,6 +16,7 @@ from mediatask_crds import names
 from mediatask_crds.taskclass import MediaTaskClassSpec
 
 from .admission import Key
+from .leftovers import job_uid
 from .observe import Object
 
 log = get_logger(__name__)
@@ -139,13 +140,16 @@ class Cache:
         return self._class_versions.get(name, -1)
 
     def forget_gone_pods(self, key: Key, open_attempt: int | None) -> None:
-        """Drop deleted pods of attempts whose end is on record."""
+        """Drop deleted pods of attempts whose end is on record.
+
+        Not while their Job is there: without its pod, a Job that the Job controller is slow to fail seems to run on.
+        """
         entry = self.entries.get(key)
         if entry is None:
             return
         for uid, pod in list(entry.pods.items()):
             attempt = pod["metadata"].get("labels", {}).get(names.LABEL_ATTEMPT)
-            if pod.get("gone") and attempt != str(open_attempt):
+            if pod.get("gone") and attempt != str(open_attempt) and job_uid(pod) not in entry.jobs:
                 del entry.pods[uid]
         self._tidy(key, entry)
 

@@ -158,7 +158,7 @@ class Controller:
         except _Refused:
             return
         self._settle(seen, plan)
-        self._parts.cache.forget_gone_pods(key, _under_way(seen.task, seen.jobs))
+        self._parts.cache.forget_gone_pods(key, _under_way(seen.task, seen.parts))
 
     # ---- observe
 
@@ -174,7 +174,12 @@ class Controller:
         if open_attempt is not None:
             await self._confirm_absence(task, entry, open_attempt.job_name)
         jobs = tuple(job for job in entry.jobs.values() if _controller_uid(job) == task.uid)
-        idle = _under_way(task, jobs) is None
+        owned = {job["metadata"]["uid"] for job in jobs}
+        # The next attempt's, too: its Job may have come and gone before the status spoke of it.
+        names = {attempt.job_name for attempt in task.status.attempts}
+        names.add(job_name(task.name, task.uid, (task.status.attempt or 0) + 1))
+        pods = tuple(pod for pod in entry.pods.values() if _belongs(pod, owned, names))
+        idle = _under_way(task, (*jobs, *pods)) is None
         wants_job = idle and (phase is None or not phase.terminal or _retry_wanted(task))
         task_class = resolve(task.spec, task.status, cache.classes)
         turn, data_error = Turn(admitted=False), None
@@ -186,16 +191,12 @@ class Controller:
                 task, data = await self._read_again(key)
                 data_error = _data_error(task.spec.task_type, data)
                 task_class = resolve(task.spec, task.status, cache.classes)
-        note = self._notes.of(task, _latest_attempt(task, jobs))
-        owned = {job["metadata"]["uid"] for job in jobs}
-        # The next attempt's, too: its Job may have come and gone before the status spoke of it.
-        names = {attempt.job_name for attempt in task.status.attempts}
-        names.add(job_name(task.name, task.uid, (task.status.attempt or 0) + 1))
+        note = self._notes.of(task, _latest_attempt(task, (*jobs, *pods)))
         seen = Observed(
             task=task,
             task_class=task_class,
             jobs=jobs,
-            pods=tuple(pod for pod in entry.pods.values() if _belongs(pod, owned, names)),
+            pods=pods,
             turn=turn,
             data_error=data_error,
             proof=note.proof,
@@ -262,7 +263,7 @@ class Controller:
                 if _controller_uid(job) != task.uid:
                     raise
             elif error.status in (400, 403, 413, 422):
-                note = self._notes.of(task, _latest_attempt(task, seen.jobs))
+                note = self._notes.of(task, _latest_attempt(task, seen.parts))
                 note.refusal = Refusal(action.attempt, error.status, error.message[:2000], self._parts.clock())
                 self._parts.queue.add((task.namespace, task.name))
                 raise _Refused from error
@@ -274,7 +275,7 @@ class Controller:
     def _postponed(self, seen: Observed) -> bool:
         """Whether news that may wait still does; if so, the task is looked at again when it may not any longer."""
         task, now = seen.task, self._parts.clock()
-        note = self._notes.of(task, _latest_attempt(task, seen.jobs))
+        note = self._notes.of(task, _latest_attempt(task, seen.parts))
         note.untold_since = note.untold_since or now
         left = self._parts.status_delay_seconds - (now - note.untold_since).total_seconds()
         if left <= 0:
@@ -294,7 +295,7 @@ class Controller:
                 return
             raise
         self._parts.cache.put_task(written)
-        self._notes.of(task, _latest_attempt(task, seen.jobs)).untold_since = None
+        self._notes.of(task, _latest_attempt(task, seen.parts)).untold_since = None
         after = Task.parse(self._parts.cache.get(key).task or written)
         self._report(task, after)
 
@@ -419,14 +420,14 @@ def _open_attempt(task: Task) -> Attempt | None:
     return last if last is not None and last.ended_at is None else None
 
 
-def _latest_attempt(task: Task, jobs: Iterable[Object]) -> int:
-    """The task's latest attempt: on record, or known by its Job before the status speaks of it."""
-    return max([task.status.attempt or 0, *map(attempt_number, jobs)])
+def _latest_attempt(task: Task, parts: Iterable[Object]) -> int:
+    """The task's latest attempt: on record, or known by its Job or pod before the status speaks of it."""
+    return max([task.status.attempt or 0, *map(attempt_number, parts)])
 
 
-def _under_way(task: Task, jobs: Iterable[Object]) -> int | None:
-    """The attempt that is under way: open on record, or with a Job that the status does not speak of yet."""
-    latest = _latest_attempt(task, jobs)
+def _under_way(task: Task, parts: Iterable[Object]) -> int | None:
+    """The attempt that is under way: open on record, or with a Job or pod that the status does not speak of yet."""
+    latest = _latest_attempt(task, parts)
     return latest if latest > (task.status.attempt or 0) or _open_attempt(task) is not None else None
 
 

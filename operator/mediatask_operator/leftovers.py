@@ -13,16 +13,16 @@ from .plan import STOP_GRACE_SECONDS, Action, DeleteJob, DeletePod
 
 def running_on(seen: Observed, now: datetime) -> bool:
     """Whether anything that the task once started may still run."""
-    known = {_job_uid(pod) for pod in seen.pods}
+    known = {job_uid(pod) for pod in seen.pods}
     orphans = known - {job["metadata"]["uid"] for job in seen.jobs}
     return any(_job_may_run(job, seen, now) for job in seen.jobs) or any(
-        may_still_run(pod, now) for pod in seen.pods if _job_uid(pod) in orphans
+        may_still_run(pod, now) for pod in seen.pods if job_uid(pod) in orphans
     )
 
 
 def _job_may_run(job: Object, seen: Observed, now: datetime) -> bool:
     """Whether the Job has, or may get, a pod that runs."""
-    pods = [pod for pod in seen.pods if _job_uid(pod) == job["metadata"]["uid"]]
+    pods = [pod for pod in seen.pods if job_uid(pod) == job["metadata"]["uid"]]
     if any(may_still_run(pod, now) for pod in pods):
         return True
     return not (is_finished(job) or is_settled(pods))
@@ -57,6 +57,7 @@ def attempt_number(obj: Object) -> int:
     return int(label) if label.isdecimal() else 0
 
 
-def _job_uid(pod: Object) -> str | None:
+def job_uid(pod: Object) -> str | None:
+    """The UID of the Job that made a pod."""
     owners = pod["metadata"].get("ownerReferences") or []
     return next((owner["uid"] for owner in owners if owner.get("kind") == "Job"), None)

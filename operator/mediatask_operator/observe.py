@@ -138,3 +138,8 @@ class Observed:
     refusal: Refusal | None = None
     delivery: Delivery | None = None
     """The outcome of the last webhook try, until status has it."""
+
+    @property
+    def parts(self) -> tuple[Object, ...]:
+        """Jobs and pods."""
+        return (*self.jobs, *self.pods)

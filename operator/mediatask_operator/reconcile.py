@@ -104,17 +104,21 @@ def _attempt(seen: Observed, draft: Draft) -> Plan:
 
 
 def _adopt(seen: Observed, draft: Draft) -> None:
-    """Take up a Job that was created though the status that speaks of it was not written."""
-    unrecorded = [job for job in seen.jobs if attempt_number(job) > (draft.status.attempt or 0)]
+    """Take up an attempt that was begun though the status that speaks of it was not written.
+
+    Its Job tells of it, or a pod whose Job has gone since: else the attempt would be made a second time.
+    """
+    unrecorded = [obj for obj in seen.parts if attempt_number(obj) > (draft.status.attempt or 0)]
     if unrecorded and draft.open_attempt is None:
-        job = max(unrecorded, key=attempt_number)
+        first = max(unrecorded, key=attempt_number)
+        number = attempt_number(first)
         class_name = seen.task_class.name if isinstance(seen.task_class, TaskClass) else ""
         draft.accept()
         draft.begin_attempt(
-            attempt_number(job),
-            job["metadata"]["name"],
-            class_name or job["metadata"]["labels"][LABEL_CLASS],
-            job["metadata"]["creationTimestamp"],
+            number,
+            job_name(seen.task.name, seen.task.uid, number),
+            class_name or first["metadata"]["labels"][LABEL_CLASS],
+            first["metadata"]["creationTimestamp"],
         )
 
 

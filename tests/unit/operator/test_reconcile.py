@@ -248,6 +248,21 @@ def test_a_job_created_before_a_crash_is_taken_up() -> None:
     assert world.holds("JobCreated")
 
 
+def test_an_attempt_is_not_made_twice_though_its_job_went_before_the_status_spoke_of_it() -> None:
+    world = World(published=False)
+    world.reconcile(write_lost=True)
+    pod = world.start()
+    world.jobs.clear()
+    world.end(pod, 143)
+    world.remove_pod(pod)
+    world.settle()
+    assert world.jobs == []
+    assert [(attempt["number"], attempt["reason"]) for attempt in world.status["attempts"]] == [(1, "Preempted")]
+    world.advance(10)
+    world.settle()
+    assert world.status["attempt"] == 2
+
+
 def test_a_job_deleted_by_hand_is_recorded_and_replaced() -> None:
     world = World(published=False)
     world.settle()
