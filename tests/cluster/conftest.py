@@ -6,13 +6,17 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import pytest_asyncio
 
 from cluster.harness import Cluster, ClusterError, Options, build
 from cluster.harness.build import GO_MISSING, can_build, missing
+from cluster.harness.cluster import TOOLS
+from cluster.harness.node import requirements
 from cluster.harness.provided import Provided
+from cluster.harness.recipes import CLUSTER
 from cluster.harness.wait import wait_for
 from cluster.installation import Ground, Installed, install, open_ground
 from cluster.installation.side_by_side import Outcomes, started
@@ -20,35 +24,53 @@ from mediatask_common.kube import NAMESPACES, Kube, Resource
 
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
 NEEDS_BINARIES = {"binaries", "cluster"}
+NEEDS_REAL_BINARIES = {"real_binaries", "real_cluster"}
 
 build_error = pytest.StashKey[ClusterError]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Builds before the first test: the first build takes minutes, and no test's time limit should count them."""
-    wanted = any(NEEDS_BINARIES & set(getattr(item, "fixturenames", ())) for item in session.items)
-    if not wanted or session.config.option.collectonly or not missing() or not can_build():
+    fixtures = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    tools = [*(CLUSTER if NEEDS_BINARIES & fixtures else ())]
+    if NEEDS_REAL_BINARIES & fixtures and requirements.unmet() is None:
+        tools += [tool for tool in TOOLS["real"] if tool not in tools]
+    todo = missing(tools)
+    if not todo or session.config.option.collectonly or not can_build():
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         try:
-            build()
+            build(todo)
         except ClusterError as error:
             session.config.stash[build_error] = error
 
 
+def unavailable(reason: str) -> NoReturn:
+    """Skips the test; MEDIATASK_REQUIRE_CLUSTER=1, for CI, makes that a failure."""
+    if os.environ.get("MEDIATASK_REQUIRE_CLUSTER") == "1":
+        pytest.fail(f"a cluster is required: {reason}", pytrace=False)
+    pytest.skip(f"no cluster: {reason}")
+
+
 @pytest.fixture(scope="session")
 def binaries(request: pytest.FixtureRequest) -> None:
-    """The binaries of a cluster are there.
-
-    Without them and without Go the test is skipped; MEDIATASK_REQUIRE_CLUSTER=1, for CI, makes that a failure.
-    """
+    """The binaries of a cluster are there."""
     if (error := request.config.stash.get(build_error, None)) is not None:
         pytest.fail(str(error), pytrace=False)
     if missing():
-        if os.environ.get("MEDIATASK_REQUIRE_CLUSTER") == "1":
-            pytest.fail(f"a cluster is required: {GO_MISSING}", pytrace=False)
-        pytest.skip(f"no cluster: {GO_MISSING}")
+        unavailable(GO_MISSING)
+
+
+@pytest.fixture(scope="session")
+def real_binaries(request: pytest.FixtureRequest) -> None:
+    """The binaries of a cluster with a real node are there, and one can run here."""
+    if (error := request.config.stash.get(build_error, None)) is not None:
+        pytest.fail(str(error), pytrace=False)
+    if (reason := requirements.unmet()) is not None:
+        unavailable(reason)
+    if missing(TOOLS["real"]):
+        unavailable(GO_MISSING)
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +82,16 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     request.getfixturevalue("binaries")
     with Cluster(tmp_path_factory.mktemp("cluster"), Options(node="kwok", audit=True)) as own:
         yield Provided(own.kubeconfig, plays_stages=True, audit_log=own.audit_log)
+
+
+@pytest.fixture(scope="session")
+def real_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A ready cluster of our own whose node runs pods. Its logs, the pods' too, stay in pytest's temporary folder."""
+    if "KUBECONFIG" in os.environ:
+        pytest.skip("not on the cluster of KUBECONFIG: this test puts images on the node and kills parts of it")
+    request.getfixturevalue("real_binaries")
+    with Cluster(tmp_path_factory.mktemp("real-cluster"), Options(node="real", audit=True)) as own:
+        yield own
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +18,9 @@ import pytest
 from kubernetes import client
 
 from cluster.harness.kubeconfig import api_client
+from cluster.harness.node.configuration import PAUSE_IMAGE
+from cluster.harness.node.namespaces import KERNEL_SETTINGS
+from cluster.harness.rundir import RunDir
 
 TESTS = Path(__file__).parents[1]
 
@@ -73,11 +79,39 @@ def processes_of(directory: Path) -> list[str]:
     return found
 
 
-def network_and_mounts() -> list[str]:
-    """What a cluster with real nodes would leave behind: bridges, network namespaces, mounts."""
-    namespaces = Path("/run/netns")
-    names = [*Path("/sys/class/net").iterdir(), *(namespaces.iterdir() if namespaces.exists() else ())]
-    return sorted([*map(str, names), *Path("/proc/self/mounts").read_text().splitlines()])
+def machine() -> list[str]:
+    """What a cluster with a real node could change on this machine for good: files, mounts, settings of the kernel."""
+    places = ("/run/netns", "/run/containerd", "/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/usr/libexec")
+    files = [str(path) for place in map(Path, places) if place.exists() for path in place.iterdir()]
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    mounts = [place for place in mounted if place.startswith(("/run", "/var", "/proc", "/sys"))]
+    settings = [f"{name} {Path('/proc/sys', name).read_text()}" for name in (*KERNEL_SETTINGS, "net/ipv4/ip_forward")]
+    return sorted([*files, *mounts, *settings])
+
+
+def descendants(pid: int) -> set[tuple[int, str]]:
+    """All processes below one, containers among them: process id and start time, which make one unmistakable."""
+    found = set()
+    for thread in Path(f"/proc/{pid}/task").glob("*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            for child in map(int, (thread / "children").read_text().split()):
+                found |= {(child, start_time(child))} | descendants(child)
+    return found
+
+
+def start_time(pid: int) -> str:
+    """In clock ticks since boot; empty when the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except FileNotFoundError:
+        return ""
+
+
+def kernel_objects_of(directory: Path) -> set[Path]:
+    """The network interface and the control groups of a running cluster with a real node."""
+    server = json.loads((directory / "kubeconfig").read_text())["clusters"][0]["cluster"]["server"]
+    number = re.findall(r"//10\.250\.(\d+)\.1:", server)[0]
+    return {Path(f"/sys/class/net/mediatask{number}"), *Path("/sys/fs/cgroup").glob(f"**/{RunDir(directory).cgroup}")}
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -87,11 +121,27 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.05)
 
 
+def wait_for_the_end_of(processes: set[tuple[int, str]]) -> None:
+    wait_until(lambda: not any(start_time(pid) == started for pid, started in processes))
+
+
 def answers(directory: Path) -> bool:
     """Whether the API server of the folder answers to its kubeconfig."""
 
     with api_client(directory / "kubeconfig") as api:
         return bool(client.CoreV1Api(api).list_namespace().items)
+
+
+def run_pod(directory: Path) -> None:
+    """Runs a pod that does not end by itself."""
+    pod = {
+        "metadata": {"name": "pause"},
+        "spec": {"containers": [{"name": "pause", "image": PAUSE_IMAGE, "imagePullPolicy": "Never"}]},
+    }
+    with api_client(directory / "kubeconfig") as api:
+        core = client.CoreV1Api(api)
+        core.create_namespaced_pod("default", pod)
+        wait_until(lambda: core.read_namespaced_pod("pause", "default").status.phase == "Running", 30)
 
 
 def test_down_stops_the_cluster_and_keeps_its_logs_alone(tmp_path: Path) -> None:
@@ -195,8 +245,8 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_ten_rounds_leave_nothing_behind(tmp_path: Path) -> None:
-    before = network_and_mounts()
     directory = tmp_path / "cluster"
+    before = machine()
     for _ in range(10):
         with up(directory, "--node", "kwok") as process:
             assert answers(directory)
@@ -204,4 +254,28 @@ def test_ten_rounds_leave_nothing_behind(tmp_path: Path) -> None:
             assert process.wait(30) == 0
         assert processes_of(directory) == []
         assert [path.name for path in directory.iterdir()] == ["logs"]
-    assert network_and_mounts() == before
+    assert machine() == before
+
+
+@pytest.mark.usefixtures("real_binaries")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_real_node_leaves_nothing_behind_though_pods_run(tmp_path: Path, number: signal.Signals) -> None:
+    before = machine()
+    directory = tmp_path / "cluster"
+    for _ in range(2):
+        with up(directory, "--node", "real") as process:
+            run_pod(directory)
+            processes, objects = descendants(process.pid), kernel_objects_of(directory)
+            assert len(processes) > len(processes_of(directory))
+            assert len(objects) > 1
+
+            process.send_signal(number)
+
+            process.wait(60)
+            wait_for_the_end_of(processes)
+        # After a kill, this takes away what is no process.
+        assert harness("down", "--dir", directory).returncode == 0
+        assert [path.name for path in directory.iterdir()] == ["logs"]
+        assert not any(each.exists() for each in objects)
+    assert machine() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 import socket
 from collections.abc import Callable
@@ -18,9 +19,10 @@ from kubernetes import client
 from cluster.harness import controlplane, kwok
 from cluster.harness.build import Report, build
 from cluster.harness.certificates import write_certificates
+from cluster.harness.controlplane import LOOPBACK, SERVICES
 from cluster.harness.errors import ClusterError
 from cluster.harness.kubeconfig import write_kubeconfig
-from cluster.harness.node import namespaces, requirements
+from cluster.harness.node import requirements
 from cluster.harness.node.realnode import RealNode
 from cluster.harness.processes import Processes
 from cluster.harness.recipes import CONTROL_PLANE, KWOK, REAL_NODE, Tool
@@ -119,13 +121,12 @@ class Cluster:
         binaries = build(TOOLS[self.options.node], report=self._report)
         self._dir.take()
         if self.options.node == "real":
-            self._node = RealNode(binaries, self._dir, self._processes, self.options.gpus, self._admin)
-            self._node.prepare()
+            self._node = RealNode(binaries, self._dir, self._processes)
         self._start_control_plane(binaries)
         if self.options.node == "kwok":
             self._start_kwok(binaries)
         if self._node is not None:
-            self._node.start()
+            self._node.start(self._admin, self.options.gpus)
             self._report("node ready")
 
     def down(self) -> None:
@@ -146,9 +147,11 @@ class Cluster:
             audit_policy=state / "audit-policy.json",
             audit_log=self._dir.logs / "audit.log",
         )
-        # Pods reach this machine at an address that exists for them alone.
-        address = controlplane.LOOPBACK if self._node is None else namespaces.HOST_ADDRESS
-        write_certificates(state, [address, controlplane.FIRST_SERVICE])
+        network = self._node.network if self._node is not None else None
+        # Pods reach this machine at an address that it has for them alone.
+        address, services = (network.host, network.services) if network else (LOOPBACK, SERVICES)
+        first_service = next(ipaddress.ip_network(services).hosts())
+        write_certificates(state, [address, str(first_service)])
         files.audit_policy.write_text(controlplane.AUDIT_POLICY)
         api_port, etcd_port, peer_port = free_ports(3)
         self._write_credentials(files, f"https://{address}:{api_port}")
@@ -158,7 +161,7 @@ class Cluster:
         start(
             "kube-apiserver",
             binaries / "kube-apiserver",
-            controlplane.apiserver(files, address, api_port, etcd_port, audit=self.options.audit),
+            controlplane.apiserver(files, address, services, api_port, etcd_port, audit=self.options.audit),
         )
         self._wait("API server", self._api_is_ready)
         start(
@@ -231,5 +234,5 @@ def free_ports(count: int) -> list[int]:
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
-            each.bind((controlplane.LOOPBACK, 0))
+            each.bind((LOOPBACK, 0))
         return [each.getsockname()[1] for each in sockets]

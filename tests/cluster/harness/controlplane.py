@@ -6,8 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-SERVICE_NETWORK = "10.96.0.0/16"
-FIRST_SERVICE = "10.96.0.1"
+SERVICES = "10.96.0.0/16"
 LOOPBACK = "127.0.0.1"
 # Where an API server on loopback says it is. Nothing connects there: the address is of the range reserved for
 # documentation, because loopback is refused here and the machine's own address would be different on each.
@@ -72,13 +71,22 @@ def etcd(files: Files, client_port: int, peer_port: int) -> list[str]:
     ]
 
 
-def apiserver(files: Files, address: str, port: int, etcd_port: int, *, audit: bool) -> list[str]:
-    """The API server, with RBAC; inside the cluster its Service leads to it, unless its address is loopback."""
+def apiserver(files: Files, address: str, services: str, port: int, etcd_port: int, *, audit: bool) -> list[str]:
+    """The API server, with RBAC; inside the cluster its Service leads to it, unless its address is loopback.
+
+    Args:
+        files: what it reads and writes.
+        address: where it listens.
+        services: the network of the Services; the first address is its own Service's.
+        port: where it listens.
+        etcd_port: where etcd listens for clients.
+        audit: write the audit log.
+    """
     arguments = [
         f"--etcd-servers=http://{LOOPBACK}:{etcd_port}",
         f"--bind-address={address}",
         f"--secure-port={port}",
-        f"--service-cluster-ip-range={SERVICE_NETWORK}",
+        f"--service-cluster-ip-range={services}",
         f"--tls-cert-file={files.certificates}/api.crt",
         f"--tls-private-key-file={files.certificates}/api.key",
         f"--kubelet-client-certificate={files.certificates}/kubelet-client.crt",

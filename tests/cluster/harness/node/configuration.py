@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from cluster.harness.controlplane import Identity
-from cluster.harness.node.namespaces import NODE_ADDRESS, POD_NETWORK
+from cluster.harness.node.network import Network
 
 NODE_NAME = "node-1"
 PAUSE_IMAGE = "localhost/pause:1"
-DNS_SERVICE = "10.96.0.10"
 DNS_PORT = 53
 CLUSTER_DOMAIN = "cluster.local"
 GPU = "nvidia.com/gpu"
@@ -36,6 +35,7 @@ class Settings:
         certificate_authority: PEM; whoever it vouches for may ask the kubelet for logs.
         runc: the program.
         cgroup: the control group under which all pods run.
+        network: the addresses.
     """
 
     folder: Path
@@ -43,12 +43,14 @@ class Settings:
     certificate_authority: Path
     runc: Path
     cgroup: str
+    network: Network
 
     def write(self) -> None:
         """Writes them all."""
+        self.folder.mkdir()
         network = self.folder / "cni"
         network.mkdir()
-        (network / "10-mediatask.conflist").write_text(json.dumps(self._network()))
+        (network / "10-mediatask.conflist").write_text(json.dumps(self._pod_network()))
         self.containerd.write_text(self._containerd(network))
         self.kubelet.write_text(json.dumps(self._kubelet()))
         self.kube_proxy.write_text(json.dumps(self._kube_proxy()))
@@ -82,14 +84,14 @@ class Settings:
                 f"--config={self.kubelet}",
                 f"--kubeconfig={self.kubeconfig('kubelet')}",
                 f"--hostname-override={NODE_NAME}",
-                f"--node-ip={NODE_ADDRESS}",
+                f"--node-ip={self.network.node}",
                 f"--node-labels={GPU}.present=true",
             ],
             "kube-proxy": [f"--config={self.kube_proxy}", f"--hostname-override={NODE_NAME}"],
             "coredns": [f"-conf={self.coredns}"],
         }[part]
 
-    def _network(self) -> dict[str, Any]:
+    def _pod_network(self) -> dict[str, Any]:
         return {
             "cniVersion": "1.0.0",
             "name": "mediatask",
@@ -100,7 +102,7 @@ class Settings:
                     "type": "ptp",
                     "ipam": {
                         "type": "host-local",
-                        "ranges": [[{"subnet": POD_NETWORK}]],
+                        "ranges": [[{"subnet": self.network.pods}]],
                         "routes": [{"dst": "0.0.0.0/0"}],
                     },
                 },
@@ -110,7 +112,8 @@ class Settings:
 
     def _containerd(self, network: Path) -> str:
         return f"""\
-version = 3
+version = 4
+imports = []  # of this machine's settings, none
 temp = "/var/lib/containerd/tmp"
 # Lets others change containers under way, from a socket that nobody here uses.
 disabled_plugins = ["io.containerd.nri.v1.nri"]
@@ -144,7 +147,7 @@ sandbox = "{PAUSE_IMAGE}"
                 "x509": {"clientCAFile": str(self.certificate_authority)},
             },
             "authorization": {"mode": "Webhook"},
-            "clusterDNS": [DNS_SERVICE],
+            "clusterDNS": [self.network.dns],
             "clusterDomain": CLUSTER_DOMAIN,
             "resolvConf": "",  # pods ask the cluster alone: this machine's name servers and domains are not theirs
             "cgroupDriver": "cgroupfs",  # there is no systemd to ask
@@ -165,7 +168,7 @@ sandbox = "{PAUSE_IMAGE}"
             "kind": "KubeProxyConfiguration",
             "clientConnection": {"kubeconfig": str(self.kubeconfig("kube-proxy"))},
             "mode": "iptables",
-            "clusterCIDR": POD_NETWORK,
+            "clusterCIDR": self.network.pods,
             "oomScoreAdj": 0,
             # 0 is: leave it. These are the machine's, and no network namespace may set them.
             "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
@@ -174,7 +177,7 @@ sandbox = "{PAUSE_IMAGE}"
     def _coredns(self) -> str:
         return f"""\
 .:{DNS_PORT} {{
-    bind {NODE_ADDRESS}
+    bind {self.network.node}
     errors
     kubernetes {CLUSTER_DOMAIN} in-addr.arpa {{
         kubeconfig {self.kubeconfig("coredns")}
@@ -185,7 +188,7 @@ sandbox = "{PAUSE_IMAGE}"
 """
 
 
-def dns_objects() -> list[dict[str, Any]]:
+def dns_objects(network: Network) -> list[dict[str, Any]]:
     """What makes CoreDNS, a process beside the kubelet, a Service of the cluster; to be created."""
     rules = [
         {"apiGroups": [""], "resources": ["services", "namespaces"], "verbs": ["list", "watch"]},
@@ -205,14 +208,14 @@ def dns_objects() -> list[dict[str, Any]]:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata,
-        "spec": {"clusterIP": DNS_SERVICE, "ports": ports},  # no selector: no pod stands behind it
+        "spec": {"clusterIP": network.dns, "ports": ports},  # no selector: no pod stands behind it
     }
     endpoints = {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": metadata | {"labels": {"kubernetes.io/service-name": "kube-dns"}},
         "addressType": "IPv4",
-        "endpoints": [{"addresses": [NODE_ADDRESS], "conditions": {"ready": True}}],
+        "endpoints": [{"addresses": [network.node], "conditions": {"ready": True}}],
         "ports": ports,
     }
     return [role | {"rules": rules}, binding, service, endpoints]

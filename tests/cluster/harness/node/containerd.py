@@ -12,6 +12,7 @@ from cluster.harness.errors import ClusterError
 # The label that the part of containerd that serves the kubelet gives to an image once it knows it.
 KNOWN_TO_KUBELET = "io.cri-containerd.image=managed"
 KNOWN_SECONDS = 30
+SOCKET = "run/containerd/containerd.sock"
 
 
 class Containerd:
@@ -23,12 +24,13 @@ class Containerd:
     """
 
     def __init__(self, binaries: Path, state: Path) -> None:
-        self._socket = state / "run/containerd/containerd.sock"
-        self._ctr = [str(binaries / "ctr"), f"--address={self._socket}", "--namespace=k8s.io"]
+        self._state = state
+        # Not by its full path: the kernel takes no more than 107 bytes, and a folder of pytest's is soon longer.
+        self._ctr = [str(binaries / "ctr"), f"--address=/proc/self/cwd/{SOCKET}", "--namespace=k8s.io"]
 
     def runs(self) -> bool:
         """Whether it answers."""
-        return self._socket.exists() and self._call("version").returncode == 0
+        return self._has_started() and self._call("version").returncode == 0
 
     def import_images(self, archives: Sequence[Path]) -> None:
         """Loads OCI or Docker archives and returns when pods can use their images.
@@ -36,10 +38,10 @@ class Containerd:
         Raises:
             ClusterError: an archive is none, or containerd does not run.
         """
-        if not self._socket.exists():
+        if not self._has_started():
             raise ClusterError("there is no cluster with a real node to import into: start one with `up --node real`")
         for archive in archives:
-            done = self._call("images", "import", str(archive))
+            done = self._call("images", "import", str(archive.absolute()))
             if done.returncode != 0:
                 raise ClusterError(f"importing {archive} failed: {done.stderr.strip()}")
         deadline = time.monotonic() + KNOWN_SECONDS
@@ -66,5 +68,10 @@ class Containerd:
         lines = self._call("images", "list").stdout.splitlines()[1:]
         return [line.split()[0] for line in lines if KNOWN_TO_KUBELET not in line]
 
+    def _has_started(self) -> bool:
+        return (self._state / SOCKET).exists()
+
     def _call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*self._ctr, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return subprocess.run(
+            [*self._ctr, *arguments], cwd=self._state, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )

@@ -2,25 +2,18 @@
 
 All that a kubelet and a container runtime leave behind (mounts, interfaces, iptables rules, shims, containers) lies
 in them and is gone, with their first process, by the kernel's doing: also after `kill -9` of the harness. Files that
-they write to the usual places land in the cluster's folder. A pair of interfaces leads in: the node's Services and
-pods have routes from this machine, and pods reach this machine at `HOST_ADDRESS`, where the API server listens.
+they write to the usual places land in the cluster's folder. Only routes lead in: from this machine to the Services and
+pods, and from there to this machine alone.
 """
 
 from __future__ import annotations
 
 import shlex
 import subprocess
-import time
 from pathlib import Path
 
-from cluster.harness.controlplane import SERVICE_NETWORK
 from cluster.harness.errors import ClusterError
-
-HOST_ADDRESS = "10.250.0.1"
-NODE_ADDRESS = "10.250.0.2"
-POD_NETWORK = "10.244.0.0/24"
-INTERFACE = "mediatask0"  # this machine's end of the pair
-GONE_SECONDS = 10
+from cluster.harness.node.network import PREFIX, Network
 
 NAMESPACED = Path(__file__).with_name("namespaced.py")
 
@@ -35,24 +28,12 @@ KERNEL_SETTINGS = {
 }
 
 
-def check_free() -> None:
-    """Waits until the network of a node that has just ended is gone.
-
-    Raises:
-        ClusterError: another node runs on this machine: there can be one at a time.
-    """
-    deadline = time.monotonic() + GONE_SECONDS
-    while (Path("/sys/class/net") / INTERFACE).exists():
-        if time.monotonic() > deadline:
-            raise ClusterError(f"a cluster with a real node runs on this machine (it has the interface {INTERFACE})")
-        time.sleep(0.1)
-
-
-def furnish(first: int, state: Path, logs: Path, needed: list[Path]) -> None:
+def furnish(first: int, network: Network, state: Path, logs: Path, needed: list[Path]) -> None:
     """Gives new namespaces their mounts and their network.
 
     Args:
         first: process id of their first process.
+        network: the addresses; claimed.
         state: a folder for what the node writes to /run and /var/lib.
         logs: a folder for what it writes to /var/log: the logs of the containers.
         needed: files and folders that have to be seen inside.
@@ -77,15 +58,14 @@ def furnish(first: int, state: Path, logs: Path, needed: list[Path]) -> None:
         *(shlex.join(["mount", "--bind", str(source), place]) for place, source in (replaced | settings).items()),
         "echo 1 > /proc/sys/net/ipv4/ip_forward",
         "ip link set lo up",
-        f"ip address add {NODE_ADDRESS}/30 dev eth0",
+        f"ip address add {network.node}/{PREFIX} dev eth0",
         "ip link set eth0 up",
     ]
     outside = [
-        f"ip address add {HOST_ADDRESS}/30 dev {INTERFACE}",
-        f"ip link set {INTERFACE} up",
-        *(f"ip route add {network} via {NODE_ADDRESS}" for network in (SERVICE_NETWORK, POD_NETWORK)),
+        f"ip address add {network.host}/{PREFIX} dev {network.interface}",
+        f"ip link set {network.interface} up",
+        *(f"ip route add {target} via {network.node}" for target in (network.services, network.pods)),
     ]
-    _run(["ip", "link", "add", INTERFACE, "type", "veth", "peer", "name", "eth0", "netns", str(first)])
     _run(["nsenter", f"--target={first}", "--mount", "--net", "--pid", "sh", "-ec", "\n".join(inside)])
     _run(["sh", "-ec", "\n".join(outside)])
 

@@ -20,89 +20,88 @@ from cluster.harness.controlplane import Identity
 from cluster.harness.node import cgroups, configuration, namespaces
 from cluster.harness.node.containerd import Containerd
 from cluster.harness.node.images import write_image
+from cluster.harness.node.network import Network
 from cluster.harness.processes import Processes
 from cluster.harness.rundir import RunDir
 
 READY_SECONDS = 90
 NAMESPACES = "node"  # the process that holds them, beside those of the parts
-KUBE_PROXY_HEALTH = f"http://{namespaces.NODE_ADDRESS}:10256/healthz"
+KUBE_PROXY_HEALTH_PORT = 10256
 
 Part = Literal["containerd", "kubelet", "kube-proxy", "coredns"]
 
 
 class RealNode:
-    """The one node of a cluster, in the harness's processes. First `prepare`, then the control plane, then `start`.
+    """The one node of a cluster, in the harness's processes. Made before the control plane, started after it.
+
+    To make one makes its namespaces, with nothing in them yet, and its network, at whose `host` address the API
+    server has to listen. They end with the processes.
 
     Args:
         binaries: where the programs lie.
         directory: the cluster's folder, taken.
         processes: the cluster's; the node's join them.
-        gpus: how many `nvidia.com/gpu` the scheduler sees; there is no device behind them.
-        admin: an administrator's client configuration, complete when `start` is called.
+
+    Attributes:
+        network: the addresses.
+
+    Raises:
+        ClusterError: the kernel refuses.
     """
 
-    def __init__(
-        self, binaries: Path, directory: RunDir, processes: Processes, gpus: int, admin: client.Configuration
-    ) -> None:
+    def __init__(self, binaries: Path, directory: RunDir, processes: Processes) -> None:
         self._binaries = binaries
-        self._directory = directory
         self._processes = processes
-        self._gpus = gpus
-        self._admin = admin
+        self._node = directory.node
         self._containerd = Containerd(binaries, directory.node)
+
+        self._start_in("new", NAMESPACES, binaries / "pause", [])
+        processes.wait_until("namespaces", lambda: _child(processes.pid(NAMESPACES)) is not None, READY_SECONDS)
+        first = self.pid(NAMESPACES)
+        self.network = Network.claim(first)
+        runc = Path(shutil.which("runc") or "runc")
+        namespaces.furnish(first, self.network, directory.node, directory.logs, needed=[binaries, runc])
+        cgroups.create(directory.cgroup)
         self._settings = configuration.Settings(
             folder=directory.node / "settings",
             binaries=binaries,
             certificate_authority=directory.state / "ca.crt",
-            runc=Path(shutil.which("runc") or "runc"),
+            runc=runc,
             cgroup=directory.cgroup,
+            network=self.network,
         )
+        self._settings.write()
 
     def credentials(self) -> list[tuple[Identity, Path]]:
-        """Who the parts are, and where their kubeconfigs are to be written before the control plane starts."""
+        """Who the parts are, and where their kubeconfigs are to be written."""
         return [
             (configuration.KUBELET, self._settings.kubeconfig("kubelet")),
             (configuration.KUBE_PROXY, self._settings.kubeconfig("kube-proxy")),
             (configuration.COREDNS, self._settings.kubeconfig("coredns")),
         ]
 
-    def prepare(self) -> None:
-        """Makes the namespaces and this machine's address in the node's network, where the API server listens.
-
-        Raises:
-            ClusterError: another cluster has a real node here, or the kernel refuses.
-        """
-        namespaces.check_free()
-        self._settings.folder.mkdir(parents=True)
-        self._settings.write()
-        cgroups.create(self._directory.cgroup)
-        self._start_in("new", NAMESPACES, self._binaries / "pause", [])
-        self._processes.wait_until(
-            "namespaces", lambda: _child(self._processes.pid(NAMESPACES)) is not None, READY_SECONDS
-        )
-        namespaces.furnish(
-            self.pid(NAMESPACES),
-            self._directory.node,
-            self._directory.logs,
-            needed=[self._binaries, self._settings.runc],
-        )
-
-    def start(self) -> None:
+    def start(self, admin: client.Configuration, gpus: int) -> None:
         """Starts the parts and returns when pods run.
+
+        Args:
+            admin: an administrator's client configuration.
+            gpus: how many `nvidia.com/gpu` the scheduler is to see; there is no device behind them.
 
         Raises:
             ClusterError: a part did not become ready.
         """
+        self._admin = admin
+        self._gpus = gpus
         self._await("containerd", self._launch("containerd"))
         pause = write_image(
-            self._directory.node / "pause.tar",
+            self._node / "pause.tar",
             configuration.PAUSE_IMAGE,
             files={"pause": self._binaries / "pause"},
             entrypoint=["/pause"],
         )
         self.import_images(pause)
-        with client.ApiClient(self._admin) as api:
-            for item in configuration.dns_objects():
+        with client.ApiClient(admin) as api:
+            for item in configuration.dns_objects(self.network):
                 utils.create_from_dict(api, item)
         # All started before the first is waited for: none needs another.
         parts: tuple[Part, ...] = ("kubelet", "kube-proxy", "coredns")
@@ -170,13 +169,13 @@ class RealNode:
         now = datetime.now(UTC).replace(microsecond=0)  # as Kubernetes tells time
         conditions: dict[Part, Callable[[], bool]] = {
             "containerd": self._containerd.runs,
-            "kubelet": lambda: self._node_is_ready(now),
-            "kube-proxy": _kube_proxy_is_healthy,
-            "coredns": _dns_is_reached,
+            "kubelet": lambda: self._kubelet_is_ready(now),
+            "kube-proxy": self._services_are_reached,
+            "coredns": self._dns_is_reached,
         }
         return conditions[part]
 
-    def _node_is_ready(self, since: datetime) -> bool:
+    def _kubelet_is_ready(self, since: datetime) -> bool:
         """Whether the kubelet has said so, itself and not before `since`."""
         with client.ApiClient(self._admin) as api:
             nodes = client.CoreV1Api(api).list_node().items
@@ -186,6 +185,23 @@ class RealNode:
             if not any(taint.key == "node.kubernetes.io/not-ready" for taint in node.spec.taints or [])
             for condition in node.status.conditions or []
         )
+
+    def _services_are_reached(self) -> bool:
+        """Whether kube-proxy says that its rules are in force."""
+        url = f"http://{self.network.node}:{KUBE_PROXY_HEALTH_PORT}/healthz"
+        try:
+            with urllib.request.urlopen(url, timeout=1) as answer:
+                return bool(answer.status == HTTPStatus.OK)
+        except OSError:
+            return False
+
+    def _dns_is_reached(self) -> bool:
+        """Whether CoreDNS listens, which it does once it knows the cluster, and its Service leads to it."""
+        try:
+            with socket.create_connection((self.network.dns, configuration.DNS_PORT), timeout=1):
+                return True
+        except OSError:
+            return False
 
     def _claim_gpus(self) -> None:
         resource = configuration.GPU.replace("/", "~1")  # a step of a JSON pointer
@@ -204,21 +220,3 @@ def _child(pid: int) -> int | None:
     except (FileNotFoundError, ValueError):
         return None
     return int(child)
-
-
-def _kube_proxy_is_healthy() -> bool:
-    """Whether its rules are in force."""
-    try:
-        with urllib.request.urlopen(KUBE_PROXY_HEALTH, timeout=1) as answer:
-            return bool(answer.status == HTTPStatus.OK)
-    except OSError:
-        return False
-
-
-def _dns_is_reached() -> bool:
-    """Whether CoreDNS listens, which it does once it knows the cluster, and its Service leads to it."""
-    try:
-        with socket.create_connection((configuration.DNS_SERVICE, configuration.DNS_PORT), timeout=1):
-            return True
-    except OSError:
-        return False

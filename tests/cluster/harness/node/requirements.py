@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 
 from cluster.harness.build import Report
 from cluster.harness.errors import ClusterError
@@ -26,29 +27,29 @@ def unmet() -> str | None:
     """
     if os.geteuid() != 0:
         return "a node that runs pods needs root: it makes namespaces, mounts and control groups"
-    if (programs := _missing()) and shutil.which("apt-get") is None:
+    if (programs := _missing(PACKAGES)) and shutil.which("apt-get") is None:
         return f"a node that runs pods needs {', '.join(programs)}: install them with your package manager"
     return None
 
 
-def install(report: Report) -> None:
-    """Installs what is missing.
+def install(report: Report, packages: Mapping[str, str] = PACKAGES) -> None:
+    """Installs the packages of the programs that are missing.
 
     Raises:
         ClusterError: this machine cannot have a real node, or the installation failed.
     """
     if (reason := unmet()) is not None:
         raise ClusterError(reason)
-    if not (programs := _missing()):
+    if not (programs := _missing(packages)):
         return
-    packages = sorted({PACKAGES[program] for program in programs})
-    report(f"installing {', '.join(packages)}")
-    if not (_apt_get("install", *packages) or (_apt_get("update") and _apt_get("install", *packages))):
-        raise ClusterError(f"apt-get could not install {', '.join(packages)}: try it by hand")
+    wanted = sorted({packages[program] for program in programs})
+    report(f"installing {', '.join(wanted)}")
+    if not (_apt_get("install", *wanted) or (_apt_get("update") and _apt_get("install", *wanted))):
+        raise ClusterError(f"apt-get could not install {', '.join(wanted)}: try it by hand")
 
 
-def _missing() -> list[str]:
-    return [program for program in PACKAGES if shutil.which(program) is None]
+def _missing(packages: Mapping[str, str]) -> list[str]:
+    return [program for program in packages if shutil.which(program) is None]
 
 
 def _apt_get(verb: str, *packages: str) -> bool:
