@@ -55,6 +55,8 @@ def test_media_lies_in_s3_and_the_credentials_stay_with_operator_and_api(mode: U
     secret = (tmp_path / "secrets" / "s3-secret-access-key").read_bytes()
     holders = {path for path in tmp_path.rglob("*") if path.is_file() and secret in path.read_bytes()}
     assert holders == {tmp_path / "secrets" / "s3-secret-access-key"}, "no log, no resource, no pod"
+    logs = [*(tmp_path / "logs").iterdir(), *(tmp_path / "pods").rglob("log")]
+    assert not [path for path in logs if b"X-Amz-Signature" in path.read_bytes()], "a link opens the media to anyone"
     assert secret.decode() not in asyncio.run(_everything(mode.kubeconfig))
     with_secret = {name for name, pid in mode.pids.items() if secret in Path(f"/proc/{pid}/environ").read_bytes()}
     assert with_secret == {"s3", "operator", "api"}
@@ -105,7 +107,14 @@ def test_kill_the_store_while_tasks_run(mode: UpInfo, tmp_path: Path) -> None:
 def test_an_s3_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with s3_server(tmp_path / "theirs") as server:
         for name, value in server.store_variables.items():
-            monkeypatch.setenv(name, value)
+            if not name.endswith(("ACCESS_KEY", "ACCESS_KEY_ID")):
+                monkeypatch.setenv(name, value)
+        keys = tmp_path / "credentials"
+        keys.write_text(
+            "[default]\n"
+            f"aws_access_key_id = {server.access_key_id}\naws_secret_access_key = {server.secret_access_key}\n"
+        )
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(keys))
         with embedded(tmp_path / "up") as info:
             assert info.s3_url is None
             assert "s3" not in info.pids
@@ -115,7 +124,7 @@ def test_an_s3_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             assert url.startswith(f"{server.url}/{server.bucket}/projects/stored/")
             assert httpx.get(url, trust_env=False).is_success
             runner = Path(f"/proc/{info.pids['jobrunner']}/environ").read_bytes()
-            assert server.secret_access_key.encode() not in runner
+            assert str(keys).encode() not in runner
         monkeypatch.setenv("MEDIATASK_STORE_BUCKET", "no-such-bucket")
         with pytest.raises(StartError, match="there is no bucket no-such-bucket"), embedded(tmp_path / "up"):
             pass
