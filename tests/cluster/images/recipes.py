@@ -85,7 +85,8 @@ class Image:
             yield from (file for file in found if file.is_file() and file.suffix != ".pyc")
 
 
-PYTHON = Base("python", ("ca-certificates", "python3", "python3-venv"))
+# As python:3.11-slim has it: numpy and torch come without a C++ library and take the system's.
+PYTHON = Base("python", ("ca-certificates", "libstdc++6", "python3", "python3-venv"))
 REDIS = Base("redis", ("redis-server",))
 
 IMAGES = (
