@@ -98,6 +98,8 @@ def apiserver(files: Files, address: str, services: str, port: int, etcd_port: i
         f"--token-auth-file={files.tokens}",
         "--authorization-mode=Node,RBAC",
         "--allow-privileged=true",
+        # As on OpenShift: who sets an owner that blocks deletion has to have a right to the owner.
+        "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
     ]
     if address == LOOPBACK:
         arguments += [f"--advertise-address={ADVERTISED}", "--endpoint-reconciler-type=none"]

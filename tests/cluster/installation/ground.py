@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.harness.wait import wait_for
-from cluster.installation.installed import JOB_ACCOUNT, Installed
+from cluster.installation.installed import JOB_ACCOUNT, Installed, task_class
 from mediatask_common.kube import CLASSES, EVENTS, JOBS, NAMESPACES, PODS, TASKS, Kube, KubeError, Object, Resource
 from mediatask_common.store import artifact_key
 from mediatask_crds.names import API_VERSION, LABEL_ATTEMPT, LABEL_TASK, label_value
@@ -72,15 +72,7 @@ class Ground:
     async def task_class(self, name: str | None = None, **spec: Any) -> str:
         """A class for pictures; the one of the namespace's name serves its tasks unless they name another."""
         name = name or self.class_name
-        given = {
-            "taskTypes": ["generate_image"],
-            "image": "played/held",
-            "gpu": {"count": 0},
-            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
-            **spec,
-        }
-        body = {"apiVersion": API_VERSION, "kind": "MediaTaskClass", "metadata": {"name": name}, "spec": given}
-        await self.kube.create(CLASSES, body)
+        await self.kube.create(CLASSES, task_class(name, **spec))
         self._classes.append(name)
         return name
 
@@ -195,7 +187,7 @@ class Ground:
             return await self._see(last, expected)
 
         seen = await _settled(look, expected)
-        assert seen == expected, last.get("status")
+        assert seen == expected, f"\nseen     {seen}\nexpected {expected}\n{last.get('status')}"
         status: Object = last.get("status") or {}
         return status
 

@@ -10,18 +10,22 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from cluster.harness import service_account_kubeconfig
 from cluster.harness.wait import wait_for
 from cluster.installation.chart import RELEASE, apply, definitions, remove, render
 from cluster.installation.receiver import Receiver
 from mediatask_api.keys import dump_keys, new_key
-from mediatask_common.kube import NAMESPACES, Kube, KubeError, Object, Resource
+from mediatask_common.kube import CLASSES, NAMESPACES, Kube, KubeError, Object, Resource
 from mediatask_common.settings import StoreSettings
 from mediatask_common.store import ArtifactStore, open_store
+from mediatask_crds.names import API_VERSION
 from support.processes import free_port, python_module, wait_for_port
 
 DEFINITIONS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
@@ -39,6 +43,7 @@ class Installed:
         internal_url: its listener for pods.
         api_key: a key for all projects.
         receiver: where webhooks arrive.
+        kubeconfigs: with the rights of `operator` and `api`.
     """
 
     def __init__(self, folder: Path, admin: Path, namespace: str, watched: list[str]) -> None:
@@ -56,7 +61,8 @@ class Installed:
         (folder / "keys.json").write_bytes(dump_keys([stored]))
         (folder / "webhook-secrets").write_text(SECRET)
         (folder / "store-secret").write_text(secrets.token_hex(32))
-        self._kubeconfigs = {
+        (folder / "classes.yaml").write_text(yaml.safe_dump(task_class(namespace, default=True)))
+        self.kubeconfigs = {
             component: service_account_kubeconfig(
                 admin, namespace, f"{RELEASE}-{component}", folder / f"{component}.kubeconfig"
             )
@@ -118,7 +124,7 @@ class Installed:
 
     def _environment(self, component: str) -> dict[str, str]:
         shared = {
-            "MEDIATASK_KUBECONFIG": str(self._kubeconfigs[component]),
+            "MEDIATASK_KUBECONFIG": str(self.kubeconfigs[component]),
             "MEDIATASK_REDIS_URL": f"redis://{HOST}:{self._ports['redis']}/0",
             "MEDIATASK_ALLOW_NETWORKS": json.dumps(["127.0.0.0/8"]),
             "MEDIATASK_STORE_KIND": "file",
@@ -132,6 +138,7 @@ class Installed:
                 "MEDIATASK_NAMESPACES": json.dumps(self._watched),
                 "MEDIATASK_JOB_API_URL": self.internal_url,
                 "MEDIATASK_JOB_SERVICE_ACCOUNT": JOB_ACCOUNT,
+                "MEDIATASK_CLASSES_FILE": str(self.folder / "classes.yaml"),
                 "MEDIATASK_WEBHOOK_SECRETS_FILE": str(self.folder / "webhook-secrets"),
                 "MEDIATASK_METRICS_PORT": str(free_port()),
             }
@@ -164,30 +171,43 @@ class Installed:
 
 
 @asynccontextmanager
-async def install(kube: Kube, admin: Path, folder: Path, values: Object | None = None) -> AsyncIterator[Installed]:
-    """An installation of its own namespace, gone in the end (but for the definitions, which others may use).
+async def install(kube: Kube, admin: Path, folder: Path, watched: Sequence[str] = ()) -> AsyncIterator[Installed]:
+    """An installation in a namespace of its own, gone in the end (but for the definitions, which others may use).
 
     Args:
         kube: with an administrator's rights.
         admin: the kubeconfig of these rights.
         folder: for keys, logs, media.
-        values: of the chart.
+        watched: the namespaces it serves besides its own; all of the cluster when empty.
     """
     namespace = f"{RELEASE}-{secrets.token_hex(3)}"
+    namespaces = [namespace, *watched] if watched else []
     await kube.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     await apply(kube, definitions())
     for body in definitions():
         await wait_for(kube, DEFINITIONS, body["metadata"]["name"], _is_established)
-    objects = render(namespace, values)
+    objects = render(namespace, {"rbac": {"namespaces": namespaces}})
     await apply(kube, objects)
-    watched = (values or {}).get("rbac", {}).get("namespaces", [])
     try:
-        with Installed(folder, admin, namespace, watched) as installed:
+        with Installed(folder, admin, namespace, namespaces) as installed:
             yield installed
     finally:
         with contextlib.suppress(KubeError):
             await remove(kube, objects)
+            await kube.delete(CLASSES, namespace)
         await kube.delete(NAMESPACES, namespace)
+
+
+def task_class(name: str, **spec: Any) -> Object:
+    """A class for pictures, whose pods run until a test says how they end."""
+    given = {
+        "taskTypes": ["generate_image"],
+        "image": "played/held",
+        "gpu": {"count": 0},
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+        **spec,
+    }
+    return {"apiVersion": API_VERSION, "kind": "MediaTaskClass", "metadata": {"name": name}, "spec": given}
 
 
 def _is_established(definition: Object) -> bool:

@@ -203,7 +203,7 @@ async def test_its_node_is_deleted(ground: Ground) -> None:
 # ---- it never starts
 
 
-@side_by_side(**NO_RETRY, gpu={"count": 64}, deadlines={"startSeconds": 2})
+@side_by_side(**NO_RETRY, gpu={"count": 64}, deadlines={"startSeconds": 15})
 async def test_unschedulable(ground: Ground) -> None:
     await ground.task()
     waiting = await ground.until(lambda status: reason(status, "Running") == "Unschedulable")
@@ -212,14 +212,14 @@ async def test_unschedulable(ground: Ground) -> None:
     assert "Insufficient nvidia.com/gpu" in status["error"]["message"]
 
 
-@side_by_side(**NO_RETRY, image="played/unpullable", deadlines={"startSeconds": 2})
+@side_by_side(**NO_RETRY, image="played/unpullable", deadlines={"startSeconds": 15})
 async def test_the_image_cannot_be_pulled(ground: Ground) -> None:
     await ground.task()
     status = await ground.shows(failed("ImagePullFailed", "ImagePullFailed", jobs=0, pods=0))
     assert "played/unpullable" in status["error"]["message"]
 
 
-@side_by_side(**NO_RETRY, image="played/creating", deadlines={"startSeconds": 2})
+@side_by_side(**NO_RETRY, image="played/creating", deadlines={"startSeconds": 15})
 async def test_start_deadline(ground: Ground) -> None:
     await ground.task()
     await ground.shows(failed("StartDeadlineExceeded", "StartDeadlineExceeded", jobs=0, pods=0))
@@ -250,13 +250,13 @@ async def test_a_quota_delays_the_job(ground: Ground) -> None:
 # ---- it never ends
 
 
-@side_by_side(**NO_RETRY, deadlines={"runSeconds": 2})
+@side_by_side(**NO_RETRY, deadlines={"runSeconds": 4})
 async def test_run_deadline(ground: Ground) -> None:
     await ground.task()
     await ground.shows(failed("RunDeadlineExceeded", "RunDeadlineExceeded", jobs=0, pods=0))
 
 
-@side_by_side(deadlines={"totalSeconds": 3})
+@side_by_side(deadlines={"totalSeconds": 15})
 async def test_total_deadline(ground: Ground) -> None:
     await ground.task()
     await ground.pod()

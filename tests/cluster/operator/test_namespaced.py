@@ -1,0 +1,37 @@
+"""An installation for some namespaces: Roles there, and no right to anything in any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cluster.harness.provided import Provided
+from cluster.installation import Installed, Seen, install, open_ground
+from mediatask_common.kube import JOBS, PODS, TASKS, Kube, KubeError
+
+
+async def test_only_the_watched_namespaces_are_touched(
+    cluster: Provided, kube: Kube, installed: Installed, tmp_path: Path
+) -> None:
+    with installed.operator_away():
+        async with (
+            open_ground(kube, installed) as other,
+            open_ground(kube, installed) as watched,
+            install(kube, cluster.kubeconfig, tmp_path, [watched.namespace]) as namespaced,
+        ):
+            watched.installed = namespaced
+            await other.task()
+            await watched.task()
+            await watched.succeed()
+            events = ["JobCreated", "Completed"]
+            told = ["task.completed"]
+            await watched.shows(
+                Seen("completed", "Completed", ["Succeeded exit 0"], events, jobs=1, pods=1, webhooks=told)
+            )
+            await other.shows(Seen("", ""))
+            async with await Kube.connect(namespaced.kubeconfigs["operator"]) as operator:
+                for kind in (TASKS, JOBS, PODS):
+                    assert await operator.list(kind, watched.namespace)
+                    with pytest.raises(KubeError, match="403"):
+                        await operator.list(kind, other.namespace)

@@ -1,0 +1,148 @@
+"""Least privilege: what operator and API do is what the chart's roles grant, no less and no more."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from cluster.harness.provided import Provided
+from cluster.installation import Ground, Installed, render
+from cluster.installation.audit import Right, granted, refused, requests, used
+from cluster.installation.ground import MEDIA, PROJECT
+from cluster.installation.installed import JOB_ACCOUNT
+from mediatask_common.kube import JOBS, Kube, Object, Resource
+from mediatask_crds.podcontract import TerminationMessage
+
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
+UNUSED = {
+    # The admission plugin OwnerReferencesPermissionEnforcement, on in the tests' cluster as in OpenShift's, asks for it
+    # by itself: no request of ours shows it, but no Job could be created without it.
+    Right("update", "tasks.ft.tc", "mediatasks/finalizers"),
+}
+REQUEST = {"project_id": PROJECT, "task_type": "generate_image", "task_data": {"prompt": "a lighthouse at night"}}
+
+
+class Front:
+    """Callers and pods of the API."""
+
+    def __init__(self, ground: Ground, public: httpx.AsyncClient, internal: httpx.AsyncClient) -> None:
+        self.ground = ground
+        self.public = public
+        self.internal = internal
+
+    async def call(self, method: str, path: str, expect: int = 200, **request: Any) -> Any:
+        answer = await self.public.request(method, path, **request)
+        assert answer.status_code == expect, answer.text
+        return answer.json()
+
+    async def submit(self) -> str:
+        body = REQUEST | {"callback_url": self.ground.installed.receiver.url(self.ground.namespace)}
+        task_id: str = (await self.call("POST", "/tasks/submit", 202, json=body))["task_id"]
+        return task_id
+
+    async def token(self, pod: Object) -> str:
+        """The token that the kubelet would project into the pod."""
+        reference = {"apiVersion": "v1", "kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"audiences": ["mediatask"], "expirationSeconds": 600, "boundObjectRef": reference},
+        }
+        path = SERVICE_ACCOUNTS.path(self.ground.namespace, JOB_ACCOUNT, "token")
+        token: str = (await self.ground.kube.request("POST", path, body))["status"]["token"]
+        return token
+
+    async def report(self, token: str, task_id: str, route: str, **body: Any) -> Any:
+        """What a job's process posts."""
+        answer = await self.internal.post(
+            f"/internal/v1/tasks/{task_id}/{route}",
+            json={"attempt": 1, **body},
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+async def front(kube: Kube, installed: Installed) -> AsyncIterator[Front]:
+    async with (
+        httpx.AsyncClient(
+            base_url=f"{installed.api_url}/api/v1", headers={"X-API-Key": installed.api_key}, timeout=30
+        ) as public,
+        httpx.AsyncClient(base_url=installed.internal_url, timeout=30) as internal,
+    ):
+        yield Front(Ground(kube, installed, installed.namespace), public, internal)
+
+
+async def test_the_rights_granted_are_the_rights_used(cluster: Provided, installed: Installed, front: Front) -> None:
+    """The whole repertoire, then the audit log."""
+    if cluster.audit_log is None:
+        pytest.skip("the cluster of KUBECONFIG keeps its audit log to itself")
+    await runs_to_completion(front)
+    await is_cancelled(front)
+    await loses_its_job(front)
+    await is_watched_over(front)
+
+    chart = render(installed.namespace)
+    for component in ("operator", "api"):
+        account = f"system:serviceaccount:{installed.namespace}:mediatask-{component}"
+        asked = list(requests(cluster.audit_log, account))
+        rights = granted(chart, account)
+        assert refused(asked) == []
+        assert used(asked) - rights == set(), f"{component} uses more than the chart grants"
+        assert rights - used(asked) - UNUSED == set(), f"the chart grants {component} more than it uses"
+        assert not any("*" in part for right in rights for part in right)
+    assert granted(chart, f"system:serviceaccount:{installed.namespace}:{JOB_ACCOUNT}") == set()
+
+
+async def runs_to_completion(front: Front) -> None:
+    """A task over REST; its job reports, uploads and publishes with the token of its pod."""
+    task_id = await front.submit()
+    pod = await front.ground.pod(name=task_id)
+    token = await front.token(pod)
+    assert await front.report(token, task_id, "progress", progress=0.5, step="denoising") == {"cancel": False}
+    await front.ground.until(lambda status: status.get("currentStep") == "denoising", task_id)
+    digest = hashlib.sha256(MEDIA).hexdigest()
+    file = {"name": "image.png", "content_type": "image/png", "bytes": len(MEDIA), "sha256": digest}
+    grant = await front.report(token, task_id, "artifacts", **file)
+    stored = await front.internal.put(grant["url"], content=MEDIA, headers=grant["headers"])
+    assert stored.status_code == 201, stored.text
+    result = {"artifacts": [file | {"key": grant["key"]}], "metadata": {"seed": 7}}
+    published = await front.report(token, task_id, "result", result=result)
+    words = TerminationMessage(result_key=published["result_key"])
+    await front.ground.end(pod, message=words.model_dump_json(exclude_none=True))
+    await front.ground.until(lambda status: status.get("phase") == "completed", task_id)
+    answer = await front.call("GET", f"/tasks/{task_id}/status")
+    assert answer["status"] == "completed"
+    media = await front.public.get(answer["result"]["media_url"])
+    assert media.content == MEDIA
+
+
+async def is_cancelled(front: Front) -> None:
+    task_id = await front.submit()
+    await front.ground.pod(name=task_id)
+    # No container runs here, so there is no log to be had; the right to ask for it is used all the same.
+    assert (await front.public.get(f"/tasks/{task_id}/logs")).status_code != 403
+    await front.public.delete(f"/tasks/{task_id}/cancel")
+    await front.ground.until(lambda status: status.get("phase") == "cancelled", task_id)
+
+
+async def loses_its_job(front: Front) -> None:
+    """That it is gone is asked of the API server before it is believed."""
+    task_id = await front.submit()
+    pod = await front.ground.pod(name=task_id)
+    await front.ground.until(lambda status: status.get("attempts"), task_id)
+    await front.ground.kube.delete(JOBS, pod["metadata"]["labels"]["job-name"], front.ground.namespace)
+    await front.ground.fail(2, 10, task_id)
+    await front.ground.until(lambda status: status.get("phase") == "failed", task_id)
+
+
+async def is_watched_over(front: Front) -> None:
+    listed = await front.call("GET", f"/projects/{PROJECT}/tasks")
+    assert listed["total"] >= 3
+    for path in ("/workers/status", "/task-types", "/health", "/stats"):
+        await front.call("GET", path)
