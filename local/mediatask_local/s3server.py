@@ -15,7 +15,8 @@ from .child import StartError
 from .ports import HOST
 
 PACKAGE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
-CACHED = Path.home() / ".cache/mediatask/bin/versitygw"
+CACHED = Path.home() / ".cache/mediatask/cluster-bin/versitygw"
+"""Where the tests of real clusters keep theirs, too."""
 ENV_PROGRAM = "MEDIATASK_VERSITYGW"
 HEALTH_PATH = "/health"
 
