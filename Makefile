@@ -9,9 +9,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?= out
 DIR ?= .mediatask
+STORE ?= file
 PACKAGES := mediatask_crds mediatask_common mediatask_operator mediatask_api mediatask_job mediatask_local mediatask_client
+VERSITYGW := $(HOME)/.cache/mediatask/cluster-bin/versitygw
+S3_SERVER := $(if $(filter s3,$(STORE)),$(if $(shell command -v versitygw),,$(VERSITYGW)))
 CLUSTER := PYTHONPATH=tests $(BIN)/python -m cluster.harness
-SOURCES := crds common operator api job_images local client tests
+SOURCES := crds common operator api job_images local client charts bench tests
 
 .PHONY: help
 help: ## List the verbs
@@ -29,12 +32,19 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 .PHONY: demo
-demo: $(READY) ## Run the four example tasks on this machine and show what came out (OUT=out)
-	@$(BIN)/mediatask demo --out "$(OUT)"
+demo: $(READY) $(S3_SERVER) ## Run the four example tasks on this machine and show what came out (OUT=out, STORE=file|s3)
+	@$(BIN)/mediatask demo --out "$(OUT)" --store "$(STORE)"
 
 .PHONY: up
-up: $(READY) ## Start the local mode and stay (DIR=.mediatask)
-	@$(BIN)/mediatask up --dir "$(DIR)"
+up: $(READY) $(S3_SERVER) ## Start the local mode and stay (DIR=.mediatask, STORE=file|s3)
+	@$(BIN)/mediatask up --dir "$(DIR)" --store "$(STORE)"
+
+$(VERSITYGW): | $(READY)
+	@GOBIN="$(@D)" CGO_ENABLED=0 GOFLAGS=-buildvcs=false go install -trimpath -ldflags "-s -w" \
+	  "$$($(BIN)/python -c 'from mediatask_local.s3server import PACKAGE; print(PACKAGE)')"
+
+.PHONY: s3-server
+s3-server: $(VERSITYGW) ## Build versitygw, the S3 server of STORE=s3, once (needs Go, a minute)
 
 .PHONY: test
 test: $(READY) ## Unit, conformance and embedded tests: no Go, Docker or cluster needed
@@ -52,6 +62,12 @@ cluster-up: $(READY) ## Start a real control plane with fake GPU nodes and stay;
 .PHONY: bench
 bench: $(READY) ## Measure the operator beside a textbook one on a real control plane (needs Go, half an hour)
 	@PYTHONPATH=tests $(BIN)/python -m bench burst
+
+.PHONY: demo-model
+demo-model: $(READY) ## Train and judge the demo model anew, in build/demo-model; goes on where it was interrupted
+	@$(BIN)/python -m demo_model.train --work build/demo-model/work --out build/demo-model/model
+	@$(BIN)/python -m demo_model.evaluate --work build/demo-model/work --model build/demo-model/model \
+	  --out build/demo-model/report
 
 .PHONY: lint
 lint: $(READY) ## ruff, mypy, import-linter, and whether the generated CRDs are current
