@@ -14,7 +14,9 @@ Word = Annotated[str, Field(min_length=1, max_length=128)]
 InputUrl = Annotated[str, Field(min_length=8, max_length=2048, pattern=r"^(https?|upload)://\S+$")]
 InputUrls = Annotated[list[InputUrl], Field(max_length=64)]
 Pixels = Annotated[int, Field(ge=64, le=4096, multiple_of=8)]
-Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+# The largest integer that every JSON reader keeps exactly. Beyond it the API server cannot tell a bound from a fraction
+# and refuses every value.
+Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]
 
 
 class TaskData(Wire):

@@ -40,6 +40,17 @@ def test_every_node_has_a_type_and_nothing_a_structural_schema_forbids(version: 
         assert not {"$ref", "anyOf", "oneOf", "allOf", "title", "const", "nullable"} & set(node), path
 
 
+def test_bounds_of_integers_are_exact_in_json(version: dict[str, Any]) -> None:
+    """Where one is not, the API server refuses every value of the field."""
+    inexact = [
+        path
+        for path, node in walk(version["schema"]["openAPIV3Schema"])
+        for bound in ("minimum", "maximum")
+        if node.get("type") == "integer" and abs(node.get(bound, 0)) >= 2**53
+    ]
+    assert inexact == []
+
+
 def test_every_field_has_a_doc_line(version: dict[str, Any]) -> None:
     root = version["schema"]["openAPIV3Schema"]["properties"]
     undocumented = [
