@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import httpx
 from standardwebhooks import Webhook
@@ -72,11 +72,21 @@ def until(holds: Callable[[], Any], seconds: float = TIMEOUT, *, every: float = 
         time.sleep(every)
 
 
+class Service(Protocol):
+    """Where a service is, and a key for it."""
+
+    @property
+    def api_url(self) -> str: ...
+    @property
+    def api_key(self) -> str: ...
+
+
 class Rest:
     """A caller who tries again while the service is away, as the contract asks."""
 
-    def __init__(self, info: UpInfo) -> None:
-        self._client = httpx.Client(base_url=info.api_url + "/api/v1", headers={"X-API-Key": info.api_key}, timeout=30)
+    def __init__(self, service: Service) -> None:
+        headers = {"X-API-Key": service.api_key}
+        self._client = httpx.Client(base_url=f"{service.api_url}/api/v1", headers=headers, timeout=30)
 
     def submit(self, key: str, project: str, **more: Any) -> str:
         """An acknowledged task's id."""
@@ -91,6 +101,11 @@ class Rest:
 
     def status(self, task: str) -> dict[str, Any]:
         return self._again("GET", f"/tasks/{task}/status")
+
+    def count(self, project: str, status: str) -> int:
+        """How many of a project's tasks have a status."""
+        total: int = self._again("GET", f"/projects/{project}/tasks", params={"status": status})["total"]
+        return total
 
     def cancel(self, task: str) -> None:
         self._again("DELETE", f"/tasks/{task}/cancel")

@@ -1,0 +1,118 @@
+"""One release on one real node, for all tests of this folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.harness import Cluster
+from cluster.harness.node.realnode import RealNode
+from cluster.release import NAMESPACE, Commands, Receiver, Release, images
+from cluster.release.notes import FirstTask, Notes, Report, staying
+from cluster.release.receiver import GATED
+from cluster.release.release import RESTRICTED, task_class
+
+figures = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Figures are worth reading when all is well, too."""
+    if lines := config.stash.get(figures, []):
+        terminalreporter.section("measured on the real node")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def report(pytestconfig: pytest.Config) -> Report:
+    """Notes a figure for the summary."""
+    return pytestconfig.stash.setdefault(figures, []).append
+
+
+def _needed(*names: str) -> None:
+    """Skips without these images; MEDIATASK_REQUIRE_CLUSTER=1, for CI, makes that a failure."""
+    if (reason := images.lacking(*names)) is None:
+        return
+    if os.environ.get("MEDIATASK_REQUIRE_CLUSTER") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def try_out_images() -> list[Path]:
+    """The archives of all images that the try-out needs."""
+    _needed(*images.TRY_OUT)
+    return [images.archive(name) for name in images.TRY_OUT]
+
+
+@pytest.fixture(scope="session")
+def node(try_out_images: list[Path], real_cluster: Cluster) -> RealNode:
+    """The node, with the images of the try-out."""
+    real_cluster.node.import_images(*try_out_images)
+    return real_cluster.node
+
+
+@pytest.fixture(scope="session")
+def torch_image(node: RealNode, report: Report) -> str:
+    """The job image with torch, on the node."""
+    _needed(images.TORCH)
+    began = time.monotonic()
+    node.import_images(images.archive(images.TORCH))
+    report(f"import of the torch image: {time.monotonic() - began:.0f} s")
+    return images.reference(images.TORCH)
+
+
+@pytest.fixture(scope="session")
+def commands(node: RealNode, real_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Commands:
+    """helm and kubectl."""
+    return Commands(real_cluster.kubeconfig, tmp_path_factory.mktemp("commands"))
+
+
+@pytest.fixture(scope="session")
+def receiver(commands: Commands) -> Receiver:
+    """A pod that takes webhooks, serves inputs and holds gated tasks."""
+    return Receiver(commands, images.reference("mediatask"))
+
+
+@pytest.fixture(scope="session")
+def first_task(commands: Commands, receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> FirstTask:
+    """The chart installed as documented, into a namespace that is restricted, and the notes followed."""
+    labels = {"kubernetes.io/metadata.name": NAMESPACE, **RESTRICTED}
+    commands.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
+    release = Release(commands)
+    began = time.monotonic()
+    notes = Notes.read(release.install())
+    release.until_available()
+    with staying(commands, notes.stay, tmp_path_factory.mktemp("notes") / "log"):
+        answer = notes.first_task(commands)
+        return FirstTask(notes, time.monotonic() - began, answer)
+
+
+@pytest.fixture(scope="session")
+def release(first_task: FirstTask, commands: Commands, receiver: Receiver) -> Release:
+    """The release, its webhooks verified by the receiver."""
+    installed = Release(commands)
+    receiver.verify_with(installed.webhook_secret)
+    return installed
+
+
+@pytest.fixture(scope="module")
+def gates(release: Release, receiver: Receiver) -> Iterator[Receiver]:
+    """Every test_prompt of a project `gated-...` waits in its pod until the receiver opens the project's gate."""
+    gated = task_class(
+        "a-gated",  # of several defaults the first by name is taken
+        taskTypes=["test_prompt"],
+        default=True,
+        image=images.reference("mediatask-job-light"),
+        imagePullPolicy="Never",
+        command=["python", "-c", GATED],
+        gpu={"count": 0},
+        resources={"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "512Mi"}},
+    )
+    release.commands.apply(gated)
+    yield receiver
+    release.kubectl("delete", "mediataskclass", "a-gated")

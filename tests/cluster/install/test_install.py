@@ -1,0 +1,151 @@
+"""From `helm install` to media: the documented commands, the platform's own example tasks, over REST and by kubectl."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cluster.release import NAMESPACE, Receiver, Release
+from cluster.release.notes import FirstTask, Report
+from cluster.release.release import RESTRICTED, task, task_class
+from mediatask_client import Client
+from mediatask_client.demo.script import make_inputs, requests
+from support.mode import until
+
+Object = dict[str, Any]
+
+# How each type's media begins, and where.
+MAGIC = {
+    "generate_video": (4, b"ftyp"),
+    "generate_image": (0, b"\xff\xd8\xff"),
+    "process_audio": (0, b"ID3"),
+    "test_prompt": (0, b"{"),
+}
+LIGHT = ("generate_video", "process_audio", "test_prompt")
+
+
+@pytest.fixture(scope="module")
+def client(release: Release) -> Iterator[Client]:
+    with release.client() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def bodies(receiver: Receiver) -> dict[str, Object]:
+    """The four requests of the platform's quickstart by type, with inputs that exist."""
+    for path, (content_type, content) in make_inputs().items():
+        receiver.serve(path.removeprefix("/"), content_type, content)
+    asked = requests(f"{receiver.url}/files", receiver.webhook_url)
+    return {body["task_type"]: body for body in asked}
+
+
+def is_of(kind: str, content: bytes) -> bool:
+    """Whether these bytes are media of a type's."""
+    offset, magic = MAGIC[kind]
+    return content[offset:].startswith(magic)
+
+
+def check_media(release: Release, kind: str, link: str, sha256: str) -> None:
+    """The link gives what was published, and it is of the kind."""
+    answer = release.fetch(link)
+    assert answer.status_code == 200, answer.text
+    assert hashlib.sha256(answer.content).hexdigest() == sha256
+    assert is_of(kind, answer.content)
+
+
+def ended(client: Client, id_: str, seconds: float = 120) -> Any:
+    """The task, once it has ended well."""
+    return client.wait(id_, timeout=seconds).raise_for_status()
+
+
+def test_the_notes_lead_to_a_finished_task(first_task: FirstTask, release: Release, report: Report) -> None:
+    assert first_task.answer["status"] == "completed", first_task.answer
+    report(f"helm install to the first finished task: {first_task.seconds:.1f} s (goal: 60 s)")
+
+
+def test_all_that_the_notes_print_works(first_task: FirstTask, release: Release) -> None:
+    done = [release.commands.shell("\n".join([*first_task.notes.export, command])) for command in first_task.notes.rest]
+
+    assert any("completed" in text.lower() for text in done), done
+    assert any("Phase:          Succeeded" in text for text in done), "helm test"
+    assert release.webhook_secret in "".join(done)
+
+
+def test_the_namespace_is_restricted_and_all_pods_are(release: Release) -> None:
+    labels = release.get("namespace", NAMESPACE)["metadata"]["labels"]
+    assert labels.items() >= RESTRICTED.items()
+    for component in ("operator", "api", "redis", "s3"):
+        assert release.pods(component)
+
+
+@pytest.mark.timeout(240)
+def test_the_quickstarts_tasks(release: Release, receiver: Receiver, client: Client, bodies: dict[str, Object]) -> None:
+    """Over REST through the Service and by `kubectl apply`, side by side."""
+    kinds = {client.submit(**bodies[kind]).task_id: kind for kind in LIGHT}
+    by_hand = {f"by-hand-{kind.replace('_', '-')}": kind for kind in LIGHT}
+    release.commands.apply(*(task(name, bodies[kind]) for name, kind in by_hand.items()))
+
+    for id_, kind in kinds.items():
+        (media, *_) = ended(client, id_).artifacts()
+        check_media(release, kind, media.url, media.sha256)
+    for name, kind in by_hand.items():
+        release.kubectl("wait", f"mediatask/{name}", "--for=condition=Complete", "--timeout=120s", seconds=125)
+        result = release.get("mediatask", name)["status"]["result"]
+        check_media(release, kind, result["mediaUrl"], result["artifacts"][0]["sha256"])
+
+    kinds |= by_hand
+    until(lambda: receiver.ids().keys() >= kinds.keys(), 30)
+    told = receiver.verified(release.webhook_secret)
+    for id_, kind in kinds.items():
+        assert [body["type"] for body in told[id_]] == ["task.completed"]
+        assert is_of(kind, release.fetch(told[id_][0]["result"]["media_url"]).content)
+
+
+@pytest.mark.timeout(600)
+def test_the_image_with_torch_draws(
+    release: Release, receiver: Receiver, client: Client, bodies: dict[str, Object], torch_image: str, report: Report
+) -> None:
+    """A picture, on a GPU as the scheduler sees it, and a film for which no storyboard is given."""
+    drawing = {
+        "image": torch_image,
+        "imagePullPolicy": "Never",
+        "default": True,
+        "model": {"builtin": "demo-image", "licence": "Apache-2.0"},
+        "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "6Gi"}},
+        "inputs": {"onMissing": "skip"},
+    }
+    release.commands.apply(
+        task_class("a-picture", taskTypes=["generate_image"], gpu={"count": 1}, **drawing),
+        task_class("a-film", taskTypes=["generate_video"], gpu={"count": 1}, **drawing),
+    )
+    began = time.monotonic()
+    film = {"scene_description": "A detective in the rain at night", "duration": 2, "width": 640, "height": 360}
+    kinds = {
+        client.submit(**bodies["generate_image"]).task_id: "generate_image",
+        client.submit("torch", "generate_video", film).task_id: "generate_video",
+    }
+    for id_, kind in kinds.items():
+        (media, *_) = ended(client, id_, 300).artifacts()
+        check_media(release, kind, media.url, media.sha256)
+        (pod,) = release.job_pods(id_)
+        assert pod["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    report(f"a picture and a film from the torch image: {time.monotonic() - began:.0f} s")
+
+
+def test_a_links_signature_is_needed_and_covers_the_object(release: Release, client: Client) -> None:
+    (media, *_) = ended(client, client.submit("links", "test_prompt", {"prompt_template": "hello"}).task_id).artifacts()
+
+    assert release.fetch(media.url).status_code == 200
+    assert release.fetch(media.url.partition("?")[0]).status_code == 403
+    assert release.fetch(media.url.replace("/links/", "/other/")).status_code == 403
+
+
+def test_kubectl_shows_a_jobs_log(release: Release, client: Client) -> None:
+    id_ = ended(client, client.submit("logs", "test_prompt", {"prompt_template": "hello"}).task_id).task_id
+    (pod,) = release.job_pods(id_)
+
+    assert "published as" in release.kubectl("logs", pod["metadata"]["name"])
