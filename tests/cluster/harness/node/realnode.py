@@ -91,8 +91,7 @@ class RealNode:
             ClusterError: a part did not become ready.
         """
         self._admin = admin
-        self._gpus = gpus
-        self._await("containerd", self._launch("containerd"))
+        self._wait("containerd", self._launch("containerd"))
         pause = write_image(
             self._node / "pause.tar",
             configuration.PAUSE_IMAGE,
@@ -106,7 +105,8 @@ class RealNode:
         # All started before the first is waited for: none needs another.
         parts: tuple[Part, ...] = ("kubelet", "kube-proxy", "coredns")
         for part, ready in [(part, self._launch(part)) for part in parts]:
-            self._await(part, ready)
+            self._wait(part, ready)
+        self._claim_gpus(gpus)
 
     def import_images(self, *archives: Path) -> None:
         """Loads OCI or Docker archives; pods use their images with `imagePullPolicy: Never` or `IfNotPresent`.
@@ -147,7 +147,7 @@ class RealNode:
         os.kill(self.pid(part), signal.SIGKILL)
         ready = self._readiness(part)
         self._processes.restart(part)
-        self._await(part, ready)
+        self._wait(part, ready)
 
     def _launch(self, part: Part) -> Callable[[], bool]:
         """Starts a part and returns what tells that it does its work."""
@@ -159,11 +159,8 @@ class RealNode:
         launcher = ["-I", "-S", str(namespaces.NAMESPACED), where, str(program)]
         self._processes.start(name, Path(sys.executable), [*launcher, *arguments])
 
-    def _await(self, part: Part, ready: Callable[[], bool]) -> None:
+    def _wait(self, part: Part, ready: Callable[[], bool]) -> None:
         self._processes.wait_until(part, ready, READY_SECONDS)
-        if part == "kubelet":
-            # Each start of the kubelet strikes out resources that no device plugin vouches for.
-            self._claim_gpus()
 
     def _readiness(self, part: Part) -> Callable[[], bool]:
         now = datetime.now(UTC).replace(microsecond=0)  # as Kubernetes tells time
@@ -203,10 +200,10 @@ class RealNode:
         except OSError:
             return False
 
-    def _claim_gpus(self) -> None:
+    def _claim_gpus(self, gpus: int) -> None:
         resource = configuration.GPU.replace("/", "~1")  # a step of a JSON pointer
         patch = [
-            {"op": "add", "path": f"/status/{field}/{resource}", "value": str(self._gpus)}
+            {"op": "add", "path": f"/status/{field}/{resource}", "value": str(gpus)}
             for field in ("capacity", "allocatable")
         ]
         with client.ApiClient(self._admin) as api:
