@@ -1,7 +1,7 @@
 """A real Kubernetes control plane on this machine, without Docker: build, start, stop.
 
 It is built from Go modules once (about 5 minutes on 2 cores) and starts in about 10 seconds. `up` prints the line
-that points kubectl at it and stays until Ctrl-C or `down`. Nothing listens but on loopback, and nothing is left.
+that points kubectl at it and stays until Ctrl-C or `down`. No other machine reaches it, and nothing of it is left.
 """
 
 from __future__ import annotations
