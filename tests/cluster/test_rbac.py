@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from cluster.harness.provided import Provided
 from cluster.installation import Ground, Installed, render
 from cluster.installation.audit import Right, granted, refused, requests, used
+from cluster.installation.chart import apply
 from cluster.installation.ground import MEDIA, PROJECT
 from cluster.installation.installed import JOB_ACCOUNT
 from mediatask_common.kube import JOBS, Kube, Object, Resource
@@ -97,6 +99,29 @@ async def test_the_rights_granted_are_the_rights_used(cluster: Provided, install
         assert rights - used(asked) - UNUSED == set(), f"the chart grants {component} more than it uses"
         assert not any("*" in part for right in rights for part in right)
     assert granted(chart, f"system:serviceaccount:{installed.namespace}:{JOB_ACCOUNT}") == set()
+
+
+async def test_without_the_right_that_no_request_shows_no_job_is_created(
+    kube: Kube, ground: Ground, installed: Installed
+) -> None:
+    chart = render(installed.namespace)
+    lacking = copy.deepcopy(chart)
+    for body in lacking:
+        body["rules"] = [rule for rule in body.get("rules", []) if rule["resources"] != ["mediatasks/finalizers"]]
+    roles = [body for body in lacking if body["kind"] == "ClusterRole"]
+    await apply(kube, roles)
+    try:
+        await ground.task()
+        waiting = await ground.until(
+            lambda status: any(c["reason"] == "JobForbidden" for c in status.get("conditions", []))
+        )
+    finally:
+        await apply(kube, [body for body in chart if body["kind"] == "ClusterRole"])
+    assert "cannot set blockOwnerDeletion" in str(waiting["status"]["conditions"])
+
+
+def reasons(status: Object) -> set[str]:
+    return {condition["reason"] for condition in status.get("conditions", [])}
 
 
 async def runs_to_completion(front: Front) -> None:

@@ -133,7 +133,7 @@ class Ground:
     async def pod(
         self, attempt: int = 1, name: str = "it", *, phase: str = "Running", instead_of: Object | None = None
     ) -> Object:
-        """The living pod of an attempt, once it is in a phase; `instead_of` an earlier one that it replaces."""
+        """The living pod of an attempt, once it is in a phase on a node; `instead_of` an earlier one it replaces."""
         former = instead_of["metadata"]["uid"] if instead_of else None
         labels = f"{LABEL_TASK}={label_value(name)},{LABEL_ATTEMPT}={attempt}"
 
@@ -145,6 +145,7 @@ class Ground:
                 if pod["metadata"]["uid"] != former
                 and "deletionTimestamp" not in pod["metadata"]
                 and pod["status"].get("phase") == phase
+                and "containerStatuses" in pod["status"]
             ]
 
         (found,) = await eventually(look, bool, SECONDS)
