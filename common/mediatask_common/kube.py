@@ -6,6 +6,7 @@ aside, because turning every watch event into objects and back costs more than t
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import ssl
@@ -27,6 +28,11 @@ Body = dict[str, Any] | list[dict[str, Any]]
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY = "application/apply-patch+yaml"
+
+BUSY_REPEATS = 5
+"""So often a request is sent again that the API server had no time for."""
+BUSY_PAUSE_SECONDS = 5.0
+"""Longest pause before that."""
 
 
 @dataclass(frozen=True)
@@ -212,8 +218,25 @@ class Kube:
         content_type: str = "application/json",
         params: dict[str, str] | None = None,
     ) -> Object:
-        """One request and its JSON answer. Raises KubeError for every answer but 2xx and for no answer."""
+        """One request and its JSON answer. Raises KubeError for every answer but 2xx and for no answer.
+
+        429 with a time to come again is no answer yet: the server has not looked at the request. It says so under load,
+        and for a second of every kind whose definition has just been changed, as an upgrade does.
+        """
         data = None if body is None else orjson.dumps(body)
+        repeats = 0
+        while True:
+            try:
+                return await self._request(method, path, data, content_type, params)
+            except KubeError as error:
+                if error.status != 429 or error.retry_after is None or repeats == BUSY_REPEATS:
+                    raise
+                repeats += 1
+                await asyncio.sleep(min(error.retry_after, BUSY_PAUSE_SECONDS))
+
+    async def _request(
+        self, method: str, path: str, data: bytes | None, content_type: str, params: dict[str, str] | None
+    ) -> Object:
         headers = {"Content-Type": content_type, "Accept": "application/json", **await self._auth()}
         try:
             async with self._session.request(
