@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.images if name not in BY_NAME]:
         parser.error(f"no recipe for {', '.join(unknown)}: there is {', '.join(BY_NAME)}")
+    # A build ends its programs when it is interrupted; `kill` is to do the same.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         made = make([BY_NAME[name] for name in arguments.images or BY_NAME], out=arguments.out, report=_report)
     except ClusterError as error:

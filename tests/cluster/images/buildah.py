@@ -80,7 +80,7 @@ class Buildah:
 def _pip_secrets() -> Iterator[list[str]]:
     """How pip reaches its index on this machine, as secrets of the build: no layer and no cache keeps them."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = _pip_settings()
+        settings = pip_settings()
         secrets = []
         bundle = settings.pop("cert", None) or next(filter(None, map(os.environ.get, CA_BUNDLES)), None)
         if bundle is not None:
@@ -91,7 +91,7 @@ def _pip_secrets() -> Iterator[list[str]]:
         yield [f"--secret=id=pip.conf,src={file}", *secrets]
 
 
-def _pip_settings() -> dict[str, str]:
+def pip_settings() -> dict[str, str]:
     """pip's settings, those of the environment last: they win. Folders of this machine do not exist in a build."""
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 
 from cluster.harness.errors import ClusterError
+from cluster.harness.processes import DIES_WITH_PARENT
 
 Report = Callable[[str], None]
 
@@ -56,7 +58,8 @@ def run(command: Sequence[str], report: Report, *, environment: dict[str, str] |
     started = time.monotonic()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            ["nice", *command],
+            # A build that outlived its parent would work on in a storage that another one holds by then.
+            [sys.executable, str(DIES_WITH_PARENT), str(os.getpid()), str(shutil.which("nice")), *command],
             env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"} | (environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
