@@ -143,6 +143,8 @@ def _between(seen: Observed, draft: Draft, *, may_create: bool = True) -> Plan:
         return Plan((Tell(Reason.CANCELLED, Reason.CANCELLED.sentence),))
     failure = _failure(seen, draft)
     if failure is not None:
+        if draft.condition("Accepted") is None:
+            draft.set("Accepted", False, failure.reason, failure.message)
         draft.fail(failure.reason, failure.message, retryable=failure.retryable)
         return Plan((Tell("Failed", f"{failure.reason}: {failure.message}", warning=True),))
     task_class = seen.task_class

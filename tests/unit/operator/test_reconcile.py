@@ -284,6 +284,10 @@ def test_invalid_data_never_gets_a_job() -> None:
     world.settle()
     assert world.phase == "failed"
     assert world.status["error"] == {"code": "InvalidTaskData", "message": "width: too large", "retryable": False}
+    assert (world.condition("Accepted")["status"], world.condition("Accepted")["reason"]) == (
+        "False",
+        "InvalidTaskData",
+    )
     assert not world.jobs
 
 
