@@ -188,6 +188,36 @@ async def test_a_cancel_cannot_be_taken_back(ground: Ground) -> None:
     await ground.until(lambda status: status.get("phase") == "cancelled")
 
 
+async def refused(ground: Ground, reason: str, **spec: Any) -> str:
+    """A task that nothing is ever started for; the message says why."""
+    await ground.task(**spec)
+    true = {"Failed", "Stalled", "CallbackDelivered"}
+    status = await ground.shows(Seen("failed", reason, [], ["Failed"], 0, 0, true, ["task.failed"]))
+    (accepted,) = (each for each in status["conditions"] if each["type"] == "Accepted")
+    assert (accepted["status"], accepted["reason"]) == ("False", reason)
+    assert status["error"]["retryable"] is False
+    message: str = status["error"]["message"]
+    return message
+
+
+@side_by_side()
+async def test_data_that_the_schema_lets_pass_and_the_task_type_does_not(ground: Ground) -> None:
+    two_texts = {"prompt": "a cat", "character_description": "a dog"}
+    assert "not two different texts" in await refused(ground, "InvalidTaskData", taskData=two_texts)
+
+
+@side_by_side(taskTypes=["generate_video"])
+async def test_a_class_that_does_not_serve_the_type(ground: Ground) -> None:
+    message = await refused(ground, "ClassNotForType")
+    assert message == f"MediaTaskClass {ground.class_name} serves generate_video, not generate_image"
+
+
+@side_by_side()
+async def test_an_override_that_the_class_does_not_allow(ground: Ground) -> None:
+    message = await refused(ground, "OverrideNotAllowed", nodeSelector={"kubernetes.io/hostname": "gpu-0"})
+    assert message == f"MediaTaskClass {ground.class_name} does not let tasks set nodeSelector"
+
+
 @side_by_side()
 async def test_a_task_of_another_controller_is_left_alone(ground: Ground) -> None:
     await ground.task("theirs", managedBy="example.com/other")
