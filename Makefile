@@ -69,6 +69,10 @@ demo-model: $(READY) ## Train and judge the demo model anew, in build/demo-model
 	@$(BIN)/python -m demo_model.evaluate --work build/demo-model/work --model build/demo-model/model \
 	  --out build/demo-model/report
 
+.PHONY: images
+images: $(READY) ## Build the container images without Docker, as OCI archives in build/images (root; needs Debian)
+	@PYTHONPATH=tests $(BIN)/python -m cluster.images
+
 .PHONY: lint
 lint: $(READY) ## ruff, mypy, import-linter, and whether the generated CRDs are current
 	@$(BIN)/ruff check $(SOURCES)

@@ -45,7 +45,7 @@ import av, PIL.features
 from mediatask_job.sound.delivery import deliver, emotion, pace
 from mediatask_job.sound.speech import speak
 from mediatask_job.runners import find_runner
-how = deliver("en", emotion("mysterious")[0], pace("normal")[0], None)
+how = deliver("en", emotion("mysterious"), pace("normal"), None)
 spoken = speak("I have been expecting you.", how, pathlib.Path("/tmp"), lambda: None)
 for codec in ("libx264", "aac", "libmp3lame"):
     av.codec.Codec(codec, "w")
@@ -220,9 +220,9 @@ def succeeded(answer: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.mark.parametrize("unpacked", ["mediatask"], indirect=True)
 def test_operator_and_api_find_all_they_import(unpacked: Unpacked) -> None:
-    packages = ("mediatask_crds", "mediatask_common", "mediatask_operator", "mediatask_api", "mediatask_client")
+    packages = ("mediatask_crds", "mediatask_common", "mediatask_operator", "mediatask_api")
     succeeded(unpacked.run("python", "-c", IMPORT_ALL, *packages))
-    assert "submit" in succeeded(unpacked.run("mediatask", "--help"))
+    assert "--wait" in succeeded(unpacked.run("mediatask", "submit", "--help"))
     for command in ("mediatask-operator", "mediatask-api"):
         assert succeeded(unpacked.run("sh", "-c", f"command -v {command}")).strip() == f"/opt/mediatask/bin/{command}"
 
@@ -236,8 +236,8 @@ def test_the_s3_client_finds_its_service(unpacked: Unpacked) -> None:
 
 @pytest.mark.parametrize("unpacked", ["mediatask"], indirect=True)
 def test_nothing_in_the_image_can_be_written_by_the_account(unpacked: Unpacked) -> None:
-    places = unpacked.run("find", "/", "-xdev", "-writable", "-not", "-type", "l").stdout.split()
-    assert set(places) <= {"/tmp", "/var/tmp", "/run/lock", "/dev/null", "/dev/full", "/dev/zero", "/dev/random"}
+    places = unpacked.run("find", "/", "-path", "/dev", "-prune", "-o", "-writable", "-not", "-type", "l", "-print")
+    assert {"/tmp"} <= set(places.stdout.split()) <= {"/tmp", "/var/tmp", "/run/lock"}
 
 
 @pytest.mark.parametrize("unpacked", ["mediatask-job-light"], indirect=True)

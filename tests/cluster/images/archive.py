@@ -36,14 +36,14 @@ class Archive:
                     yield opened
 
     def unpack(self, folder: Path) -> None:
-        """Writes the image's files to `folder`, with their owners where this process may."""
+        """Writes the image's files to `folder` with all their rights, which takes root."""
         for layer in self.layers():
             for member in layer:
                 file = Path(member.name)
                 if file.name.startswith(".wh."):
                     (folder / file.parent / file.name.removeprefix(".wh.")).unlink(missing_ok=True)
                     continue
-                layer.extract(member, folder, filter="tar")
+                layer.extract(member, folder, filter="fully_trusted")
 
     @cached_property
     def _index(self) -> dict[str, Any]:
