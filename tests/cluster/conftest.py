@@ -17,6 +17,7 @@ from cluster.harness.cluster import TOOLS
 from cluster.harness.node import requirements
 from cluster.harness.provided import Provided
 from cluster.harness.recipes import CLUSTER
+from cluster.harness.recipes import TOOLS as RECIPES
 from cluster.harness.wait import wait_for
 from cluster.installation import Ground, Installed, install, open_ground
 from cluster.installation.side_by_side import Outcomes, started
@@ -35,6 +36,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     tools = [*(CLUSTER if NEEDS_BINARIES & fixtures else ())]
     if NEEDS_REAL_BINARIES & fixtures and requirements.unmet() is None:
         tools += [tool for tool in TOOLS["real"] if tool not in tools]
+    if "installed" in fixtures:
+        tools.append(RECIPES["helm"])
     todo = missing(tools)
     if not todo or session.config.option.collectonly or not can_build():
         return

@@ -12,7 +12,6 @@ from mediatask_common.kube import NODES, PODS, Object, Resource
 from mediatask_common.store import result_key
 from mediatask_crds.podcontract import JobError, JobResult, ResultReport, TerminationMessage
 
-EVICTIONS = "eviction"
 QUOTAS = Resource("", "v1", "resourcequotas")
 NO_RETRY = {"retry": {"limit": 0}}
 ONE_RETRY = {"retry": {"limit": 1}}
