@@ -1,7 +1,8 @@
 """Captions in many phrasings, and which attributes each of them speaks of.
 
 What a caption leaves out is not always left to chance: unusual values are nearly always named, usual ones
-seldom, so that a short prompt gets the usual (daylight, clear sky, no film noir) without asking for it.
+seldom, so that a short prompt gets the usual (daylight, clear sky, no film noir) without asking for it. For the same
+reason an unnamed place is the city, or the alley in a film noir: a mixture of all places would be mud.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ UNNAMED = -1
 """Stands for an attribute's value where the caption does not name it."""
 
 _NAMED_SHARE: dict[str, dict[str, float]] = {  # "": any other value
-    "place": {"": 0.95},
+    "place": {"city": 0.75, "": 0.98},
     "time": {"day": 0.6, "": 0.95},
     "weather": {"clear": 0.5, "": 0.96},
     "season": {"summer": 0.4, "": 0.95},
@@ -162,6 +163,8 @@ def caption(scene: Scene, rng: random.Random) -> tuple[str, list[int]]:
     for name, shares in _NAMED_SHARE.items():
         value = getattr(scene, name)
         named[name] = rng.random() < shares.get(value, shares[""])
+    if scene.mood == "noir":
+        named["place"] = rng.random() < (0.6 if scene.place == "alley" else 0.98)
     named["season"] &= scene.place in SEASONAL_PLACES
     if scene.subject == "none":
         named["colour"] = named["position"] = named["distance"] = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here is ever downloaded
@@ -64,6 +65,7 @@ def train(work: Path, out: Path) -> None:
     pipeline.save_pretrained(out)
     upscaler.half().save_pretrained(out / "upscaler")
     (out / "README.md").write_text(_CARD)
+    shutil.copy(Path(__file__).parents[2] / "LICENSE", out)
     write_checksums(out)
 
 
@@ -84,6 +86,8 @@ def write_checksums(folder: Path) -> None:
     """``SHA256SUMS`` of every file of the model, as ``sha256sum -c`` reads it."""
     target = folder / "SHA256SUMS"
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != target)
+    for path in files:
+        path.chmod(0o644)  # safetensors writes files for the owner alone, and a wheel would keep that
     lines = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}" for path in files
     ]

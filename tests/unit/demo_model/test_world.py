@@ -66,6 +66,14 @@ def test_a_caption_names_what_it_says_it_names(seed: int) -> None:
     assert text == " ".join(text.split())
 
 
+@pytest.mark.parametrize(("mood", "usual"), [("plain", "city"), ("noir", "alley")])
+def test_a_place_that_is_not_named_is_the_usual_one(mood: str, usual: str) -> None:
+    rng = random.Random(mood)
+    scenes = [dataclasses.replace(sample_scene(rng), mood=mood) for _ in range(3000)]
+    unnamed = [scene.place for scene in scenes if caption(scene, rng)[1][0] == UNNAMED]
+    assert unnamed.count(usual) / len(unnamed) > 0.6
+
+
 def test_the_tokenizer_reads_the_words_that_platforms_send() -> None:
     tokenizer = new_tokenizer()
     ids = token_ids(tokenizer, ["Detective enters the DARK alley; wide_shot, noir_dramatic, close-up"])[0]
