@@ -13,7 +13,7 @@ from cluster.release.crowd import Crowd
 from cluster.release.notes import Report
 from support.mode import until
 
-RUNNING, BATCH = 20, 5
+RUNNING, BATCH = 20, 4
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +66,17 @@ def test_tasks_end_once_whatever_is_killed(
     victim: str, node: RealNode, release: Release, crowd: Crowd, report: Report
 ) -> None:
     crowd.hold(RUNNING)
-    began = time.monotonic()
-    crowd.let_one_go()
-    VICTIMS[victim](node, release)
-    crowd.submit()
+    # A container that dies for the second time is kept down for a while: those let go then find it away.
+    for _ in range(2):
+        began = time.monotonic()
+        crowd.let_one_go()
+        VICTIMS[victim](node, release)
+        away = time.monotonic() - began
+        crowd.submit()
 
     crowd.until("completed", crowd.let_go)
-    report(f"kill -9 of {victim}: {BATCH} tasks that were ending have ended after {time.monotonic() - began:.1f} s")
+    took = time.monotonic() - began
+    report(f"kill -9 of {victim}: back after {away:.1f} s; what was ending meanwhile has ended after {took:.1f} s")
 
 
 @pytest.mark.timeout(400)

@@ -119,14 +119,17 @@ def test_no_secret_of_the_release_is_in_any_file_or_variable(
     release: Release, running: tuple[Rest, str, Object]
 ) -> None:
     _, _, pod = running
-    secrets = "\n".join(sorted(release.secrets()))
-    # The pattern file comes by stdin, so the search itself puts no secret where it looks.
-    search = "grep -rlsF -f - --exclude-dir=proc --exclude-dir=sys / ; tr '\\0' '\\n' < /proc/1/environ"
-    seen = inside(release, pod, "sh", "-c", search, stdin=secrets)
+    token = inside(release, pod, "cat", TOKEN)
+    # The patterns come by stdin, so the search itself puts none of them where it looks. The token proves that it finds.
+    patterns = "\n".join([token, *release.secrets()])
+    search = "grep -rlsF -f - --exclude-dir=proc --exclude-dir=sys /; tr '\\0' '\\n' < /proc/1/environ"
 
-    assert "MEDIATASK_SPEC" in seen, "the environment was read"
+    seen = inside(release, pod, "sh", "-c", search, stdin=patterns)
+
     files = [line for line in seen.splitlines() if line.startswith("/")]
-    assert files == []
+    assert files
+    assert [file for file in files if "/run/secrets/mediatask/" not in file] == []
+    assert "MEDIATASK_SPEC=" in seen, "the environment was read"
     assert not [secret for secret in release.secrets() if secret in seen]
 
 

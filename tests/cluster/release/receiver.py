@@ -93,7 +93,15 @@ def _objects(image: str) -> list[dict[str, Any]]:
         "image": image,
         "imagePullPolicy": "Never",
         "command": ["python", "/receiver/receiver_pod.py"],
-        "readinessProbe": {"httpGet": {"path": "/webhooks", "port": PORT}, "periodSeconds": 1},
+        # Ready once it listens, and from then on also while jobs take all the processors: with a receiver that comes
+        # and goes, webhooks would wait for their third try, minutes later.
+        "readinessProbe": {
+            "tcpSocket": {"port": PORT},
+            "periodSeconds": 1,
+            "timeoutSeconds": 10,
+            "failureThreshold": 30,
+        },
+        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
         "volumeMounts": [{"name": "program", "mountPath": "/receiver"}],
     }
     pod = named(
