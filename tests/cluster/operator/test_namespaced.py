@@ -8,6 +8,7 @@ import pytest
 
 from cluster.harness.provided import Provided
 from cluster.installation import Installed, Seen, install, open_ground
+from cluster.installation.audit import refused, requests
 from mediatask_common.kube import JOBS, PODS, TASKS, Kube, KubeError
 
 
@@ -30,6 +31,9 @@ async def test_only_the_watched_namespaces_are_touched(
                 Seen("completed", "Completed", ["Succeeded exit 0"], events, jobs=1, pods=1, webhooks=told)
             )
             await other.shows(Seen("", ""))
+            if cluster.audit_log is not None:
+                account = f"system:serviceaccount:{namespaced.namespace}:mediatask-operator"
+                assert refused(requests(cluster.audit_log, account)) == []
             async with await Kube.connect(namespaced.kubeconfigs["operator"]) as operator:
                 for kind in (TASKS, JOBS, PODS):
                     assert await operator.list(kind, watched.namespace)
