@@ -211,6 +211,17 @@ def test_the_try_out_serves_every_type_that_its_image_can(render: Render) -> Non
     assert defaults == {"process_audio", "test_prompt", "generate_video"}
 
 
+def test_with_the_torch_image_every_type_is_served_as_in_the_local_mode(render: Render) -> None:
+    torch = yaml.safe_load((CHART / "ci" / "torch-values.yaml").read_text())
+    found = classes(render(merged(TRYOUT, torch)))
+    local = list(yaml.safe_load_all((REPOSITORY / "local/mediatask_local/classes.yaml").read_text()))
+    assert found.keys() == {item["metadata"]["name"] for item in local}
+    for item in local:
+        same = MediaTaskClassSpec.model_validate(item["spec"])
+        ours = found[item["metadata"]["name"]]
+        assert (ours.task_types, ours.default, ours.model) == (same.task_types, same.default, same.model)
+
+
 def test_other_classes_restart_the_operator_alone(render: Render) -> None:
     changed = merged(PRODUCTION, {"classes": {"image": {"maxInFlight": 5}}})
     before, after = render(PRODUCTION), render(changed)
