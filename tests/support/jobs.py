@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from mediatask_common.kube import JOBS, PODS, Kube, KubeError, Object
 
 TIMEOUT = 30.0
+
+T = TypeVar("T")
 
 
 def job_object(code: str, *, name: str | None = None, spec: Object | None = None, **container: Any) -> Object:
@@ -92,7 +94,7 @@ class Jobs:
         return b"".join([line async for line in self.kube.stream(path)]).decode()
 
 
-async def eventually(look: Callable[[], Any], holds: Callable[[Any], bool], seconds: float = TIMEOUT) -> Any:
+async def eventually(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool], seconds: float = TIMEOUT) -> T:
     """What `look` answers, once `holds` is content with it; fails with the last answer."""
     deadline = time.monotonic() + seconds
     while True:
