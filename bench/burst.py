@@ -91,7 +91,7 @@ async def _warm_up(contestant: Contestant, kube: Kube, folder: Path) -> None:
     """One task to its end: everything is connected, imported and compiled before the clock starts."""
     async with asyncio.timeout(WARM_UP_SECONDS):
         contestant.created(await kube.create(contestant.tasks, contestant.task(WARM_UP), NAMESPACE), folder)
-        while not (await kube.list(contestant.tasks, NAMESPACE, fieldSelector=TERMINAL))["items"]:
+        while not (await kube.list(contestant.tasks, NAMESPACE, fieldSelector=TERMINAL))["items"]:  # noqa: ASYNC110  # once
             await asyncio.sleep(0.2)
 
 
@@ -100,7 +100,6 @@ async def _submit(
 ) -> tuple[float, float]:
     """Create the tasks and wait for their completion; seconds until all were created, and until all were complete."""
     began = time.monotonic()
-    version = (await kube.list(contestant.tasks, NAMESPACE, limit="1"))["metadata"]["resourceVersion"]
     numbers = iter(range(tasks))
 
     async def client() -> None:
@@ -108,17 +107,21 @@ async def _submit(
             task = await kube.create(contestant.tasks, contestant.task(audit.task_name(number)), NAMESPACE)
             contestant.created(task, folder)
 
-    async def watch() -> None:
-        complete: set[str] = set()
-        async for kind, task in kube.watch(contestant.tasks, NAMESPACE, version, fieldSelector=TERMINAL):
-            if kind in ("ADDED", "MODIFIED"):
-                complete.add(task["metadata"]["name"])
-                progress(len(complete))
-                if len(complete) == tasks:
+    async def wait() -> None:
+        complete = {WARM_UP}
+        while len(complete) <= tasks:  # a busy API server ends the watches of slow readers: begin again
+            listed = await kube.list(contestant.tasks, NAMESPACE, fieldSelector=TERMINAL)
+            complete |= {task["metadata"]["name"] for task in listed["items"]}
+            version = listed["metadata"]["resourceVersion"]
+            async for kind, task in kube.watch(contestant.tasks, NAMESPACE, version, fieldSelector=TERMINAL):
+                if kind in ("ADDED", "MODIFIED"):
+                    complete.add(task["metadata"]["name"])
+                    progress(len(complete) - 1)
+                if len(complete) > tasks:
                     return
 
     async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
-        group.create_task(watch())
+        group.create_task(wait())
         await asyncio.gather(*(client() for _ in range(CLIENTS)))
         submitted = time.monotonic() - began
     return submitted, time.monotonic() - began

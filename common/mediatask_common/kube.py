@@ -267,9 +267,18 @@ class Kube:
             raise KubeError(0, "Unreachable", f"GET {path}: {error!r}") from error
 
     async def watch(
-        self, resource: Resource, namespace: str | None, resource_version: str, **params: str
+        self,
+        resource: Resource,
+        namespace: str | None,
+        resource_version: str,
+        *,
+        silence: float | None = None,
+        **params: str,
     ) -> AsyncIterator[tuple[str, Object]]:
         """Events of a collection from a version on: (ADDED | MODIFIED | DELETED | BOOKMARK, object).
+
+        Args:
+            silence: seconds without any event after which the connection counts as lost.
 
         Raises:
             KubeError: 410 when the version is too old: list again.
@@ -280,7 +289,7 @@ class Kube:
             "resourceVersion": resource_version,
             **params,
         }
-        async for line in self.stream(resource.path(namespace), params=query):
+        async for line in self.stream(resource.path(namespace), params=query, read_timeout=silence):
             event = orjson.loads(line)
             if event["type"] == "ERROR":
                 status = event["object"]

@@ -21,6 +21,7 @@ from .controller import Controller, Parts
 from .effects.pool import EffectPool
 from .effects.webhook import WebhookKeys, WebhookSender
 from .events import EventPoster
+from .follow import Follower
 from .health import serve_health, serve_metrics
 from .job import JobOptions
 from .metrics import Metrics
@@ -79,6 +80,9 @@ class _Operator:
             self._view = ViewWriter(redis, self._cache, settings.namespaces)
         self._sweeper = Sweeper(kube, self._cache, settings.namespaces)
         self._sweep_soon = asyncio.Event()
+        self._follower = Follower(
+            kube, self._cache, settings.namespaces, lambda key: self._task_changed(key, None), self._sweep_soon.set
+        )
         self._controller = Controller(
             Parts(
                 kube=kube,
@@ -113,7 +117,12 @@ class _Operator:
         try:
             await self._first_sweep()
             self._controller.resume()
-            jobs = [self._controller.run(self._settings.workers), self._events.run(), self._sweep_regularly()]
+            jobs = [
+                self._controller.run(self._settings.workers),
+                self._events.run(),
+                self._follower.run(),
+                self._sweep_regularly(),
+            ]
             if self._view is not None:
                 jobs.append(self._view.run())
             background = [asyncio.create_task(job) for job in (*jobs, self._watch(stop))]
@@ -183,4 +192,5 @@ class _Operator:
                 if differences:
                     log.warning("sweep found what the watches had not told", differences=differences)
             except KubeError as error:
-                log.warning("sweep failed, the next one will do", error=str(error))
+                log.warning("sweep failed, the next one follows", error=str(error))
+                self._sweep_soon.set()  # what a watch has missed is known by nobody else

@@ -66,10 +66,10 @@ class Draft:
 
     @property
     def starting(self) -> bool:
-        """Whether an attempt is on its uneventful way to its start, and the task was queued all the while."""
+        """Whether the first attempt is on its uneventful way to its start; a status that says nothing says no lie."""
         running = self.condition("Running")
         return (
-            self.task.status.phase in (None, Phase.QUEUED)
+            self.task.status.phase is None
             and self.open_attempt is not None
             and running is not None
             and running.status == "False"

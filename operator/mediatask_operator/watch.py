@@ -1,7 +1,8 @@
-"""kopf as the watch engine: each event updates the cache and marks a key, and that is all.
+"""kopf as the watch engine of tasks and classes: each event updates the cache and marks a key, and that is all.
 
 None of kopf's handlers that detect changes is used: they write annotations, see edges instead of levels, and lose
-an update now and then; its indices take minutes to start with ten thousand objects.
+an update now and then; its indices take minutes to start with ten thousand objects. Jobs and pods are left to
+follow.py.
 """
 
 from __future__ import annotations
@@ -12,13 +13,11 @@ from typing import Any
 import kopf
 
 from mediatask_common.kube import Kube
-from mediatask_crds.names import GROUP, LABEL_MANAGED_BY, MANAGED_BY, MEDIATASKCLASSES, MEDIATASKS, VERSION
+from mediatask_crds.names import GROUP, MEDIATASKCLASSES, MEDIATASKS, VERSION
 
 from .admission import Key
 from .cache import Cache
 from .observe import Object
-
-OURS = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 
 
 def build_registry(
@@ -28,7 +27,7 @@ def build_registry(
     class_changed: Callable[[], None],
     relisted: Callable[[], None],
 ) -> kopf.OperatorRegistry:
-    """The four handlers, and the login.
+    """The two handlers, and the login.
 
     Args:
         kube: whose credentials the watches use.
@@ -48,18 +47,6 @@ def build_registry(
         gone, obj = _read(event)
         if cache.drop_class(obj) if gone else cache.put_class(obj):
             class_changed()
-
-    async def on_job(event: Any, **_: Any) -> None:
-        gone, obj = _read(event)
-        key = cache.drop_job(obj) if gone else cache.put_job(obj)
-        if key:
-            task_changed(key, None)
-
-    async def on_pod(event: Any, **_: Any) -> None:
-        gone, obj = _read(event)
-        key = cache.drop_pod(obj) if gone else cache.put_pod(obj)
-        if key:
-            task_changed(key, None)
 
     async def log_in(**_: Any) -> kopf.ConnectionInfo:
         config, header = kube.configuration, await kube.authorization()
@@ -82,8 +69,6 @@ def build_registry(
     handlers = {
         (GROUP, VERSION, MEDIATASKS): on_task,
         (GROUP, VERSION, MEDIATASKCLASSES): on_class,
-        ("batch", "v1", "jobs"): on_job,
-        ("", "v1", "pods"): on_pod,
     }
     for kind, handler in handlers.items():
         kopf.on.event(*kind, registry=registry)(handler)
@@ -99,8 +84,6 @@ def build_settings() -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.watching.chunk_size = 500
     settings.watching.connect_timeout = 10
-    settings.watching.label_selectors["batch", "v1", "jobs"] = OURS
-    settings.watching.label_selectors["", "v1", "pods"] = OURS
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 30
     settings.process.ultimate_exiting_timeout = 25

@@ -200,12 +200,13 @@ async def test_the_write_about_a_job_waits_no_longer_than_it_may(cluster: Cluste
 async def test_a_job_that_the_status_does_not_speak_of_holds_its_slot_over_a_restart(cluster: Cluster) -> None:
     patient = cluster.settings.model_copy(update={"status_delay_seconds": 60})
     async with operator(patient):
-        for name in ("a", "b"):
+        for name in ("b", "c"):
             await cluster.task(name)
         await eventually(lambda: cluster.kube.list(JOBS, NAMESPACE), lambda jobs: len(jobs["items"]) == 2)
-    await cluster.task("urgent", priority=0)
+    # Listed first, so looked at first.
+    await cluster.task("a-urgent", priority=0)
     async with operator(patient):
-        await cluster.until("urgent", lambda status: status.get("queue"))
+        await cluster.until("a-urgent", lambda status: status.get("queue"))
     assert len((await cluster.kube.list(JOBS, NAMESPACE))["items"]) == 2
 
 
