@@ -74,13 +74,14 @@ images: $(READY) ## Build the container images without Docker, as OCI archives i
 	@PYTHONPATH=tests $(BIN)/python -m cluster.images
 
 .PHONY: lint
-lint: $(READY) ## ruff, mypy, import-linter, and whether the generated CRDs are current
+lint: $(READY) ## ruff, mypy, import-linter, and whether generated files are current
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
-	@MYPYPATH=tests:common:crds $(BIN)/mypy -p cluster.harness
+	@MYPYPATH=tests:common:crds:api:operator $(BIN)/mypy -p cluster.harness -p cluster.installation -p cluster.release -p cluster.images
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m mediatask_crds.generate --check
+	@$(BIN)/python charts/generate.py --check
 
 .PHONY: format
 format: $(READY) ## Format the code and mend what can be mended
@@ -88,8 +89,12 @@ format: $(READY) ## Format the code and mend what can be mended
 	@$(BIN)/ruff format $(SOURCES)
 
 .PHONY: crds
-crds: $(READY) ## Write crds/*.yaml from the models
+crds: $(READY) ## Write crds/*.yaml from the models, and what the chart repeats of them
 	@$(BIN)/python -m mediatask_crds.generate
+	@$(BIN)/python charts/generate.py
+
+.PHONY: chart
+chart: crds ## Write what the chart repeats of other places: definitions, schema of the classes, table of values
 
 .PHONY: lock
 lock: $(READY) ## Renew requirements.lock from pyproject.toml
