@@ -86,7 +86,7 @@ def first_task(commands: Commands, receiver: Receiver, tmp_path_factory: pytest.
     release = Release(commands)
     began = time.monotonic()
     notes = Notes.read(release.install())
-    release.until_available()
+    commands.shell(notes.wait, seconds=200)
     with staying(commands, notes.stay, tmp_path_factory.mktemp("notes") / "log"):
         answer = notes.first_task(commands)
         return FirstTask(notes, time.monotonic() - began, answer)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from cluster.release import NAMESPACE, Receiver, Release
-from cluster.release.notes import FirstTask, Report
-from cluster.release.release import RESTRICTED, task, task_class
+from cluster.release.commands import ROOT
+from cluster.release.notes import FirstTask, Report, joined
+from cluster.release.release import INSTALL, RESTRICTED, ROLLBACK, TRY_OUT, UNINSTALL, UPGRADE, task
 from mediatask_client import Client
 from mediatask_client.demo.script import make_inputs, requests
 from support.mode import until
@@ -80,6 +81,15 @@ def test_all_that_the_notes_print_works(first_task: FirstTask, release: Release)
     assert release.webhook_secret in "".join(done)
 
 
+def test_the_document_has_the_commands_that_are_run_here(first_task: FirstTask) -> None:
+    document = joined((ROOT / "docs/install.md").read_text())
+    notes = first_task.notes
+    first_steps = [notes.wait, *(f"{command} &" for command in notes.stay), *notes.export, notes.submit]
+    later = [UPGRADE.replace(TRY_OUT, "values.yaml"), ROLLBACK, UNINSTALL]
+
+    assert [command for command in (INSTALL, *first_steps, *later) if command not in document] == []
+
+
 def test_the_namespace_is_restricted_and_all_pods_are(release: Release) -> None:
     labels = release.get("namespace", NAMESPACE)["metadata"]["labels"]
     assert labels.items() >= RESTRICTED.items()
@@ -105,10 +115,10 @@ def test_the_quickstarts_tasks(release: Release, receiver: Receiver, client: Cli
 
     kinds |= by_hand
     until(lambda: receiver.ids().keys() >= kinds.keys(), 30)
-    told = receiver.verified(release.webhook_secret)
     for id_, kind in kinds.items():
-        assert [body["type"] for body in told[id_]] == ["task.completed"]
-        assert is_of(kind, release.fetch(told[id_][0]["result"]["media_url"]).content)
+        (told,) = receiver.verified(id_, release.webhook_secret)
+        assert told["type"] == "task.completed"
+        assert is_of(kind, release.fetch(told["result"]["media_url"]).content)
 
 
 @pytest.mark.timeout(600)
@@ -116,18 +126,8 @@ def test_the_image_with_torch_draws(
     release: Release, receiver: Receiver, client: Client, bodies: dict[str, Object], torch_image: str, report: Report
 ) -> None:
     """A picture, on a GPU as the scheduler sees it, and a film for which no storyboard is given."""
-    drawing = {
-        "image": torch_image,
-        "imagePullPolicy": "Never",
-        "default": True,
-        "model": {"builtin": "demo-image", "licence": "Apache-2.0"},
-        "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "6Gi"}},
-        "inputs": {"onMissing": "skip"},
-    }
-    release.commands.apply(
-        task_class("a-picture", taskTypes=["generate_image"], gpu={"count": 1}, **drawing),
-        task_class("a-film", taskTypes=["generate_video"], gpu={"count": 1}, **drawing),
-    )
+    release.commands.shell(f"{UPGRADE} -f charts/mediatask/ci/torch-values.yaml --set classes.demo-image.gpu.count=1")
+    until(lambda: torch_image in release.kubectl("get", "mediataskclasses", "--output=yaml"))
     began = time.monotonic()
     film = {"scene_description": "A detective in the rain at night", **SMALL}
     kinds = {
@@ -138,7 +138,9 @@ def test_the_image_with_torch_draws(
         (media, *_) = ended(client, id_, 300).artifacts()
         check_media(release, kind, media.url, media.sha256)
         (pod,) = release.job_pods(id_)
-        assert pod["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+        container = pod["spec"]["containers"][0]
+        assert container["image"] == torch_image
+        assert container["resources"]["limits"].get("nvidia.com/gpu") == ("1" if kind == "generate_image" else None)
     report(f"a picture and a film from the torch image: {time.monotonic() - began:.0f} s")
 
 

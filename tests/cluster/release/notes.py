@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,17 +20,24 @@ Report = Callable[[str], None]
 """Takes a line that the session's summary shows."""
 
 
+def joined(text: str) -> str:
+    """The text with commands that go over several lines in one."""
+    return re.sub(r"\s*\\\n\s*", " ", text)
+
+
 @dataclass
 class Notes:
     """The commands of the notes, in their order.
 
     Attributes:
+        wait: waits until the release runs.
         stay: those that end in `&`: they stay in the background.
         export: the variables that later commands need.
         submit: the first task.
         rest: all others.
     """
 
+    wait: str = ""
     stay: list[str] = field(default_factory=list)
     export: list[str] = field(default_factory=list)
     submit: str = ""
@@ -39,9 +47,9 @@ class Notes:
     def read(cls, text: str) -> Notes:
         """Commands are the indented lines that begin with a program's name."""
         notes = cls()
-        for line in text.replace("\\\n", " ").splitlines():
+        for line in joined(text).splitlines():
             command = line.strip()
-            if not line.startswith("  ") or command.split()[0] not in ("kubectl", "helm", "curl", "export"):
+            if not line.startswith("  ") or command.partition(" ")[0] not in ("kubectl", "helm", "curl", "export"):
                 continue
             if command.endswith("&"):
                 notes.stay.append(command.removesuffix("&").strip())
@@ -49,6 +57,8 @@ class Notes:
                 notes.export.append(command)
             elif command.startswith("curl"):
                 notes.submit = command
+            elif " wait " in command:
+                notes.wait = command
             else:
                 notes.rest.append(command)
         return notes

@@ -17,6 +17,8 @@ NAME = "mediatask"
 NAMESPACE = "media"
 INSTALL = "helm install mediatask charts/mediatask -n media --create-namespace -f charts/mediatask/ci/local-values.yaml"
 UPGRADE = "helm upgrade mediatask charts/mediatask -n media -f charts/mediatask/ci/local-values.yaml"
+ROLLBACK = "helm rollback mediatask -n media"
+UNINSTALL = "helm uninstall mediatask -n media"
 BUCKET = "mediatask"
 S3_PORT = 7070
 
@@ -37,10 +39,6 @@ class Release:
     def install(self) -> str:
         """The documented command; the notes that it prints."""
         return self.commands.shell(INSTALL)
-
-    def helm(self, verb: str, *arguments: str, seconds: float = 180) -> str:
-        """A verb of helm on the release."""
-        return self.commands.helm("--namespace", NAMESPACE, verb, NAME, *arguments, seconds=seconds)
 
     def until_available(self, seconds: int = 120) -> None:
         """Wait until all that the release runs is ready."""

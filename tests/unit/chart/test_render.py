@@ -247,6 +247,15 @@ def test_definitions_may_go_with_the_release_or_be_left_to_others(render: Render
     assert not [item for item in others if item["kind"].startswith("Custom")]
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_account_of_running_jobs_stays_where_tasks_stay(render: Render, keep: bool) -> None:
+    own = {"example.com/role": "media"}
+    objects = render(merged(TRYOUT, {"crds": {"keep": keep}, "serviceAccounts": {"job": {"annotations": own}}}))
+    policy = {"helm.sh/resource-policy": "keep"} if keep else {}
+    assert find(objects, "ServiceAccount", "mediatask-job")["metadata"]["annotations"] == own | policy
+    assert "annotations" not in find(objects, "ServiceAccount", "mediatask-api")["metadata"]
+
+
 # ---- pods
 
 
