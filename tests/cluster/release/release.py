@@ -15,8 +15,10 @@ from mediatask_crds.names import LABEL_TASK, label_value
 
 NAME = "mediatask"
 NAMESPACE = "media"
-INSTALL = "helm install mediatask charts/mediatask -n media --create-namespace -f charts/mediatask/ci/local-values.yaml"
-UPGRADE = "helm upgrade mediatask charts/mediatask -n media -f charts/mediatask/ci/local-values.yaml"
+# As documents have them.
+TRY_OUT = "charts/mediatask/ci/local-values.yaml"
+INSTALL = f"helm install mediatask charts/mediatask -n media --create-namespace -f {TRY_OUT}"
+UPGRADE = f"helm upgrade mediatask charts/mediatask -n media -f {TRY_OUT}"
 ROLLBACK = "helm rollback mediatask -n media"
 UNINSTALL = "helm uninstall mediatask -n media"
 BUCKET = "mediatask"
