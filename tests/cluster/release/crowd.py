@@ -62,8 +62,11 @@ class Crowd:
     def until(self, status: str, projects: list[str], seconds: float = SECONDS) -> None:
         """Wait until all tasks of some batches have a status, as REST tells it."""
         rest = Rest(self._release)
-        for project in projects:
-            until(lambda project=project: rest.count(project, status) == self._size, seconds, every=0.5)
+
+        def reached() -> bool:
+            return all(rest.count(project, status) == self._size for project in projects)
+
+        until(reached, seconds, every=0.5)
 
     def check_ended_once(self, *, attempts: int = 1) -> None:
         """All that were let go: completed, in the first attempt and by one process; media whole; told of once."""
@@ -74,9 +77,12 @@ class Crowd:
             assert {name: task["status"]["attempt"] for name, task in tasks.items()} == dict.fromkeys(tasks, attempts)
             self._check_processes(project, tasks)
             self._check_media(project, tasks)
-            until(lambda tasks=tasks: self._gates.ids().keys() >= tasks.keys(), 60, every=0.5)
-            ids = self._gates.ids()
-            assert {name: len(ids[name]) for name in tasks} == dict.fromkeys(tasks, 1)
+            self._check_webhooks(tasks)
+
+    def _check_webhooks(self, tasks: dict[str, Any]) -> None:
+        until(lambda: self._gates.ids().keys() >= tasks.keys(), 60, every=0.5)
+        ids = self._gates.ids()
+        assert {name: len(ids[name]) for name in tasks} == dict.fromkeys(tasks, 1)
 
     def _check_processes(self, project: str, tasks: dict[str, Any]) -> None:
         pods = self._release.get("pods", "--selector", f"{LABEL_PROJECT}={project}")
