@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import orjson
 from pydantic import ValidationError
 
 from mediatask_common.logging import get_logger
@@ -23,6 +24,8 @@ log = get_logger(__name__)
 
 _JOB_SPEC_KEPT = ("suspend",)
 _POD_SPEC_KEPT = ("nodeName",)
+DATA_KEPT_BYTES = 16 * 1024
+"""Prompts are smaller, embedded pictures larger: ten thousand new tasks may come at once."""
 
 
 @dataclass
@@ -30,6 +33,9 @@ class Entry:
     """One task and what belongs to it."""
 
     task: Object | None = None
+    data: Object | None = None
+    """The `taskData` of a task that nothing was said of yet, so that its Job needs no further read; None where it is
+    large, and from the first status on."""
     jobs: dict[str, Object] = field(default_factory=dict)
     """By UID."""
     pods: dict[str, Object] = field(default_factory=dict)
@@ -61,6 +67,7 @@ class Cache:
         if entry.task is not None and not _newer(obj, entry.task):
             return None
         entry.task = slim_task(obj)
+        entry.data = _small_data(obj) if not obj.get("status") else None
         return key
 
     def drop_task(self, obj: Object) -> Key | None:
@@ -69,7 +76,7 @@ class Cache:
         entry = self.entries.get(key)
         if entry is None or entry.task is None or _version(obj) < _version(entry.task):
             return None
-        entry.task = None
+        entry.task = entry.data = None
         self._tidy(key, entry)
         return key
 
@@ -178,6 +185,11 @@ def slim_task(obj: Object) -> Object:
     meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
     spec = {key: value for key, value in obj["spec"].items() if key != "taskData"}
     return {**obj, "metadata": meta, "spec": spec}
+
+
+def _small_data(obj: Object) -> Object | None:
+    data: Object = obj["spec"].get("taskData") or {}
+    return data if len(orjson.dumps(data)) <= DATA_KEPT_BYTES else None
 
 
 def _slim(obj: Object, spec_kept: tuple[str, ...]) -> Object:

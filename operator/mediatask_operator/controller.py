@@ -188,7 +188,10 @@ class Controller:
             if isinstance(task_class, TaskClass):
                 turn = self._turn(key, task, task_class)
             if turn.admitted or phase is None:
-                task, data = await self._read_again(key)
+                if entry.data is not None:
+                    data = entry.data
+                else:
+                    task, data = await self._read_again(key)
                 data_error = _data_error(task.spec.task_type, data)
                 task_class = resolve(task.spec, task.status, cache.classes)
         note = self._notes.of(task, _latest_attempt(task, (*jobs, *pods)))

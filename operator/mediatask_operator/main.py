@@ -156,7 +156,9 @@ class _Operator:
 
     def _task_changed(self, key: Key, last: Object | None) -> None:
         """A task or something of it has changed; `last` is its last version when it is gone."""
-        self._queue.add(key)
+        entry = self._cache.get(key)
+        # A GPU may be idle for want of a task's Job; what there is to tell about others can wait for that.
+        self._queue.add(key, urgent=entry.task is not None and "status" not in entry.task and not entry.jobs)
         if self._view is not None:
             if last is not None:
                 self._view.remove(key, last)

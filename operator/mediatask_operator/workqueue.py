@@ -1,7 +1,7 @@
 """A work queue with client-go's contract, and a token bucket for writes.
 
 A key is worked on by one worker at a time; added while it is being worked on, it comes again afterwards; added
-often, it comes once. Failures come again after a growing pause.
+often, it comes once. Failures come again after a growing pause. Urgent keys come before others, but never alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
+URGENT_IN_A_ROW = 4
+"""So many urgent keys come before one that is not, so that neither kind starves."""
+
 
 class WorkQueue(Generic[K]):
     """Keys that need work. Belongs to one event loop."""
@@ -24,6 +27,8 @@ class WorkQueue(Generic[K]):
         self._max_delay = max_delay
         self._random = rng
         self._ready: deque[K] = deque()
+        self._urgent: deque[K] = deque()
+        self._in_a_row = 0
         self._dirty: set[K] = set()
         self._in_flight: set[K] = set()
         self._failures: dict[K, int] = {}
@@ -32,15 +37,15 @@ class WorkQueue(Generic[K]):
 
     def __len__(self) -> int:
         """Keys that wait for a worker."""
-        return len(self._ready)
+        return len(self._ready) + len(self._urgent)
 
-    def add(self, key: K) -> None:
+    def add(self, key: K, *, urgent: bool = False) -> None:
         """The key needs work now, or again once its current work is done."""
         if key in self._dirty:
             return
         self._dirty.add(key)
         if key not in self._in_flight:
-            self._ready.append(key)
+            (self._urgent if urgent else self._ready).append(key)
             self._wake()
 
     def add_after(self, key: K, delay: float) -> None:
@@ -70,7 +75,7 @@ class WorkQueue(Generic[K]):
 
     async def get(self) -> K:
         """The next key; call `done` when its work is over."""
-        while not self._ready:
+        while not self:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             try:
@@ -79,7 +84,7 @@ class WorkQueue(Generic[K]):
                 if waiter.done() and not waiter.cancelled():
                     self._wake()  # the wake-up was ours: pass it on
                 raise
-        key = self._ready.popleft()
+        key = self._next()
         self._dirty.discard(key)
         self._in_flight.add(key)
         return key
@@ -90,6 +95,13 @@ class WorkQueue(Generic[K]):
         if key in self._dirty:
             self._ready.append(key)
             self._wake()
+
+    def _next(self) -> K:
+        if self._urgent and (self._in_a_row < URGENT_IN_A_ROW or not self._ready):
+            self._in_a_row += 1
+            return self._urgent.popleft()
+        self._in_a_row = 0
+        return self._ready.popleft()
 
     def _due(self, key: K) -> None:
         self._timers.pop(key, None)

@@ -90,3 +90,13 @@ async def test_the_bucket_lets_a_burst_through_and_then_keeps_the_rate() -> None
     begin = time.monotonic()
     await asyncio.gather(*(bucket.take() for _ in range(15)))
     assert 0.09 <= time.monotonic() - begin <= 1
+
+
+async def test_urgent_keys_come_first_but_never_alone() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for number in range(2):
+        queue.add(f"n{number}")
+    for number in range(9):
+        queue.add(f"u{number}", urgent=True)
+    order = [await queue.get() for _ in range(len(queue))]
+    assert order == ["u0", "u1", "u2", "u3", "n0", "u4", "u5", "u6", "u7", "n1", "u8"]
