@@ -21,6 +21,7 @@ from .rest import retry_pending
 class Pod:
     """What is known of a reporting pod."""
 
+    namespace: str
     name: str
     uid: str
     created: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
+from collections.abc import Collection
+from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 
@@ -16,6 +17,7 @@ from .memo import Memo
 
 POD_NAME = "authentication.kubernetes.io/pod-name"
 POD_UID = "authentication.kubernetes.io/pod-uid"
+USER_PREFIX = "system:serviceaccount:"
 
 REVIEW_SECONDS = 10
 """A deleted pod's token is refused at the latest after this time; fencing refuses its reports at once."""
@@ -23,27 +25,36 @@ POD_SECONDS = 3600
 """A pod's labels do not change, so it is read once."""
 
 
-class PodAuth:
-    """Tokens to pods of one namespace."""
+class _Holder(NamedTuple):
+    """The pod that a token says it is bound to."""
 
-    def __init__(self, kube: Kube, namespace: str) -> None:
+    namespace: str
+    name: str
+    uid: str
+
+
+class PodAuth:
+    """Tokens to pods."""
+
+    def __init__(self, kube: Kube, namespaces: Collection[str] = ()) -> None:
+        """Know the pods of these namespaces; of all where there are none."""
         self._kube = kube
-        self._namespace = namespace
-        self._reviews: Memo[tuple[str, str]] = Memo(REVIEW_SECONDS)
+        self._namespaces = frozenset(namespaces)
+        self._reviews: Memo[_Holder] = Memo(REVIEW_SECONDS)
         self._pods: Memo[Pod] = Memo(POD_SECONDS)
 
     async def pod(self, token: str) -> Pod:
         """The pod that a token is bound to.
 
         Raises:
-            ApiError: 401 when the token is not valid here, 403 when it is no pod's of this namespace.
+            ApiError: 401 when the token is not valid here, 403 when it is no pod's of a namespace served here.
             KubeError: the API server does not answer.
         """
         digest = hashlib.sha256(token.encode()).digest()  # no token stays in memory
-        name, uid = await self._reviews.get(digest, lambda: self._review(token))
-        return await self._pods.get(uid, lambda: self._read(name, uid))
+        holder = await self._reviews.get(digest, lambda: self._review(token))
+        return await self._pods.get(holder.uid, lambda: self._read(holder))
 
-    async def _review(self, token: str) -> tuple[str, str]:
+    async def _review(self, token: str) -> _Holder:
         body = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenReview",
@@ -55,21 +66,24 @@ class PodAuth:
         user = status.get("user") or {}
         extra = user.get("extra") or {}
         name, uid = (extra.get(POD_NAME) or [""])[0], (extra.get(POD_UID) or [""])[0]
-        if not str(user.get("username", "")).startswith(f"system:serviceaccount:{self._namespace}:") or not name:
-            raise ApiError(403, "no-pod-token", "The token is not bound to a pod of this service's namespace.")
-        return name, uid
+        user_name = str(user.get("username", ""))
+        namespace = user_name.removeprefix(USER_PREFIX).partition(":")[0]
+        served = not self._namespaces or namespace in self._namespaces
+        if not user_name.startswith(USER_PREFIX) or not name or not served:
+            raise ApiError(403, "no-pod-token", "The token is not bound to a pod of a namespace that is served here.")
+        return _Holder(namespace, name, uid)
 
-    async def _read(self, name: str, uid: str) -> Pod:
+    async def _read(self, holder: _Holder) -> Pod:
         try:
-            found = await self._kube.get(PODS, name, self._namespace)
+            found = await self._kube.get(PODS, holder.name, holder.namespace)
         except KubeError as error:
             if error.not_found:
                 raise ApiError(401, "token-not-valid", "The token's pod is gone.") from error
             raise
         meta = found["metadata"]
-        if meta["uid"] != uid:
+        if meta["uid"] != holder.uid:
             raise ApiError(401, "token-not-valid", "The token's pod is gone.")
-        return Pod(name, uid, meta["creationTimestamp"], meta.get("labels") or {})
+        return Pod(*holder, meta["creationTimestamp"], meta.get("labels") or {})
 
 
 async def _calling_pod(request: Request) -> Pod:

@@ -13,13 +13,12 @@ from mediatask_common.kube import Kube
 from mediatask_common.redisview import RedisView
 from mediatask_common.store import ArtifactStore, open_store
 
+from .desks import Desks
 from .drain import Drain
-from .fastview import FastView
 from .health import Health
 from .keys import KeyRing
 from .metrics import Metrics
 from .podauth import PodAuth
-from .progress import ProgressWriter
 from .reader import TaskReader
 from .service import TaskService
 from .settings import ApiSettings
@@ -36,7 +35,7 @@ class Services:
     reader: TaskReader
     tasks: TaskService
     pods: PodAuth
-    progress: ProgressWriter
+    desks: Desks
     health: Health
     metrics: Metrics
     drain: Drain
@@ -50,9 +49,8 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
     view = RedisView.open(settings.redis_url, settings.namespace) if settings.redis_url else None
     drain = Drain()
     async with await Kube.connect(settings.kubeconfig) as kube:
-        fast = FastView(view)
-        reader = TaskReader(kube, fast, settings.namespace)
-        progress = ProgressWriter(kube, reader, fast, settings.namespace)
+        desks = Desks(kube, view)
+        reader = desks.of(settings.namespace).reader
         try:
             yield Services(
                 settings=settings,
@@ -61,14 +59,14 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 keys=keys,
                 reader=reader,
                 tasks=TaskService(settings, kube, reader, store, drain),
-                pods=PodAuth(kube, settings.namespace),
-                progress=progress,
+                pods=PodAuth(kube, settings.namespaces),
+                desks=desks,
                 health=Health(kube, settings.namespace, view, store),
                 metrics=Metrics(),
                 drain=drain,
             )
         finally:
-            await progress.close()
+            await desks.close()
             if view is not None:
                 await view.close()
 

@@ -21,7 +21,9 @@ class ApiSettings(CommonSettings):
     api_keys_file: Path
     """JSON list of API keys, `{"id","sha256","projects","expires_at","description"}`; re-read when it changes."""
     namespace: str = "default"
-    """The one namespace whose tasks this API serves."""
+    """The one namespace whose tasks the public routes serve."""
+    namespaces: list[str] = []
+    """Namespaces whose Job pods may report, the operator's list of them; empty: every one that the rights reach."""
     host: str = "0.0.0.0"
     """Address of the public listener."""
     port: int = 8001

@@ -77,6 +77,10 @@ class RedisView:
         """A view by Redis URL; connects on first use."""
         return cls(Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5), namespace)
 
+    def of(self, namespace: str) -> RedisView:
+        """The view of another namespace, over the same connections."""
+        return RedisView(self._redis, namespace)
+
     async def close(self) -> None:
         await self._redis.aclose()
 

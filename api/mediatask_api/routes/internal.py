@@ -21,7 +21,8 @@ from ..body import parse, read_json
 from ..errors import ApiError
 from ..fencing import Pod, check_not_cancelled, check_pod, check_task
 from ..podauth import CallingPod
-from ..services import Ctx, Services
+from ..reader import TaskReader
+from ..services import Ctx
 
 router = APIRouter(prefix="/internal/v1/tasks/{task_id}", tags=["internal"])
 
@@ -31,8 +32,9 @@ async def progress(request: Request, services: Ctx, pod: CallingPod, task_id: st
     """How far the attempt is."""
     report = parse(ProgressReport, await read_json(request))
     check_pod(pod, task_id, report.attempt)
-    task = await _task_seen_lately(services, pod, task_id)
-    await services.progress.take(task, pod, report)
+    desk = services.desks.of(pod.namespace)
+    task = await _task_seen_lately(desk.reader, pod, task_id)
+    await desk.progress.take(task, pod, report)
     return ProgressAnswer(cancel=task["spec"].get("cancel", False))
 
 
@@ -41,7 +43,7 @@ async def inputs(request: Request, services: Ctx, pod: CallingPod, task_id: str)
     """Readable URLs for references. None can be resolved: this service takes no uploads of inputs."""
     wanted = parse(InputRequest, await read_json(request))
     check_pod(pod, task_id, wanted.attempt)
-    check_task(pod, await services.reader.get_true(task_id))
+    check_task(pod, await services.desks.of(pod.namespace).reader.get_true(task_id))
     if wanted.refs:
         raise ApiError(404, "input-not-found", f"There is no input {wanted.refs[0]!r}.")
     return InputGrant(urls={})
@@ -52,7 +54,7 @@ async def artifacts(request: Request, services: Ctx, pod: CallingPod, task_id: s
     """Leave to upload one file."""
     wanted = parse(ArtifactRequest, await read_json(request))
     check_pod(pod, task_id, wanted.attempt)
-    task = check_task(pod, await services.reader.get_true(task_id))
+    task = check_task(pod, await services.desks.of(pod.namespace).reader.get_true(task_id))
     check_not_cancelled(task)
     return results.grant(services.store, task, wanted)
 
@@ -62,7 +64,7 @@ async def result(request: Request, services: Ctx, pod: CallingPod, task_id: str)
     """Publish. A pod that comes after the winner is told so, and has nothing left to do."""
     report = parse(ResultReport, await read_json(request))
     check_pod(pod, task_id, report.attempt)
-    task = await services.reader.get_true(task_id)
+    task = await services.desks.of(pod.namespace).reader.get_true(task_id)
     try:
         check_not_cancelled(check_task(pod, task))
     except ApiError as error:
@@ -74,9 +76,9 @@ async def result(request: Request, services: Ctx, pod: CallingPod, task_id: str)
     return await results.publish(services.store, task, report)
 
 
-async def _task_seen_lately(services: Services, pod: Pod, task_id: str) -> Object:
+async def _task_seen_lately(reader: TaskReader, pod: Pod, task_id: str) -> Object:
     """The task behind the fence. Old news may let a report pass, but only the truth may refuse one."""
     try:
-        return check_task(pod, await services.reader.get(task_id))
+        return check_task(pod, await reader.get(task_id))
     except ApiError:
-        return check_task(pod, await services.reader.get_true(task_id))
+        return check_task(pod, await reader.get_true(task_id))

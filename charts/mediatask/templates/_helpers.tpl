@@ -17,7 +17,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $root := index . 0 -}}
 {{- $component := index . 1 -}}
 {{- $given := index $root.Values.serviceAccounts $component -}}
-{{- $given.name | default (printf "%s-%s" (include "mediatask.fullname" $root) $component) -}}
+{{- $own := printf "%s-%s" (include "mediatask.fullname" $root) $component -}}
+{{- $given.name | default (ternary $own "default" $given.create) -}}
 {{- end -}}
 
 {{/* The namespace whose tasks the API serves. */}}

@@ -31,7 +31,10 @@
 {{- if and .rbac.namespaces (not (has (include "mediatask.apiNamespace" $) .rbac.namespaces)) -}}
 {{- $faults = append $faults (printf "rbac.namespaces: lacks %s, the namespace that the API serves" (include "mediatask.apiNamespace" $)) -}}
 {{- end -}}
-{{- range $component := list "operator" "api" "job" -}}
+{{- if and .serviceAccounts.job.create (not .rbac.namespaces) -}}
+{{- $faults = append $faults "rbac.namespaces: needed where serviceAccounts.job.create is true, to create it there" -}}
+{{- end -}}
+{{- range $component := list "operator" "api" -}}
 {{- $account := index $.Values.serviceAccounts $component -}}
 {{- if not (or $account.create $account.name) -}}
 {{- $faults = append $faults (printf "serviceAccounts.%s.name: needed where create is false" $component) -}}

@@ -247,8 +247,7 @@ async def open_ground(
     """A new namespace with its class, gone in the end."""
     name = namespace or f"t-{secrets.token_hex(4)}"
     await kube.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": JOB_ACCOUNT}}
-    await kube.create(SERVICE_ACCOUNTS, account, name)
+    await wait_for(kube, SERVICE_ACCOUNTS, JOB_ACCOUNT, lambda _: True, namespace=name)
     ground = Ground(kube, installed, name)
     try:
         await ground.task_class(**task_class)

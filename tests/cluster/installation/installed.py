@@ -29,7 +29,7 @@ from mediatask_crds.names import API_VERSION
 from support.processes import free_port, python_module, wait_for_port
 
 DEFINITIONS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
-JOB_ACCOUNT = f"{RELEASE}-job"
+JOB_ACCOUNT = "default"
 HOST = "127.0.0.1"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -144,6 +144,7 @@ class Installed:
             }
         return shared | {
             "MEDIATASK_NAMESPACE": self.namespace,
+            "MEDIATASK_NAMESPACES": json.dumps(self._watched),
             "MEDIATASK_API_KEYS_FILE": str(self.folder / "keys.json"),
             "MEDIATASK_HOST": HOST,
             "MEDIATASK_PORT": str(self._ports["api"]),

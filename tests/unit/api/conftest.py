@@ -70,8 +70,9 @@ async def kube(kubeconfig: Path) -> AsyncIterator[Kube]:
         yield client
 
 
-@pytest.fixture
-async def namespace(kube: Kube) -> AsyncIterator[str]:
+@asynccontextmanager
+async def open_namespace(kube: Kube) -> AsyncIterator[str]:
+    """A namespace in which pods can be made."""
     name = f"api-{secrets.token_hex(4)}"
     await kube.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
@@ -82,6 +83,19 @@ async def namespace(kube: Kube) -> AsyncIterator[str]:
     await until(account)
     yield name
     await kube.delete(NAMESPACES, name)
+
+
+@pytest.fixture
+async def namespace(kube: Kube) -> AsyncIterator[str]:
+    async with open_namespace(kube) as name:
+        yield name
+
+
+@pytest.fixture
+async def elsewhere(kube: Kube) -> AsyncIterator[str]:
+    """A namespace that the public routes do not serve."""
+    async with open_namespace(kube) as name:
+        yield name
 
 
 @pytest.fixture

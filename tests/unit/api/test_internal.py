@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import orjson
 import pytest
 
-from mediatask_common.kube import PODS
+from mediatask_common.kube import PODS, TASKS
 
 from .conftest import World, until
 
@@ -112,6 +114,50 @@ async def test_who_may_report(world: World, route: str, body: dict[str, Any]) ->
     assert (await world.report(token, task_id, route, **{**body, "attempt": 2})).status_code == 403
     assert (await world.report(token, "no-such-task", route, **body)).status_code == 403
     assert (await world.report(token, task_id, route, **{**body, "extra": 1})).status_code == 400
+
+
+async def task_of_the_same_name(world: World, task_id: str, elsewhere: str) -> World:
+    """A task in another namespace, made without this API and running; the same world seen from there."""
+    twin = replace(world, namespace=elsewhere)
+    task = await world.task(task_id)
+    meta = {"name": task_id, "labels": task["metadata"].get("labels", {})}
+    await world.kube.create(TASKS, {**task, "metadata": meta, "status": {}}, elsewhere)
+    await twin.set_status(task_id, phase="processing", attempt=1)
+    return twin
+
+
+async def test_pods_report_wherever_their_tasks_are(world: World, elsewhere: str) -> None:
+    task_id, token = await running(world)
+    twin = await task_of_the_same_name(world, task_id, elsewhere)
+    other = await twin.token(await twin.pod(task_id))
+    await world.report(other, task_id, "progress", attempt=1, progress=0.7, step="there")
+    await world.report(token, task_id, "progress", attempt=1, progress=0.2, step="here")
+
+    async def step(seen_from: World) -> str | None:
+        step: str | None = (await seen_from.task(task_id))["status"].get("currentStep")
+        return step
+
+    async def written() -> bool:
+        return (await step(world), await step(twin)) == ("here", "there")
+
+    await until(written)
+    grants = [(await world.report(each, task_id, "artifacts", **WANTED)).json()["key"] for each in (token, other)]
+    uids = [(await each.task(task_id))["metadata"]["uid"] for each in (world, twin)]
+    assert grants == [f"projects/film/{uid}/1/out.json" for uid in uids]
+
+
+async def test_pods_of_namespaces_that_are_not_served_are_refused(
+    open_world: Callable[..., Any], namespace: str, elsewhere: str
+) -> None:
+    async with open_world(namespaces=[namespace]) as world:
+        task_id, token = await running(world)
+        twin = await task_of_the_same_name(world, task_id, elsewhere)
+        other = await twin.token(await twin.pod(task_id))
+        report = {"attempt": 1, "progress": 0.5, "step": "x"}
+        assert (await world.report(token, task_id, "progress", **report)).status_code == 200
+        refused = await world.report(other, task_id, "progress", **report)
+        assert refused.status_code == 403
+        assert "namespace" in refused.json()["detail"]
 
 
 @pytest.mark.parametrize(("route", "body"), ROUTES)

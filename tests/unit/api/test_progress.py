@@ -22,7 +22,7 @@ from .conftest import World, until
 def pod_of(task: Object, attempt: int = 1) -> Pod:
     meta = task["metadata"]
     labels = {LABEL_TASK: meta["name"], LABEL_ATTEMPT: str(attempt)}
-    return Pod("pod", f"pod-{attempt}", meta["creationTimestamp"], labels)
+    return Pod(meta["namespace"], "pod", f"pod-{attempt}", meta["creationTimestamp"], labels)
 
 
 class Counted:

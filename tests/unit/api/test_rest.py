@@ -63,7 +63,7 @@ def test_a_completed_task_stays_completed_whatever_is_asked(status: dict[str, An
 
 @given(statuses, st.integers(0, 3), st.integers(1, 6))
 def test_no_report_of_an_earlier_attempt_passes(status: dict[str, Any], retry_request: int, attempt: int) -> None:
-    pod = Pod("p", "u", "2026-11-21T10:00:05Z", {LABEL_ATTEMPT: str(attempt)})
+    pod = Pod("default", "p", "u", "2026-11-21T10:00:05Z", {LABEL_ATTEMPT: str(attempt)})
     current = status.get("attempt", 0)
     if attempt < current or (attempt == current and status.get("phase") == Phase.COMPLETED):
         with pytest.raises(ApiError) as refused:
@@ -74,7 +74,7 @@ def test_no_report_of_an_earlier_attempt_passes(status: dict[str, Any], retry_re
 
 
 def test_a_pod_of_an_earlier_task_of_the_same_name_is_a_stranger() -> None:
-    pod = Pod("p", "u", "2026-11-21T09:59:59Z", {LABEL_ATTEMPT: "1"})
+    pod = Pod("default", "p", "u", "2026-11-21T09:59:59Z", {LABEL_ATTEMPT: "1"})
     with pytest.raises(ApiError) as refused:
         check_task(pod, task_with({"attempt": 1}))
     assert refused.value.status == 403

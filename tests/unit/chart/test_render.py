@@ -140,9 +140,32 @@ def test_job_pods_are_sent_to_the_internal_service(render: Render) -> None:
     env = env_of(container(objects, "mediatask-operator"))
     assert env["MEDIATASK_JOB_API_URL"] == "http://mediatask-api-internal.media.svc:8002"
     assert find(objects, "Service", "mediatask-api-internal")["spec"]["ports"][0]["port"] == 8002
-    account = find(objects, "ServiceAccount", env["MEDIATASK_JOB_SERVICE_ACCOUNT"])
-    assert account["automountServiceAccountToken"] is False
-    assert account["metadata"]["namespace"] == "media"
+
+
+def test_job_pods_speak_for_an_account_that_is_there(render: Render) -> None:
+    def name_of(objects: list[Object]) -> str:
+        return env_of(container(objects, "mediatask-operator"))["MEDIATASK_JOB_SERVICE_ACCOUNT"]
+
+    assert name_of(render(PRODUCTION)) == "default"
+    served = ["media", "films"]
+    values = {"serviceAccounts": {"job": {"create": True}}, "rbac": {"namespaces": served}}
+    objects = render(merged(PRODUCTION, values))
+    accounts = [
+        item for item in objects if item["kind"] == "ServiceAccount" and item["metadata"]["name"] == name_of(objects)
+    ]
+    assert [account["metadata"]["namespace"] for account in accounts] == served
+    assert not any(account["automountServiceAccountToken"] for account in accounts)
+
+
+def test_the_api_hears_the_pods_of_just_the_namespaces_that_the_operator_serves(render: Render) -> None:
+    for namespaces in ([], ["media", "films"]):
+        objects = render(merged(PRODUCTION, {"rbac": {"namespaces": namespaces}}))
+        lists = {
+            env_of(container(objects, name))["MEDIATASK_NAMESPACES"] for name in ("mediatask-operator", "mediatask-api")
+        }
+        assert lists == {json.dumps(namespaces, separators=(",", ":"))}
+        roles = [item for item in objects if item["kind"] == "Role" and item["metadata"]["name"].endswith("-reports")]
+        assert [role["metadata"]["namespace"] for role in roles] == namespaces
 
 
 # ---- secrets
@@ -250,7 +273,9 @@ def test_definitions_may_go_with_the_release_or_be_left_to_others(render: Render
 @pytest.mark.parametrize("keep", [True, False])
 def test_the_account_of_running_jobs_stays_where_tasks_stay(render: Render, keep: bool) -> None:
     own = {"example.com/role": "media"}
-    objects = render(merged(TRYOUT, {"crds": {"keep": keep}, "serviceAccounts": {"job": {"annotations": own}}}))
+    account = {"create": True, "annotations": own}
+    values = {"crds": {"keep": keep}, "serviceAccounts": {"job": account}, "rbac": {"namespaces": ["media"]}}
+    objects = render(merged(TRYOUT, values))
     policy = {"helm.sh/resource-policy": "keep"} if keep else {}
     assert find(objects, "ServiceAccount", "mediatask-job")["metadata"]["annotations"] == own | policy
     assert "annotations" not in find(objects, "ServiceAccount", "mediatask-api")["metadata"]

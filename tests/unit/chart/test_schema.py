@@ -93,6 +93,7 @@ TOGETHER: list[tuple[Values, str]] = [
     ({"jobImage": {"repository": ""}}, "classes.image.image"),
     ({"rbac": {"namespaces": ["elsewhere"]}}, "rbac.namespaces"),
     ({"serviceAccounts": {"api": {"create": False}}}, "serviceAccounts.api.name"),
+    ({"serviceAccounts": {"job": {"create": True}}, "rbac": {"namespaces": []}}, "rbac.namespaces"),
 ]
 
 
