@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import statistics
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from rich.table import Table
 from bench import machine
 from bench.burst import Round, burst
 from bench.contestants import Contestant, Ours, Textbook
+from bench.plot import plot
 from cluster.harness import ClusterError, build
 
 RESULTS = Path(__file__).with_name("results")
@@ -31,12 +33,16 @@ SHOWN = {
     "reads_per_task": "operator's reads per task",
     "rss_peak_mib": "operator's memory, peak (MiB)",
     "operator_cpu_s": "operator's CPU (s)",
-    "server_cpu_s": "CPU of everything else (s)",
+    "server_cpu_s": "control plane's CPU, kwok included (s)",
+    "others_cores": "cores busy with other things",
 }
 
 
 def main() -> None:
     arguments = _parser().parse_args()
+    # Also where a shell has started this in the background: nothing is to be left of the clusters.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         arguments.run(arguments)
     except (ClusterError, TimeoutError, RuntimeError) as error:
@@ -74,14 +80,15 @@ def _burst(arguments: argparse.Namespace) -> None:
                     burst(contestant(), arguments.tasks, lambda done, bar=bar: bars.update(bar, completed=done))
                 )
                 results["rounds"][contestant.name].append(_with_sums(measured))
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(results, indent=1) + "\n")
+                arguments.out.parent.mkdir(parents=True, exist_ok=True)
+                arguments.out.write_text(json.dumps(results) + "\n")
+                plot(results, arguments.out.with_suffix(".svg"))
     _show(results)
 
 
 def _with_sums(measured: Round) -> Round:
     cpu: dict[str, float] = measured["cpu_s"]
-    others = round(sum(seconds for name, seconds in cpu.items() if name != "operator"), 1)
+    others = round(sum(seconds for name, seconds in cpu.items() if name not in ("operator", "load generator")), 1)
     return {**measured, "operator_cpu_s": cpu["operator"], "server_cpu_s": others}
 
 

@@ -13,7 +13,7 @@ _PROC = Path("/proc")
 
 
 def describe() -> dict[str, Any]:
-    """The machine in plain words; `load_before` says how busy it was with other things."""
+    """The machine in plain words."""
     cpu = re.search(r"model name\s*: (.+)", (_PROC / "cpuinfo").read_text())
     total = re.search(r"MemTotal:\s+(\d+) kB", (_PROC / "meminfo").read_text())
     return {
@@ -22,7 +22,6 @@ def describe() -> dict[str, Any]:
         "memory_gib": round(int(total[1]) / 2**20) if total else None,
         "kernel": platform.release().split("-")[0],
         "python": platform.python_version(),
-        "load_before": round(os.getloadavg()[0], 2),
     }
 
 
@@ -31,6 +30,14 @@ def cpu_seconds(pid: int) -> float:
     # The name in parentheses may hold spaces; what follows it is regular.
     fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def busy_seconds() -> float:
+    """CPU time that the whole machine has spent since its start, on all cores."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(
+        int, (_PROC / "stat").read_text().splitlines()[0].split()[1:9]
+    )
+    return (user + nice + system + irq + softirq + steal) / _TICKS
 
 
 def peak_rss_mib(pid: int) -> float:
