@@ -6,7 +6,6 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 import pytest_asyncio
@@ -22,12 +21,18 @@ from cluster.harness.wait import wait_for
 from cluster.installation import Ground, Installed, install, open_ground
 from cluster.installation.side_by_side import Outcomes, started
 from mediatask_common.kube import NAMESPACES, Kube, Resource
+from support.required import unavailable
 
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
 NEEDS_BINARIES = {"binaries", "cluster"}
 NEEDS_REAL_BINARIES = {"real_binaries", "real_cluster"}
 
 build_error = pytest.StashKey[ClusterError]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What kwok's nodes play comes first: it is quicker to fail. Then what really runs on one."""
+    items.sort(key=lambda item: "real_cluster" in getattr(item, "fixturenames", ()))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -47,13 +52,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             build(todo)
         except ClusterError as error:
             session.config.stash[build_error] = error
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skips the test; MEDIATASK_REQUIRE_CLUSTER=1, for CI, makes that a failure."""
-    if os.environ.get("MEDIATASK_REQUIRE_CLUSTER") == "1":
-        pytest.fail(f"a cluster is required: {reason}", pytrace=False)
-    pytest.skip(f"no cluster: {reason}")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from cluster.release import NAMESPACE, Commands, Receiver, Release, images
 from cluster.release.notes import FirstTask, Notes, Report, staying
 from cluster.release.receiver import GATED
 from cluster.release.release import RESTRICTED, task_class
+from support.required import unavailable
 
 figures = pytest.StashKey[list[str]]()
 
@@ -34,12 +34,8 @@ def report(pytestconfig: pytest.Config) -> Report:
 
 
 def _needed(*names: str) -> None:
-    """Skips without these images; MEDIATASK_REQUIRE_CLUSTER=1, for CI, makes that a failure."""
-    if (reason := images.lacking(*names)) is None:
-        return
-    if os.environ.get("MEDIATASK_REQUIRE_CLUSTER") == "1":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+    if (reason := images.lacking(*names)) is not None:
+        unavailable(reason)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from cluster.release.crowd import Crowd
 from cluster.release.notes import Report
 from support.mode import until
 
+pytestmark = pytest.mark.slow
+
 RUNNING, BATCH = 20, 4
 
 

@@ -121,6 +121,7 @@ def test_the_quickstarts_tasks(release: Release, receiver: Receiver, client: Cli
         assert is_of(kind, release.fetch(told["result"]["media_url"]).content)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_image_with_torch_draws(
     release: Release, receiver: Receiver, client: Client, bodies: dict[str, Object], torch_image: str, report: Report
@@ -142,6 +143,21 @@ def test_the_image_with_torch_draws(
         assert container["image"] == torch_image
         assert container["resources"]["limits"].get("nvidia.com/gpu") == ("1" if kind == "generate_image" else None)
     report(f"a picture and a film from the torch image: {time.monotonic() - began:.0f} s")
+
+
+def test_a_task_in_a_namespace_of_its_own(release: Release, receiver: Receiver, bodies: dict[str, Object]) -> None:
+    """The release serves the whole cluster: who has a namespace needs nothing else."""
+    name, namespace = "elsewhere", "studio"
+    theirs = task(name, bodies["test_prompt"], namespace)
+    labelled = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": RESTRICTED}}
+    release.commands.apply(labelled, theirs)
+
+    release.commands.kubectl(
+        "wait", f"--namespace={namespace}", f"mt/{name}", "--for=condition=Complete", "--timeout=60s"
+    )
+    result = release.commands.get("mt", name, f"--namespace={namespace}")["status"]["result"]
+    check_media(release, "test_prompt", result["mediaUrl"], result["artifacts"][0]["sha256"])
+    until(lambda: name in receiver.ids(), 30)
 
 
 def test_a_links_signature_is_needed_and_covers_the_object(release: Release, client: Client) -> None:

@@ -16,6 +16,8 @@ from support.mode import Rest, until
 
 Object = dict[str, Any]
 
+pytestmark = pytest.mark.slow
+
 RUNNING, BATCH = 20, 5
 
 

@@ -35,11 +35,13 @@ class Release:
 
     def __init__(self, commands: Commands) -> None:
         self.commands = commands
+        self._found: dict[str, Object] = {}
 
     # ---- helm
 
     def install(self) -> str:
         """The documented command; the notes that it prints."""
+        self._found.clear()
         return self.commands.shell(INSTALL)
 
     def until_available(self, seconds: int = 120) -> None:
@@ -75,7 +77,7 @@ class Release:
 
     def secret(self, name: str) -> dict[str, str]:
         """The values of one of the release's Secrets."""
-        data = self.get("secret", f"{NAME}-{name}")["data"]
+        data = self._lasting("secret", name)["data"]
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
     def secrets(self) -> set[str]:
@@ -85,7 +87,14 @@ class Release:
 
     def service(self, name: str, port: int) -> str:
         """A Service's address as `host:port`."""
-        return f"{self.get('service', f'{NAME}-{name}')['spec']['clusterIP']}:{port}"
+        return f"{self._lasting('service', name)['spec']['clusterIP']}:{port}"
+
+    def _lasting(self, kind: str, name: str) -> Object:
+        """An object that is the same for as long as the release is installed: asked for once."""
+        key = f"{kind}/{NAME}-{name}"
+        if key not in self._found:
+            self._found[key] = self.get(key)
+        return self._found[key]
 
     # ---- callers
 
@@ -140,7 +149,7 @@ def task_class(name: str, **spec: Any) -> Object:
     return {"apiVersion": "tasks.ft.tc/v1alpha1", "kind": "MediaTaskClass", "metadata": {"name": name}, "spec": spec}
 
 
-def task(name: str, body: Object) -> Object:
+def task(name: str, body: Object, namespace: str = NAMESPACE) -> Object:
     """The MediaTask that a REST body asks for, to be applied by hand."""
     spec = {
         "projectId": body["project_id"],
@@ -153,6 +162,6 @@ def task(name: str, body: Object) -> Object:
     return {
         "apiVersion": "tasks.ft.tc/v1alpha1",
         "kind": "MediaTask",
-        "metadata": {"name": name, "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": spec,
     }
