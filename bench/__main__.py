@@ -19,6 +19,7 @@ from bench import machine
 from bench.burst import Round, burst
 from bench.contestants import Contestant, Ours, Textbook
 from bench.plot import plot
+from bench.restart import restart
 from cluster.harness import ClusterError, build
 
 RESULTS = Path(__file__).with_name("results")
@@ -60,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--only", choices=CONTESTANTS, help="measure one contestant alone")
     verb.add_argument("--out", type=Path, default=RESULTS / "burst.json", help="file for the results (%(default)s)")
     verb.set_defaults(run=_burst)
+    verb = verbs.add_parser("restart", help="this project's operator comes back to thousands of live tasks")
+    verb.add_argument("--tasks", type=int, default=3000, help="live tasks (%(default)s)")
+    verb.add_argument("--out", type=Path, default=RESULTS / "restart.json", help="file for the result (%(default)s)")
+    verb.set_defaults(run=_restart)
     return parser
 
 
@@ -71,8 +76,7 @@ def _burst(arguments: argparse.Namespace) -> None:
         "machine": machine.describe(),
         "rounds": {each.name: [] for each in chosen},
     }
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with _bars() as bars:
         for number in range(arguments.repeats):
             for contestant in chosen:
                 bar = bars.add_task(f"{contestant.name} {number + 1}/{arguments.repeats}", total=arguments.tasks)
@@ -84,6 +88,22 @@ def _burst(arguments: argparse.Namespace) -> None:
                 arguments.out.write_text(json.dumps(results) + "\n")
                 plot(results, arguments.out.with_suffix(".svg"))
     _show(results)
+
+
+def _restart(arguments: argparse.Namespace) -> None:
+    build(report=lambda line: print(line, file=sys.stderr))
+    with _bars() as bars:
+        bar = bars.add_task("tasks come to life", total=arguments.tasks)
+        measured = asyncio.run(restart(arguments.tasks, lambda done: bars.update(bar, completed=done)))
+    results = {"tasks": arguments.tasks, "machine": machine.describe(), **measured}
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(results) + "\n")
+    print(json.dumps(results, indent=1))
+
+
+def _bars() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True))
 
 
 def _with_sums(measured: Round) -> Round:

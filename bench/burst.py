@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import statistics
-import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bench import audit, machine
-from bench.cluster import NAMESPACE, OPERATOR_USER, BenchCluster, bench_cluster
+from bench.cluster import OPERATOR_USER, bench_cluster
 from bench.contestants import Contestant
+from bench.load import Progress, running, submit, warm_up
 from mediatask_common.kube import Kube
 
-CLIENTS = 16
-"""Tasks that are being submitted at one time."""
-WARM_UP = "warm-up"
-WARM_UP_SECONDS = 120
-PATIENCE_SECONDS = 1200
 CURVE_POINTS = 100
 """A curve of so many quantiles goes into the results."""
-TERMINAL = "status.phase=completed"
-
-Progress = Callable[[int], None]
 Round = dict[str, Any]
 
 
@@ -45,12 +33,12 @@ async def burst(contestant: Contestant, tasks: int, progress: Progress) -> Round
         folder = Path(temporary)
         async with bench_cluster(folder, tasks) as cluster, await Kube.connect(cluster.admin, timeout=120) as kube:
             await contestant.prepare(kube, tasks)
-            with _running(contestant, cluster, folder) as pid:
-                await _warm_up(contestant, kube, folder)
+            with running(contestant, cluster, folder, contestant.environment(folder)) as pid:
+                await warm_up(contestant, kube, folder)
                 processes = {**cluster.processes, "operator": pid, "load generator": os.getpid()}
                 before = {name: machine.cpu_seconds(of) for name, of in processes.items()}
                 busy_before = machine.busy_seconds()
-                submitted_after, complete_after = await _submit(contestant, kube, tasks, folder, progress)
+                submitted_after, complete_after = await submit(contestant, kube, tasks, folder, "completed", progress)
                 cluster.check()
                 spent = {name: machine.cpu_seconds(of) - before[name] for name, of in processes.items()}
                 others = machine.busy_seconds() - busy_before - sum(spent.values())
@@ -65,71 +53,6 @@ async def burst(contestant: Contestant, tasks: int, progress: Progress) -> Round
         # What else ran on the machine meanwhile, which a reader has to know to judge the times.
         "others_cores": round(others / complete_after, 2),
     }
-
-
-@contextmanager
-def _running(contestant: Contestant, cluster: BenchCluster, folder: Path) -> Iterator[int]:
-    with (folder / "operator.log").open("wb") as log:
-        process = subprocess.Popen(
-            contestant.command,
-            env={**os.environ, **contestant.environment(folder), "KUBECONFIG": str(cluster.operator)},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield process.pid
-        if process.poll() is not None:
-            raise RuntimeError(f"the operator ended:\n{(folder / 'operator.log').read_text()[-2000:]}")
-    except TimeoutError as error:
-        error.add_note((folder / "operator.log").read_text()[-2000:])
-        raise
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-async def _warm_up(contestant: Contestant, kube: Kube, folder: Path) -> None:
-    """One task to its end: everything is connected, imported and compiled before the clock starts."""
-    async with asyncio.timeout(WARM_UP_SECONDS):
-        contestant.created(await kube.create(contestant.tasks, contestant.task(WARM_UP), NAMESPACE), folder)
-        while not (await kube.list(contestant.tasks, NAMESPACE, fieldSelector=TERMINAL))["items"]:  # noqa: ASYNC110  # once
-            await asyncio.sleep(0.2)
-
-
-async def _submit(
-    contestant: Contestant, kube: Kube, tasks: int, folder: Path, progress: Progress
-) -> tuple[float, float]:
-    """Create the tasks and wait for their completion; seconds until all were created, and until all were complete."""
-    began = time.monotonic()
-    numbers = iter(range(tasks))
-
-    async def client() -> None:
-        for number in numbers:
-            task = await kube.create(contestant.tasks, contestant.task(audit.task_name(number)), NAMESPACE)
-            contestant.created(task, folder)
-
-    async def wait() -> None:
-        complete = {WARM_UP}
-        while len(complete) <= tasks:  # a busy API server ends the watches of slow readers: begin again
-            listed = await kube.list(contestant.tasks, NAMESPACE, fieldSelector=TERMINAL)
-            complete |= {task["metadata"]["name"] for task in listed["items"]}
-            version = listed["metadata"]["resourceVersion"]
-            async for kind, task in kube.watch(contestant.tasks, NAMESPACE, version, fieldSelector=TERMINAL):
-                if kind in ("ADDED", "MODIFIED"):
-                    complete.add(task["metadata"]["name"])
-                    progress(len(complete) - 1)
-                if len(complete) > tasks:
-                    return
-
-    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
-        group.create_task(wait())
-        await asyncio.gather(*(client() for _ in range(CLIENTS)))
-        submitted = time.monotonic() - began
-    return submitted, time.monotonic() - began
 
 
 def _figures(seen: audit.Burst, tasks: int) -> Round:

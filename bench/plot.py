@@ -20,7 +20,7 @@ GOAL_SECONDS = 4
 def plot(results: dict[str, Any], path: Path) -> None:
     """Write the picture of the results of `bench burst`."""
     rounds: dict[str, list[dict[str, Any]]] = results["rounds"]
-    end = max(GOAL_SECONDS * 1.5, *(one["create_to_job_s"][-1] for ones in rounds.values() for one in ones))
+    end: float = max(GOAL_SECONDS * 1.5, *(one["create_to_job_s"][-1] for ones in rounds.values() for one in ones))
     x_step = next((step for step in STEPS if end / step <= TICKS), STEPS[-1])
 
     def x(seconds: float) -> float:
