@@ -20,6 +20,7 @@ from cluster.harness.recipes import TOOLS as RECIPES
 from cluster.harness.wait import wait_for
 from cluster.installation import Ground, Installed, install, open_ground
 from cluster.installation.side_by_side import Outcomes, started
+from cluster.release.commands import PROGRAMS
 from mediatask_common.kube import NAMESPACES, Kube, Resource
 from support.required import unavailable
 
@@ -43,6 +44,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         tools += [tool for tool in TOOLS["real"] if tool not in tools]
     if "installed" in fixtures:
         tools.append(RECIPES["helm"])
+    if "commands" in fixtures:
+        tools += [tool for tool in PROGRAMS if tool not in tools]
     todo = missing(tools)
     if not todo or session.config.option.collectonly or not can_build():
         return

@@ -3,8 +3,8 @@
 A binary comes from one of two places. `go install package@version` builds most programs. Kubernetes cannot be built
 that way, because its own go.mod replaces its staging modules and `replace` does not reach those who install it; so a
 small module of ours (`tools/<folder>/go.mod` and `go.sum`, nothing else) repeats the replacements and pins every
-dependency by hash. etcd, containerd and the CNI plugins have such a module, too, for the sake of the hashes. The one
-program of our own is the pause container's, `tools/pause`.
+dependency by hash. etcd, containerd and the CNI plugins have such a module, too, for the sake of the hashes. Programs
+of our own are the pause container's, `tools/pause`, and the few lines that make a kubectl of the library it is.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ REAL_NODE = (
 # No part of a cluster: built when asked for by name.
 EXTRAS = (
     Tool("helm", "helm.sh/helm/v4/cmd/helm@v4.3.1", seconds=80),
+    Tool("kubectl", "mediatask.test/kubectl", TOOLS_DIR / "kubectl", seconds=25),
     Tool("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0", seconds=15),
 )
 

@@ -11,6 +11,7 @@ from typing import Any
 from cluster.harness.build import build
 from cluster.harness.recipes import TOOLS
 
+PROGRAMS = (TOOLS["helm"], TOOLS["kubectl"])
 ROOT = Path(__file__).parents[3]
 SECONDS = 120.0
 
@@ -24,7 +25,7 @@ class Commands:
     """
 
     def __init__(self, kubeconfig: Path, folder: Path) -> None:
-        binaries = build([TOOLS["helm"]])
+        binaries = build(PROGRAMS)
         self.environment = {
             **os.environ,
             "KUBECONFIG": str(kubeconfig),
