@@ -70,8 +70,8 @@ demo-model: $(READY) ## Train and judge the demo model anew, in build/demo-model
 	  --out build/demo-model/report
 
 .PHONY: images
-images: $(READY) ## Build the container images without Docker, as OCI archives in build/images (root; needs Debian)
-	@PYTHONPATH=tests $(BIN)/python -m cluster.images
+images: $(READY) ## Build the container images without Docker (root), as archives in build/images (IMAGES="mediatask ...": only these)
+	@PYTHONPATH=tests $(BIN)/python -m cluster.images $(IMAGES)
 
 .PHONY: lint
 lint: $(READY) ## ruff, mypy, import-linter, and whether generated files are current

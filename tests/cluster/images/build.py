@@ -3,7 +3,7 @@
 What took time is kept in the user's cache, so that a fresh checkout of the same state only links the archives:
 
     roots/NAME-DIGEST.tar       the packages of a base
-    storage/DIGEST/             buildah's layers; a new lock of packages or a new base begins a new one
+    storage/DIGEST/             buildah's layers; another torch to be installed, or another base, begins a new one
     archives/NAME-DIGEST.tar    the images
 """
 
@@ -24,7 +24,7 @@ from cluster.harness.build import build as build_programs
 from cluster.images.bases import make_root
 from cluster.images.buildah import Buildah
 from cluster.images.commands import Report, install_programs
-from cluster.images.recipes import IMAGES, ROOT, Base, Image
+from cluster.images.recipes import IMAGES, PYTHON, ROOT, Base, Image
 
 OUT = ROOT / "build/images"
 
@@ -63,12 +63,12 @@ class _Workshop:
     def __init__(self, cache: Path, report: Report) -> None:
         self._cache = cache
         self._report = report
-        self._buildah = Buildah(cache / "storage" / _digest((ROOT / "requirements.lock").read_bytes()), report)
+        self._buildah = Buildah(cache / "storage" / _generation(), report)
         self._buildah.storage.mkdir(parents=True, exist_ok=True)
         for storage in (cache / "storage").iterdir():
             Buildah(storage, report).sweep()
             if storage != self._buildah.storage:
-                # Layers of packages that are locked no more: gigabytes that nothing ever uses again.
+                # Layers of torch as it is locked no more: gigabytes that nothing ever uses again.
                 shutil.rmtree(storage)
 
     def make(self, image: Image, archive: Path) -> None:
@@ -142,8 +142,10 @@ def _kept(folder: Path, name: str, fingerprint: str) -> Path:
     return folder / f"{name}-{fingerprint[:12]}.tar"
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]
+def _generation() -> str:
+    """A digest of what decides the one layer that is large."""
+    lock = (ROOT / "job_images/requirements.lock").read_bytes()
+    return hashlib.sha256(lock + PYTHON.fingerprint().encode()).hexdigest()[:12]
 
 
 def _labels(image: Image) -> dict[str, str]:

@@ -66,7 +66,7 @@ class Buildah:
     def _build(self, dockerfile: Path, context: Path, reference: str, options: list[str]) -> None:
         # chroot: the build needs no container runtime and works in a container. All times are 1970, as equal inputs
         # are to give equal layers.
-        fixed = ["--quiet", "--isolation=chroot", "--layers", "--timestamp=0", "--pull-never"]
+        fixed = ["--isolation=chroot", "--layers", "--timestamp=0", "--pull-never"]
         self._run("build", *fixed, f"--file={dockerfile}", f"--tag={reference}", *options, str(context))
 
     def _run(self, *arguments: str) -> str:
