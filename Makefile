@@ -13,6 +13,7 @@ STORE ?= file
 PACKAGES := mediatask_crds mediatask_common mediatask_operator mediatask_api mediatask_job mediatask_local mediatask_client
 VERSITYGW := $(HOME)/.cache/mediatask/cluster-bin/versitygw
 S3_SERVER := $(if $(filter s3,$(STORE)),$(if $(shell command -v versitygw),,$(VERSITYGW)))
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 CLUSTER := PYTHONPATH=tests $(BIN)/python -m cluster.harness
 SOURCES := crds common operator api job_images local client charts bench tests
 
@@ -97,9 +98,12 @@ crds: $(READY) ## Write crds/*.yaml from the models, and what the chart repeats 
 chart: crds ## Write what the chart repeats of other places: definitions, schema of the classes, table of values
 
 .PHONY: lock
-lock: $(READY) ## Renew requirements.lock from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
-	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+lock: $(READY) ## Renew requirements.lock from pyproject.toml, and the images' lists, which are parts of it
+	@$(BIN)/uv pip compile $(LOCK) --all-extras pyproject.toml -o requirements.lock
+	@echo 'hatchling>=1.27' | $(BIN)/uv pip compile $(LOCK) --constraints requirements.lock - -o requirements-build.lock
+	@$(BIN)/uv pip compile $(LOCK) --constraints requirements.lock pyproject.toml -o operator/requirements.lock
+	@for list in requirements requirements-light; do \
+	  $(BIN)/uv pip compile $(LOCK) --constraints requirements.lock job_images/$$list.in -o job_images/$$list.lock; done
 
 .PHONY: clean
 clean: ## Remove what the other verbs made, .venv included
