@@ -25,13 +25,13 @@ async def wait_for(
     last: Object = {}
     try:
         async with asyncio.timeout(seconds):
-            field = {"fieldSelector": f"metadata.name={name}"}
-            found = await kube.list(resource, namespace, **field)
+            field = f"metadata.name={name}"
+            found = await kube.list(resource, namespace, fieldSelector=field)
             for last in found["items"]:
                 if condition(last):
                     return last
             version = found["metadata"]["resourceVersion"]
-            async for kind, item in kube.watch(resource, namespace, version, **field):
+            async for kind, item in kube.watch(resource, namespace, version, fieldSelector=field):
                 if kind == "BOOKMARK":
                     continue
                 last = item
