@@ -7,7 +7,8 @@ lists: before anything is reconciled, after every relist, and every ten minutes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from mediatask_common.kube import CLASSES, JOBS, PODS, TASKS, Kube, Resource
 from mediatask_crds.names import LABEL_MANAGED_BY, MANAGED_BY
@@ -16,16 +17,19 @@ from .admission import Key
 from .cache import Cache
 from .observe import Object
 
-PAGE = 500
+K = TypeVar("K")
+
+PAGE = 250
 OURS = {"labelSelector": f"{LABEL_MANAGED_BY}={MANAGED_BY}"}
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A complete list, as of one version of the cluster."""
+@dataclass
+class Seen:
+    """What a complete list has told, as of one version of the cluster. The objects went to the cache, page by page."""
 
-    version: int
-    items: list[Object]
+    version: int = 0
+    uids: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
 
 
 class Sweeper:
@@ -49,42 +53,21 @@ class Sweeper:
         Raises:
             KubeError: a list failed; what was corrected before stays corrected.
         """
-        classes = await self._list(CLASSES, None)
-        tasks, jobs, pods = [
-            [await self._list(kind, namespace, **selector) for namespace in self._namespaces]
-            for kind, selector in ((TASKS, {}), (JOBS, OURS), (PODS, OURS))
-        ]
-        differences = self._correct_classes(classes, class_changed)
-        changed = [key for snapshot in tasks for obj in snapshot.items if (key := self._cache.put_task(obj))]
-        for key in changed:
+        differences = await self._classes(class_changed)
+        differences += await self._tasks(task_changed)
+        jobs, new_jobs = await self._lists(JOBS, self._cache.put_job)
+        pods, new_pods = await self._lists(PODS, self._cache.put_pod)
+        keys = [*new_jobs, *new_pods, *self._drop_owned(jobs, pods)]
+        for key in keys:
             task_changed(key, None)
-        gone = self._gone_tasks(tasks)
-        for obj in gone:
-            dropped = self._cache.drop_task(obj)
-            if dropped:
-                task_changed(dropped, obj)
-        differences += len(changed) + len(gone)
-        differences += self._correct_owned(jobs, pods, task_changed)
-        return differences
+        return differences + len(keys)
 
-    async def _list(self, kind: Resource, namespace: str | None, **params: str) -> Snapshot:
-        items: list[Object] = []
-        token = ""
-        while True:
-            more = {"continue": token} if token else {}
-            page = await self._kube.list(kind, namespace, limit=str(PAGE), **params, **more)
-            items += page["items"]
-            token = page["metadata"].get("continue", "")
-            if not token:
-                return Snapshot(int(page["metadata"]["resourceVersion"]), items)
-
-    def _correct_classes(self, listed: Snapshot, class_changed: Callable[[], None]) -> int:
-        changed = [name for obj in listed.items if (name := self._cache.put_class(obj))]
-        there = {obj["metadata"]["name"] for obj in listed.items}
+    async def _classes(self, class_changed: Callable[[], None]) -> int:
+        seen, changed = await self._list(CLASSES, None, self._cache.put_class)
         gone = [
             name
             for name in list(self._cache.classes)
-            if name not in there and self._cache.class_version(name) <= listed.version
+            if name not in seen.names and self._cache.class_version(name) <= seen.version
         ]
         for name in gone:
             self._cache.drop_class({"metadata": {"name": name}})
@@ -92,32 +75,66 @@ class Sweeper:
             class_changed()
         return len(changed) + len(gone)
 
-    def _gone_tasks(self, listed: list[Snapshot]) -> list[Object]:
-        """Cached tasks that the lists do not have, though they are not younger than the lists."""
-        there = {obj["metadata"]["uid"] for snapshot in listed for obj in snapshot.items}
-        oldest = min(snapshot.version for snapshot in listed)
-        return [task for task in self._cache.tasks() if _missing(task, there, oldest)]
+    async def _tasks(self, task_changed: Callable[[Key, Object | None], None]) -> int:
+        seen, changed = await self._lists(TASKS, self._cache.put_task)
+        for key in changed:
+            task_changed(key, None)
+        gone = [task for task in self._cache.tasks() if _missing(task, seen)]
+        for task in gone:
+            dropped = self._cache.drop_task(task)
+            if dropped:
+                task_changed(dropped, task)
+        return len(changed) + len(gone)
 
-    def _correct_owned(
-        self, jobs: list[Snapshot], pods: list[Snapshot], task_changed: Callable[[Key, Object | None], None]
-    ) -> int:
-        keys = [key for snapshot in jobs for obj in snapshot.items if (key := self._cache.put_job(obj))]
-        keys += [key for snapshot in pods for obj in snapshot.items if (key := self._cache.put_pod(obj))]
-        listed_jobs = {obj["metadata"]["uid"] for snapshot in jobs for obj in snapshot.items}
-        listed_pods = {obj["metadata"]["uid"] for snapshot in pods for obj in snapshot.items}
+    def _drop_owned(self, jobs: Seen, pods: Seen) -> list[Key]:
+        """Forget cached Jobs and pods that are not there any more; the keys of their tasks."""
+        keys = []
         for key, entry in list(self._cache.entries.items()):
             for job in list(entry.jobs.values()):
-                if _missing(job, listed_jobs, min(snapshot.version for snapshot in jobs)):
+                if _missing(job, jobs):
                     self._cache.drop_job(job)
                     keys.append(key)
             for pod in list(entry.pods.values()):
-                if not pod.get("gone") and _missing(pod, listed_pods, min(s.version for s in pods)):
+                if not pod.get("gone") and _missing(pod, pods):
                     self._cache.drop_pod(pod)
                     keys.append(key)
-        for key in keys:
-            task_changed(key, None)
-        return len(keys)
+        return keys
+
+    async def _lists(self, kind: Resource, put: Callable[[Object], K | None]) -> tuple[Seen, list[K]]:
+        """The kind in every namespace that is served; of several versions the oldest counts."""
+        seen, changed = [], []
+        for namespace in self._namespaces:
+            one, news = await self._list(kind, namespace, put)
+            seen.append(one)
+            changed += news
+        uids = set().union(*(one.uids for one in seen))
+        return Seen(min(one.version for one in seen), uids), changed
+
+    async def _list(
+        self, kind: Resource, namespace: str | None, put: Callable[[Object], K | None]
+    ) -> tuple[Seen, list[K]]:
+        """Put each object into the cache; what was news there is returned as `put` names it.
+
+        No page is kept: whole lists of whole objects were most of the operator's memory after a restart.
+        """
+        seen, changed = Seen(), []
+        selector = OURS if kind in (JOBS, PODS) else {}
+        token = ""
+        while True:
+            more = {"continue": token} if token else {}
+            page = await self._kube.list(kind, namespace, limit=str(PAGE), **selector, **more)
+            for obj in page["items"]:
+                seen.uids.add(obj["metadata"]["uid"])
+                seen.names.add(obj["metadata"]["name"])
+                news = put(obj)
+                if news is not None:
+                    changed.append(news)
+            token = page["metadata"].get("continue", "")
+            if not token:
+                seen.version = int(page["metadata"]["resourceVersion"])
+                return seen, changed
 
 
-def _missing(obj: Object, listed: set[str], version: int) -> bool:
-    return obj["metadata"]["uid"] not in listed and int(obj["metadata"]["resourceVersion"]) <= version
+def _missing(obj: Object, seen: Seen) -> bool:
+    """Whether a cached object is gone: not in the list, though it is not younger than the list."""
+    return obj["metadata"]["uid"] not in seen.uids and int(obj["metadata"]["resourceVersion"]) <= seen.version
