@@ -13,6 +13,7 @@ STORE ?= file
 PACKAGES := mediatask_crds mediatask_common mediatask_operator mediatask_api mediatask_job mediatask_local mediatask_client
 VERSITYGW := $(HOME)/.cache/mediatask/cluster-bin/versitygw
 S3_SERVER := $(if $(filter s3,$(STORE)),$(if $(shell command -v versitygw),,$(VERSITYGW)))
+CLUSTER_IMAGES := mediatask mediatask-job-light redis s3
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 CLUSTER := PYTHONPATH=tests $(BIN)/python -m cluster.harness
 SOURCES := crds common operator api job_images local client charts bench tests
@@ -54,6 +55,7 @@ test: $(READY) ## Unit, conformance and embedded tests: no Go, Docker or cluster
 .PHONY: test-cluster
 test-cluster: $(READY) ## Tests on a real Kubernetes control plane: KUBECONFIG, or one built here (needs Go)
 	@test -n "$${KUBECONFIG:-}" || $(CLUSTER) build
+	@test -n "$${KUBECONFIG:-}" -o "$$(id -u)" != 0 || $(MAKE) --no-print-directory images IMAGES="$(CLUSTER_IMAGES)"
 	@$(BIN)/pytest tests/cluster
 
 .PHONY: cluster-up
