@@ -17,7 +17,7 @@ from demo_model.loop import Plan, fit
 from demo_model.scene import training_scene
 from demo_model.text import WIDTH, token_ids
 
-PLAN = Plan(steps=3600, learning_rate=8e-4, warmup=300, average_decay=0.999, save_every=500)
+PLAN = Plan(steps=6300, learning_rate=8e-4, warmup=300, average_decay=0.998, save_every=500)
 TRAIN_TIMESTEPS = 1000
 _BATCH = 32
 _UNPROMPTED_SHARE = 0.1

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 STEPS = 24
-GUIDANCE = 4.0
+GUIDANCE = 3.0
 
 
 def load(folder: Path) -> DiffusionPipeline:

@@ -47,6 +47,25 @@ def test_the_picture_decodes_at_the_size_asked(out: Path, tasks: dict[str, dict[
         assert np.asarray(picture.convert("L")).std() > 5, "not one flat colour"
 
 
+def test_the_picture_is_the_film_noir_that_its_prompt_asks_for(out: Path, tasks: dict[str, dict[str, Any]]) -> None:
+    """Dim, hardly coloured, and lit: not noise, which is as bright as it is dark and the same everywhere."""
+    metadata = tasks["generate_image"]["result"]["metadata"]
+    assert (metadata["model"], metadata["prompt"].startswith("Detective in 1920s noir")) == ("demo-image", True)
+    with Image.open(find(out, "image.*")) as picture:
+        small = np.asarray(picture.convert("RGB").resize((32, 32), Image.Resampling.BOX), float)
+    light = small.mean(axis=2)
+    assert light.mean() < 110
+    assert np.ptp(small, axis=2).mean() < 40
+    assert light.std() > 15, "large areas differ"
+    assert np.abs(np.diff(light, axis=0)).mean() < 0.7 * light.std(), "neighbours are alike"
+
+
+def test_the_film_is_dark_as_its_scene_asks(out: Path) -> None:
+    with av.open(str(out / "video.mp4")) as container:
+        frames = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)][::12]
+    assert np.mean(frames) < 100
+
+
 def test_the_film_has_h264_and_aac_of_the_length_and_rate_asked(out: Path, tasks: dict[str, dict[str, Any]]) -> None:
     metadata = tasks["generate_video"]["result"]["metadata"]
     with av.open(str(out / "video.mp4")) as container:

@@ -1,4 +1,8 @@
-"""Loading a diffusers pipeline from a local folder: allow-listed classes, safetensors only, no code from the model."""
+"""Loading a diffusers pipeline from a local folder: allow-listed classes, safetensors only, no code from the model.
+
+A folder may hold an up-scaler of its own in `upscaler/`: an AutoencoderTiny whose decoder takes a small picture for
+its latent and gives it back at twice the size.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,8 @@ PIPELINES = frozenset(
 )
 """Pipeline classes that may be loaded: those whose call this runtime knows how to make."""
 
+_UPSCALER = "upscaler"
+
 Rung = Literal["whole", "vae-tiling", "model-offload"]
 """How much memory is traded for time; see `ladder`."""
 
@@ -42,6 +48,8 @@ class Loaded:
     device: str
     dtype: str
     rung: Rung
+    upscaler: Any | None = None
+    """Doubles a picture's size; see above."""
 
     def accepts(self, argument: str) -> bool:
         """Whether this pipeline's call knows the argument; models differ in what they can honour."""
@@ -62,10 +70,12 @@ def load(folder: ModelFolder, source: ModelSource, rung: Rung) -> Loaded:
     dtype = source.dtype or ("bfloat16" if device == "cuda" else "float32")
     kind = _pipeline_class(folder, source)
     silence()
+    options = {"dtype": getattr(torch, dtype), "local_files_only": True, "use_safetensors": True}
+    upscaler = None
     try:
-        pipeline = getattr(diffusers, kind).from_pretrained(
-            folder.path, dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
-        )
+        pipeline = getattr(diffusers, kind).from_pretrained(folder.path, **options)
+        if (folder.path / _UPSCALER).is_dir():
+            upscaler = diffusers.AutoencoderTiny.from_pretrained(folder.path / _UPSCALER, **options).to(device)
     except (OSError, ValueError) as error:
         raise ModelMissing("ModelUnusable", f"{folder.name} in {folder.path} cannot be loaded: {error}") from error
     pipeline.set_progress_bar_config(disable=True)
@@ -77,7 +87,7 @@ def load(folder: ModelFolder, source: ModelSource, rung: Rung) -> Loaded:
         pipeline.enable_model_cpu_offload(device=device)
     else:
         pipeline.to(device)
-    return Loaded(pipeline, folder, device, dtype, rung)
+    return Loaded(pipeline, folder, device, dtype, rung, upscaler)
 
 
 def _pipeline_class(folder: ModelFolder, source: ModelSource) -> str:

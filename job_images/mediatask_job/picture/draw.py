@@ -12,6 +12,7 @@ from ..facts import facts
 from ..job import Context
 from .canvas import drawing_size, exactly
 from .decode import PictureFile
+from .enlarge import enlarged
 from .settings import DrawingSettings
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def _draw(
         # A fresh generator on the CPU: the same noise whatever the device, and for each picture alone.
         generator = torch.Generator("cpu").manual_seed(seed)
         drawn = loaded.pipeline(prompt=prompt, generator=generator, callback_on_step_end=on_step, **arguments).images[0]
+        if loaded.upscaler is not None:
+            drawn = enlarged(drawn, loaded.upscaler, order.width, order.height, ctx.check_stop)
         images.append(exactly(drawn.convert("RGB"), order.width, order.height))
     return Drawn(images, seeds, drawing_facts(loaded, order.seed, steps))
 

@@ -63,3 +63,20 @@ def test_what_a_style_guide_can_do_and_what_the_model_cannot(run: Any, store: An
     said = " ".join(metadata["warnings"])
     assert "reference_images" in said
     assert "negative_prompt" in said
+
+
+def test_the_shipped_model_draws_what_is_asked(run: Any, store: Any) -> None:
+    """Through its up-scaler; by night darker than by day, equal seeds equal. In few steps, for the test's sake."""
+
+    def picture(words: str) -> tuple[bytes, dict[str, Any], float]:
+        asked = {"character_description": f"a white house by the sea, {words}", "width": 320, "steps": 6}
+        [content], metadata = drawn(run, store, asked, model={"builtin": "demo-image"})
+        with Image.open(io.BytesIO(content)) as image:
+            assert image.size == (320, 192)
+            return content, metadata, float(np.asarray(image.convert("L"), float).mean())
+
+    content, metadata, by_day = picture("clear day")
+    assert (metadata["model"], metadata["steps"], metadata["warnings"]) == ("demo-image", 6, [])
+    assert len(metadata["revision"]) == 12
+    assert picture("clear day")[0] == content
+    assert picture("clear night")[2] < by_day - 50

@@ -77,6 +77,18 @@ def test_without_pictures_the_stills_are_drawn(run: Any, store: Any) -> None:
     assert b"trainedAlgorithmicMedia" in content
 
 
+def test_drawn_stills_follow_the_description(run: Any, store: Any) -> None:
+    def brightness(hour: str) -> float:
+        data = SMALL | {"scene_description": f"a red car in the city, {hour}", "duration": 1, "seed": 5}
+        content, metadata = filmed(run, store, data, model={"builtin": "demo-image"}, parameters={"steps": 6})
+        assert (metadata["model"], metadata["stills"]) == ("demo-image", 1)
+        store.results.clear()
+        store.objects.clear()
+        return float(np.mean(check_file(content, 256, 144, 12, 1)))
+
+    assert brightness("night") < brightness("day") - 40
+
+
 def test_a_video_model_draws_the_clip(run: Any, store: Any) -> None:
     content, metadata = filmed(
         run, store, SCENE | SMALL | {"seed": 5}, model={"builtin": "tiny-video"}, parameters={"mode": "diffusion"}
