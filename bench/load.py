@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from bench import audit
 from bench.cluster import NAMESPACE, BenchCluster
 from bench.contestants import Contestant
+from cluster.harness.processes import DIES_WITH_PARENT
 from mediatask_common.kube import Kube
 
 CLIENTS = 16
@@ -35,7 +37,8 @@ def running(
     """
     with (folder / "operator.log").open("wb") as log:
         process = subprocess.Popen(
-            contestant.command,
+            # A bench that is killed leaves no operator behind.
+            [sys.executable, str(DIES_WITH_PARENT), str(os.getpid()), *contestant.command],
             env={**os.environ, **environment, "KUBECONFIG": str(cluster.operator)},
             stdout=log,
             stderr=log,
