@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,17 @@ NEEDS_BINARIES = {"binaries", "cluster"}
 NEEDS_REAL_BINARIES = {"real_binaries", "real_cluster"}
 
 build_error = pytest.StashKey[ClusterError]()
+failed = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A fixture may ask whether its test failed."""
+    report = yield
+    item.stash[failed] = item.stash.get(failed, False) or report.failed
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -142,10 +153,12 @@ async def installed(
 
 
 @pytest.fixture
-async def ground(kube: Kube, installed: Installed) -> AsyncIterator[Ground]:
-    """A namespace of the test's own, with a class."""
+async def ground(request: pytest.FixtureRequest, kube: Kube, installed: Installed) -> AsyncIterator[Ground]:
+    """A namespace of the test's own, with a class; a failed test's is told before it goes."""
     async with open_ground(kube, installed) as own:
         yield own
+        if request.node.stash.get(failed, False):
+            print(await own.report())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

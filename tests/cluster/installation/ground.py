@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -217,6 +218,17 @@ class Ground:
     async def none_left(self, resource: Resource) -> None:
         """Wait until no object of a kind is in the namespace."""
         await eventually(lambda: self.count(resource), lambda count: count == 0, SECONDS)
+
+    async def report(self) -> str:
+        """What there is to see here, for somebody who reads a failure."""
+        found: list[Object] = []
+        for resource in (TASKS, JOBS, PODS):
+            for obj in (await self.kube.list(resource, self.namespace))["items"]:
+                kept = {key: obj["metadata"].get(key) for key in ("name", "creationTimestamp", "deletionTimestamp")}
+                found.append({resource.plural: kept, "status": obj.get("status")})
+        for event in sorted((await self.kube.list(EVENTS, self.namespace))["items"], key=_version):
+            found.append({"event": [event["involvedObject"]["name"], event["reason"], event["message"]]})
+        return "\n".join(json.dumps(each) for each in found) + "\n" + self.installed.operator_log()
 
     async def _see(self, task: Object, wanted: Seen) -> Seen:
         status = task.get("status") or {}

@@ -95,6 +95,10 @@ class Installed:
         )
         wait_for_port(port, self._operator, log)
 
+    def operator_log(self, lines: int = 40) -> str:
+        """The last that the operator said."""
+        return "\n".join((self.folder / f"operator-{self._starts}.log").read_text().splitlines()[-lines:])
+
     def stop_operator(self) -> None:
         """SIGTERM, and wait."""
         self._operator_lives.close()

@@ -81,6 +81,7 @@ async def test_cancelled_as_it_finished(ground: Ground) -> None:
 async def test_its_job_vanished_while_the_operator_was_away(ground: Ground) -> None:
     await ground.task()
     pod = await ground.pod()
+    await ground.until(lambda status: status.get("attempt") == 1)
     with ground.installed.operator_away():
         await ground.kube.delete(JOBS, pod["metadata"]["labels"]["job-name"], ground.namespace)
         await ground.none_left(JOBS)
