@@ -285,3 +285,9 @@ class MediaTaskStatus(Resource):
     """Seconds by stage: queued, scheduled, inputs, model, load, infer, encode, upload."""
     callback: CallbackState | None = None
     """Delivery of the webhook."""
+
+    @property
+    def open_attempt(self) -> Attempt | None:
+        """The attempt whose end is not on record."""
+        last = self.attempts[-1] if self.attempts else None
+        return last if last is not None and last.ended_at is None else None

@@ -9,10 +9,10 @@ from __future__ import annotations
 import bisect
 from dataclasses import dataclass, field
 
+from .objects import Key
 from .observe import Turn
 from .plan import Slot
 
-Key = tuple[str, str]
 Rank = tuple[int, str, Key]
 """(priority, creation time, key): the smallest comes first."""
 _NEW_WEIGHT = 0.2

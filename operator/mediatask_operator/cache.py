@@ -13,12 +13,9 @@ import orjson
 from pydantic import ValidationError
 
 from mediatask_common.logging import get_logger
-from mediatask_crds import names
 from mediatask_crds.taskclass import MediaTaskClassSpec
 
-from .admission import Key
-from .leftovers import job_uid
-from .observe import Object
+from .objects import Key, Object, attempt_number, job_uid, task_of_job, task_of_pod
 
 log = get_logger(__name__)
 
@@ -82,7 +79,7 @@ class Cache:
 
     def put_job(self, obj: Object) -> Key | None:
         """A Job as it is now; one that no task owns is none of ours."""
-        key = owner_of_job(obj)
+        key = task_of_job(obj)
         if key is None:
             return None
         jobs = self.entries.setdefault(key, Entry()).jobs
@@ -94,7 +91,7 @@ class Cache:
 
     def drop_job(self, obj: Object) -> Key | None:
         """A Job is gone."""
-        key = owner_of_job(obj)
+        key = task_of_job(obj)
         entry = self.entries.get(key) if key else None
         if key is None or entry is None:
             return None
@@ -104,7 +101,7 @@ class Cache:
 
     def put_pod(self, obj: Object) -> Key | None:
         """A pod as it is now."""
-        key = owner_of_pod(obj)
+        key = task_of_pod(obj)
         if key is None:
             return None
         pods = self.entries.setdefault(key, Entry()).pods
@@ -116,7 +113,7 @@ class Cache:
 
     def drop_pod(self, obj: Object) -> Key | None:
         """A pod is gone: what it said last is kept until its attempt's end is on record."""
-        key = owner_of_pod(obj)
+        key = task_of_pod(obj)
         entry = self.entries.get(key) if key else None
         if key is None or entry is None:
             return None
@@ -155,8 +152,7 @@ class Cache:
         if entry is None:
             return
         for uid, pod in list(entry.pods.items()):
-            attempt = pod["metadata"].get("labels", {}).get(names.LABEL_ATTEMPT)
-            if pod.get("gone") and attempt != str(open_attempt) and job_uid(pod) not in entry.jobs:
+            if pod.get("gone") and attempt_number(pod) != open_attempt and job_uid(pod) not in entry.jobs:
                 del entry.pods[uid]
         self._tidy(key, entry)
 
@@ -164,20 +160,6 @@ class Cache:
         left = [pod for pod in entry.pods.values() if not pod.get("gone")]
         if entry.task is None and not entry.jobs and not left:
             self.entries.pop(key, None)
-
-
-def owner_of_job(obj: Object) -> Key | None:
-    """The task that controls a Job."""
-    for owner in obj["metadata"].get("ownerReferences") or []:
-        if owner.get("controller") and owner["kind"] == "MediaTask" and owner["apiVersion"] == names.API_VERSION:
-            return obj["metadata"]["namespace"], owner["name"]
-    return None
-
-
-def owner_of_pod(obj: Object) -> Key | None:
-    """The task that a pod says it belongs to; its Job's UID decides whether it is believed."""
-    name = (obj["metadata"].get("annotations") or {}).get(names.ANNOTATION_TASK)
-    return (obj["metadata"]["namespace"], name) if name else None
 
 
 def slim_task(obj: Object) -> Object:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,21 +20,20 @@ from mediatask_common.logging import get_logger
 from mediatask_common.store import ArtifactStore
 from mediatask_common.times import seconds_between
 from mediatask_crds.names import LABEL_CLASS
-from mediatask_crds.task import Attempt
-from mediatask_crds.tasktypes import UnknownTaskType, task_type
 
-from .admission import AdmissionQueue, Key, Rank
+from .admission import AdmissionQueue, Rank
 from .cache import Cache, Entry
-from .classes import TaskClass, resolve
+from .classes import TaskClass
 from .effects.pool import EffectPool
 from .effects.result import prove
 from .effects.webhook import WebhookSender
 from .events import EventPoster
-from .job import JobOptions, job_name, render
-from .leftovers import attempt_number
+from .job import JobOptions, render
 from .metrics import Metrics, known_reason
 from .notes import Notes
-from .observe import Object, Observed, Refusal, Task, Turn
+from .objects import Key, Object, attempt_number, controller_uid
+from .observe import Observed, Refusal, Task
+from .observer import Observer
 from .plan import (
     STOP_GRACE_SECONDS,
     Action,
@@ -54,9 +53,6 @@ from .view import ViewWriter
 from .workqueue import TokenBucket, WorkQueue
 
 log = get_logger(__name__)
-
-TYPICAL_SECONDS = 60.0
-"""Expected run of a type that is not installed here."""
 
 
 class _Refused(Exception):
@@ -91,6 +87,7 @@ class Controller:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._notes = Notes()
+        self._observer = Observer(parts.kube, parts.cache, parts.admission, self._notes)
         self.last_pass = time.monotonic()
         """When a worker last finished a pass, by the monotonic clock."""
 
@@ -139,13 +136,11 @@ class Controller:
 
     async def reconcile(self, key: Key) -> None:
         """One pass over one task."""
-        entry = self._parts.cache.get(key)
-        if entry.task is None:
+        if self._parts.cache.get(key).task is None:
             self._forget(key)
             return
         try:
-            task = Task.parse(entry.task)
-            seen, data = await self._observe(key, task, entry)
+            seen, data = await self._observer.observe(key)
         except ValidationError as error:
             log.error("resource is not valid, left alone", task="/".join(key), error=str(error))
             return
@@ -158,82 +153,7 @@ class Controller:
         except _Refused:
             return
         self._settle(seen, plan)
-        self._parts.cache.forget_gone_pods(key, _under_way(seen.task, seen.parts))
-
-    # ---- observe
-
-    async def _observe(self, key: Key, task: Task, entry: Entry) -> tuple[Observed, dict[str, Any]]:
-        """Everything that is known of the task, and its data where a Job may be about to be created.
-
-        Raises:
-            LookupError: the task is gone.
-        """
-        cache = self._parts.cache
-        phase = task.status.phase
-        open_attempt = _open_attempt(task)
-        if open_attempt is not None:
-            await self._confirm_absence(task, entry, open_attempt.job_name)
-        jobs = tuple(job for job in entry.jobs.values() if _controller_uid(job) == task.uid)
-        owned = {job["metadata"]["uid"] for job in jobs}
-        # The next attempt's, too: its Job may have come and gone before the status spoke of it.
-        names = {attempt.job_name for attempt in task.status.attempts}
-        names.add(job_name(task.name, task.uid, (task.status.attempt or 0) + 1))
-        pods = tuple(pod for pod in entry.pods.values() if _belongs(pod, owned, names))
-        idle = _under_way(task, (*jobs, *pods)) is None
-        wants_job = idle and (phase is None or not phase.terminal or _retry_wanted(task))
-        task_class = resolve(task.spec, task.status, cache.classes)
-        turn, data_error = Turn(admitted=False), None
-        data: dict[str, Any] = {}
-        if wants_job and not task.spec.managed_by and not task.deleting:
-            if isinstance(task_class, TaskClass):
-                turn = self._turn(key, task, task_class)
-            if turn.admitted or phase is None:
-                if entry.data is not None:
-                    data = entry.data
-                else:
-                    task, data = await self._read_again(key)
-                data_error = _data_error(task.spec.task_type, data)
-                task_class = resolve(task.spec, task.status, cache.classes)
-        note = self._notes.of(task, _latest_attempt(task, (*jobs, *pods)))
-        seen = Observed(
-            task=task,
-            task_class=task_class,
-            jobs=jobs,
-            pods=pods,
-            turn=turn,
-            data_error=data_error,
-            proof=note.proof,
-            refusal=note.refusal,
-            delivery=note.delivery,
-        )
-        return seen, data
-
-    async def _confirm_absence(self, task: Task, entry: Entry, name: str) -> None:
-        """That a Job is gone is asked of the API server before it is believed: a wrong answer costs a second run."""
-        if any(job["metadata"]["name"] == name for job in entry.jobs.values()):
-            return
-        try:
-            self._parts.cache.put_job(await self._parts.kube.get(JOBS, name, task.namespace))
-        except KubeError as error:
-            if not error.not_found:
-                raise
-
-    async def _read_again(self, key: Key) -> tuple[Task, dict[str, Any]]:
-        """The task as it is now, with its data, which the cache does not keep."""
-        try:
-            obj = await self._parts.kube.get(TASKS, key[1], key[0])
-        except KubeError as error:
-            if error.not_found:
-                raise LookupError(key) from error
-            raise
-        self._parts.cache.put_task(obj)
-        data = obj["spec"].get("taskData") or {}
-        return Task.parse(self._parts.cache.get(key).task or obj), data
-
-    def _turn(self, key: Key, task: Task, task_class: TaskClass) -> Turn:
-        slots = task_class.spec.max_in_flight
-        rank = (task.spec.priority, task.created_at, key)
-        return self._parts.admission.turn(key, task_class.name, rank, slots, _typical_seconds(task.spec.task_type))
+        self._parts.cache.forget_gone_pods(key, seen.under_way)
 
     # ---- act
 
@@ -263,10 +183,10 @@ class Controller:
         except KubeError as error:
             if error.already_exists:
                 job = await kube.get(JOBS, body["metadata"]["name"], task.namespace)
-                if _controller_uid(job) != task.uid:
+                if controller_uid(job) != task.uid:
                     raise
             elif error.status in (400, 403, 413, 422):
-                note = self._notes.of(task, _latest_attempt(task, seen.parts))
+                note = self._notes.of(seen.task, seen.latest_attempt)
                 note.refusal = Refusal(action.attempt, error.status, error.message[:2000], self._parts.clock())
                 self._parts.queue.add((task.namespace, task.name))
                 raise _Refused from error
@@ -278,7 +198,7 @@ class Controller:
     def _postponed(self, seen: Observed) -> bool:
         """Whether news that may wait still does; if so, the task is looked at again when it may not any longer."""
         task, now = seen.task, self._parts.clock()
-        note = self._notes.of(task, _latest_attempt(task, seen.parts))
+        note = self._notes.of(seen.task, seen.latest_attempt)
         note.untold_since = note.untold_since or now
         left = self._parts.status_delay_seconds - (now - note.untold_since).total_seconds()
         if left <= 0:
@@ -298,7 +218,7 @@ class Controller:
                 return
             raise
         self._parts.cache.put_task(written)
-        self._notes.of(task, _latest_attempt(task, seen.parts)).untold_since = None
+        self._notes.of(seen.task, seen.latest_attempt).untold_since = None
         after = Task.parse(self._parts.cache.get(key).task or written)
         self._report(task, after)
 
@@ -417,23 +337,6 @@ def _rank(obj: Object) -> tuple[Key, Rank]:
     return key, (obj["spec"].get("priority", 5), meta["creationTimestamp"], key)
 
 
-def _open_attempt(task: Task) -> Attempt | None:
-    """The attempt on record whose end is not."""
-    last = task.status.attempts[-1] if task.status.attempts else None
-    return last if last is not None and last.ended_at is None else None
-
-
-def _latest_attempt(task: Task, parts: Iterable[Object]) -> int:
-    """The task's latest attempt: on record, or known by its Job or pod before the status speaks of it."""
-    return max([task.status.attempt or 0, *map(attempt_number, parts)])
-
-
-def _under_way(task: Task, parts: Iterable[Object]) -> int | None:
-    """The attempt that is under way: open on record, or with a Job or pod that the status does not speak of yet."""
-    latest = _latest_attempt(task, parts)
-    return latest if latest > (task.status.attempt or 0) or _open_attempt(task) is not None else None
-
-
 def _class_at_work(entry: Entry) -> str | None:
     """The class of the attempt that is under way, from the resources as they were listed."""
     status = (entry.task or {}).get("status") or {}
@@ -442,39 +345,3 @@ def _class_at_work(entry: Entry) -> str | None:
         return str(status.get("className", ""))
     untold = [job for job in entry.jobs.values() if attempt_number(job) > (status.get("attempt") or 0)]
     return next((str(job["metadata"]["labels"].get(LABEL_CLASS, "")) for job in untold), None)
-
-
-def _retry_wanted(task: Task) -> bool:
-    return task.spec.retry_request > (task.status.round or 0)
-
-
-def _data_error(type_name: str, data: dict[str, Any]) -> str | None:
-    """Why the request is not valid for its type; the API server's own schema cannot say everything."""
-    try:
-        task_type(type_name).model_validate(data)
-    except UnknownTaskType as error:
-        return str(error)
-    except ValidationError as error:
-        problems = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:10])
-        return "; ".join(problems)
-    return None
-
-
-def _typical_seconds(type_name: str) -> float:
-    try:
-        return task_type(type_name).typical_seconds
-    except UnknownTaskType:
-        return TYPICAL_SECONDS
-
-
-def _controller_uid(obj: Object) -> str | None:
-    owners = obj["metadata"].get("ownerReferences") or []
-    return next((owner["uid"] for owner in owners if owner.get("controller")), None)
-
-
-def _belongs(pod: Object, job_uids: set[str], job_names: set[str]) -> bool:
-    """Whether the pod is one of these Jobs', or of a recorded attempt whose Job is gone."""
-    owners = pod["metadata"].get("ownerReferences") or []
-    return any(
-        owner.get("kind") == "Job" and (owner["uid"] in job_uids or owner["name"] in job_names) for owner in owners
-    )

@@ -11,7 +11,8 @@ from mediatask_common.logging import get_logger
 from mediatask_common.times import rfc3339, utcnow
 from mediatask_crds.names import API_VERSION, OPERATOR_FIELD_MANAGER
 
-from .observe import Object, Task
+from .objects import Object
+from .observe import Task
 from .plan import Tell
 
 log = get_logger(__name__)

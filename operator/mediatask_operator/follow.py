@@ -14,9 +14,8 @@ from collections.abc import Callable
 from mediatask_common.kube import JOBS, PODS, Kube, KubeError, Resource
 from mediatask_common.logging import get_logger
 
-from .admission import Key
 from .cache import Cache
-from .observe import Object
+from .objects import Key, Object
 from .sweep import OURS
 
 log = get_logger(__name__)

@@ -16,7 +16,8 @@ from mediatask_crds.podcontract import ExitCode, InputsPolicy, JobSpec
 from mediatask_crds.task import Resources
 
 from .classes import TaskClass, limits
-from .observe import Object, Task
+from .objects import Object
+from .observe import Task
 
 USER = 65532
 WORK = "/work"

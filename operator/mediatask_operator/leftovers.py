@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mediatask_crds.names import LABEL_ATTEMPT
-
 from .attempts import is_finished, is_settled, may_still_run
-from .observe import Object, Observed
+from .objects import Object, attempt_number, job_uid
+from .observe import Observed
 from .plan import STOP_GRACE_SECONDS, Action, DeleteJob, DeletePod
 
 
@@ -49,15 +48,3 @@ def _stops_soon(pod: Object) -> bool:
     """Whether the pod is being deleted within the grace period that we give."""
     meta = pod["metadata"]
     return "deletionTimestamp" in meta and meta.get("deletionGracePeriodSeconds", 0) <= STOP_GRACE_SECONDS
-
-
-def attempt_number(obj: Object) -> int:
-    """The attempt that a Job or pod belongs to, by its label."""
-    label = obj["metadata"].get("labels", {}).get(LABEL_ATTEMPT, "")
-    return int(label) if label.isdecimal() else 0
-
-
-def job_uid(pod: Object) -> str | None:
-    """The UID of the Job that made a pod."""
-    owners = pod["metadata"].get("ownerReferences") or []
-    return next((owner["uid"] for owner in owners if owner.get("kind") == "Job"), None)

@@ -15,7 +15,7 @@ from mediatask_common.logging import get_logger, setup_logging
 from mediatask_common.store import open_store
 from mediatask_common.times import utcnow
 
-from .admission import AdmissionQueue, Key
+from .admission import AdmissionQueue
 from .cache import Cache
 from .controller import Controller, Parts
 from .effects.pool import EffectPool
@@ -25,7 +25,7 @@ from .follow import Follower
 from .health import serve_health, serve_metrics
 from .job import JobOptions
 from .metrics import Metrics
-from .observe import Object
+from .objects import Key, Object
 from .provision import apply_classes, read_classes
 from .settings import OperatorSettings
 from .sweep import Sweeper

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from .admission import Key
+from .objects import Key
 from .observe import Delivery, Proof, Refusal, Task
 
 

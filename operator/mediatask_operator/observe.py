@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cached_property
 
 from mediatask_crds.podcontract import JobResult
 from mediatask_crds.task import MediaTaskSpec, MediaTaskStatus
 
 from .classes import NoClass, TaskClass
+from .objects import Object, attempt_number
 from .reasons import Reason
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -143,3 +142,15 @@ class Observed:
     def parts(self) -> tuple[Object, ...]:
         """Jobs and pods."""
         return (*self.jobs, *self.pods)
+
+    @cached_property
+    def latest_attempt(self) -> int:
+        """The task's latest attempt: on record, or known by its Job or pod before the status speaks of it."""
+        return max([self.task.status.attempt or 0, *map(attempt_number, self.parts)])
+
+    @property
+    def under_way(self) -> int | None:
+        """The attempt that is under way: open on record, or with a Job or pod that the status does not speak of yet."""
+        status = self.task.status
+        told = self.latest_attempt == (status.attempt or 0)
+        return None if told and status.open_attempt is None else self.latest_attempt

@@ -7,7 +7,7 @@ from enum import Enum
 
 from .attempts import Ended
 from .classes import TaskClass
-from .observe import Object
+from .objects import Object
 
 STOP_GRACE_SECONDS = 5
 """Between SIGTERM and SIGKILL of what is stopped: a GPU is to be free within 10 s of a cancel."""

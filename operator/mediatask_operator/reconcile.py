@@ -24,7 +24,8 @@ from . import callback
 from .attempts import Ended, Live, backoff, judge
 from .classes import NoClass, TaskClass, limits, retry_limit, total_limit
 from .job import job_name
-from .leftovers import attempt_number, running_on, stop_others
+from .leftovers import running_on, stop_others
+from .objects import attempt_number
 from .observe import NotPublished, Observed, Published, StoreAway
 from .plan import Action, CreateJob, PatchStatus, Plan, ReadResult, RequeueAfter, SendWebhook, Slot, Tell
 from .reasons import Reason

@@ -23,7 +23,8 @@ from mediatask_crds.task import (
 )
 
 from .attempts import Ended, Live
-from .observe import Object, Published, Task, Turn
+from .objects import Object
+from .observe import Published, Task, Turn
 from .reasons import Reason
 
 WAITING_STEP = "waiting_in_queue"
@@ -79,8 +80,7 @@ class Draft:
     @property
     def open_attempt(self) -> Attempt | None:
         """The attempt whose end is not recorded yet."""
-        last = self.status.attempts[-1] if self.status.attempts else None
-        return last if last is not None and last.ended_at is None else None
+        return self.status.open_attempt
 
     @property
     def round_attempts(self) -> list[Attempt]:

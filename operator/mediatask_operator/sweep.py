@@ -13,9 +13,8 @@ from typing import TypeVar
 from mediatask_common.kube import CLASSES, JOBS, PODS, TASKS, Kube, Resource
 from mediatask_crds.names import LABEL_MANAGED_BY, MANAGED_BY
 
-from .admission import Key
 from .cache import Cache
-from .observe import Object
+from .objects import Key, Object
 
 K = TypeVar("K")
 

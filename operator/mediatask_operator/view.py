@@ -18,9 +18,8 @@ from mediatask_common.logging import get_logger
 from mediatask_common.redisview import FRESH_SECONDS, RedisError, RedisView
 from mediatask_common.times import rfc3339, utcnow
 
-from .admission import Key
 from .cache import Cache
-from .observe import Object
+from .objects import Key, Object
 
 log = get_logger(__name__)
 

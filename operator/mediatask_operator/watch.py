@@ -15,9 +15,8 @@ import kopf
 from mediatask_common.kube import Kube
 from mediatask_crds.names import GROUP, MEDIATASKCLASSES, MEDIATASKS, VERSION
 
-from .admission import Key
 from .cache import Cache
-from .observe import Object
+from .objects import Key, Object
 
 
 def build_registry(

@@ -14,7 +14,7 @@ from mediatask_crds.taskclass import MediaTaskClassSpec
 from mediatask_operator.attempts import may_still_run
 from mediatask_operator.classes import resolve
 from mediatask_operator.job import JobOptions, render
-from mediatask_operator.leftovers import attempt_number
+from mediatask_operator.objects import attempt_number
 from mediatask_operator.observe import Delivery, NotPublished, Observed, Proof, Published, Refusal, Task, Turn
 from mediatask_operator.plan import CreateJob, DeleteJob, DeletePod, PatchStatus, Plan, ReadResult, SendWebhook
 from mediatask_operator.reasons import Reason

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mediatask_crds.podcontract import JobSpec
 from mediatask_operator.classes import TaskClass
 from mediatask_operator.job import JobOptions, job_name, render
-from mediatask_operator.observe import Object, Task
+from mediatask_operator.objects import Object
+from mediatask_operator.observe import Task
 from support.taskworld import a_class, a_task
 
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from mediatask_common.redisview import RedisView
 from mediatask_operator import view as view_module
 from mediatask_operator.cache import Cache
-from mediatask_operator.observe import Object
+from mediatask_operator.objects import Object
 from mediatask_operator.view import ViewWriter
 from support.jobs import eventually
 from support.taskworld import a_task

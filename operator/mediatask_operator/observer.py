@@ -1,0 +1,132 @@
+"""Everything that is known of a task, put together for one decision.
+
+From the cache, but for two things that are asked of the API server: that a Job is gone, and the task as it is at the
+moment of its Job's creation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from mediatask_common.kube import JOBS, TASKS, Kube, KubeError
+from mediatask_crds.tasktypes import UnknownTaskType, task_type
+
+from .admission import AdmissionQueue
+from .cache import Cache, Entry
+from .classes import TaskClass, resolve
+from .job import job_name
+from .notes import Notes
+from .objects import Key, controller_uid, made_by
+from .observe import Observed, Task, Turn
+
+TYPICAL_SECONDS = 60.0
+"""Expected run of a type that is not installed here."""
+
+
+class Observer:
+    """Observes tasks; in doing so a task that waits takes its place in the admission queue."""
+
+    def __init__(self, kube: Kube, cache: Cache, admission: AdmissionQueue, notes: Notes) -> None:
+        self._kube = kube
+        self._cache = cache
+        self._admission = admission
+        self._notes = notes
+
+    async def observe(self, key: Key) -> tuple[Observed, dict[str, Any]]:
+        """Everything that is known of the task, and its data where a Job may be about to be created.
+
+        Raises:
+            LookupError: the task is gone.
+            ValidationError: the API server holds a resource that its own CRD would refuse.
+        """
+        entry = self._cache.get(key)
+        if entry.task is None:
+            raise LookupError(key)
+        task = Task.parse(entry.task)
+        if task.status.open_attempt is not None:
+            await self._confirm_absence(task, entry, task.status.open_attempt.job_name)
+        seen = self._with_parts(task, entry)
+        data: dict[str, Any] = {}
+        if _wants_job(seen):
+            seen, data = await self._at_start(key, seen, entry)
+        note = self._notes.of(seen.task, seen.latest_attempt)
+        return replace(seen, proof=note.proof, refusal=note.refusal, delivery=note.delivery), data
+
+    def _with_parts(self, task: Task, entry: Entry) -> Observed:
+        jobs = tuple(job for job in entry.jobs.values() if controller_uid(job) == task.uid)
+        owned = {job["metadata"]["uid"] for job in jobs}
+        # The next attempt's, too: its Job may have come and gone before the status spoke of it.
+        names = {attempt.job_name for attempt in task.status.attempts}
+        names.add(job_name(task.name, task.uid, (task.status.attempt or 0) + 1))
+        pods = tuple(pod for pod in entry.pods.values() if made_by(pod, owned, names))
+        return Observed(task, resolve(task.spec, task.status, self._cache.classes), jobs, pods)
+
+    async def _at_start(self, key: Key, seen: Observed, entry: Entry) -> tuple[Observed, dict[str, Any]]:
+        """With its turn, and whether its data is valid where that is asked now."""
+        task = seen.task
+        if isinstance(seen.task_class, TaskClass):
+            seen = replace(seen, turn=self._turn(key, task, seen.task_class))
+        if not seen.turn.admitted and task.status.phase is not None:
+            return seen, {}
+        data = entry.data
+        if data is None:
+            task, data = await self._read_again(key)
+        task_class = resolve(task.spec, task.status, self._cache.classes)
+        return replace(seen, task=task, task_class=task_class, data_error=_data_error(task.spec.task_type, data)), data
+
+    def _turn(self, key: Key, task: Task, task_class: TaskClass) -> Turn:
+        slots = task_class.spec.max_in_flight
+        rank = (task.spec.priority, task.created_at, key)
+        return self._admission.turn(key, task_class.name, rank, slots, _typical_seconds(task.spec.task_type))
+
+    async def _confirm_absence(self, task: Task, entry: Entry, name: str) -> None:
+        """That a Job is gone is asked of the API server before it is believed: a wrong answer costs a second run."""
+        if any(job["metadata"]["name"] == name for job in entry.jobs.values()):
+            return
+        try:
+            self._cache.put_job(await self._kube.get(JOBS, name, task.namespace))
+        except KubeError as error:
+            if not error.not_found:
+                raise
+
+    async def _read_again(self, key: Key) -> tuple[Task, dict[str, Any]]:
+        """The task as it is now, with its data, which the cache does not keep."""
+        try:
+            obj = await self._kube.get(TASKS, key[1], key[0])
+        except KubeError as error:
+            if error.not_found:
+                raise LookupError(key) from error
+            raise
+        self._cache.put_task(obj)
+        data = obj["spec"].get("taskData") or {}
+        return Task.parse(self._cache.get(key).task or obj), data
+
+
+def _wants_job(seen: Observed) -> bool:
+    """Whether the task waits for a Job of ours."""
+    task = seen.task
+    phase, retry = task.status.phase, task.spec.retry_request > (task.status.round or 0)
+    may_run = phase is None or not phase.terminal or retry
+    return may_run and seen.under_way is None and not task.spec.managed_by and not task.deleting
+
+
+def _data_error(type_name: str, data: dict[str, Any]) -> str | None:
+    """Why the request is not valid for its type; the API server's own schema cannot say everything."""
+    try:
+        task_type(type_name).model_validate(data)
+    except UnknownTaskType as error:
+        return str(error)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:10])
+        return "; ".join(problems)
+    return None
+
+
+def _typical_seconds(type_name: str) -> float:
+    try:
+        return task_type(type_name).typical_seconds
+    except UnknownTaskType:
+        return TYPICAL_SECONDS
