@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +11,7 @@ from pathlib import Path
 from bench import audit
 from bench.cluster import NAMESPACE, BenchCluster
 from bench.contestants import Contestant
-from cluster.harness.processes import DIES_WITH_PARENT
+from cluster.harness.processes import Processes
 from mediatask_common.kube import Kube
 
 CLIENTS = 16
@@ -33,30 +30,19 @@ def running(
     """The contestant's process; its id.
 
     Raises:
-        RuntimeError: it ended by itself.
+        ClusterError: it ended by itself.
     """
-    with (folder / "operator.log").open("wb") as log:
-        process = subprocess.Popen(
-            # A bench that is killed leaves no operator behind.
-            [sys.executable, str(DIES_WITH_PARENT), str(os.getpid()), *contestant.command],
-            env={**os.environ, **environment, "KUBECONFIG": str(cluster.operator)},
-            stdout=log,
-            stderr=log,
-        )
+    program, *arguments = contestant.command
+    processes = Processes(folder)
+    processes.start("operator", Path(program), arguments, {**environment, "KUBECONFIG": str(cluster.operator)})
     try:
-        yield process.pid
-        if process.poll() is not None:
-            raise RuntimeError(f"the operator ended:\n{(folder / 'operator.log').read_text()[-2000:]}")
+        yield processes.pid("operator")
+        processes.check()
     except TimeoutError as error:
         error.add_note((folder / "operator.log").read_text()[-2000:])
         raise
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        processes.stop()
 
 
 async def warm_up(contestant: Contestant, kube: Kube, folder: Path) -> None:

@@ -64,6 +64,11 @@ def slim(task: dict[str, Any]) -> dict[str, Any]:
     return {**task, "metadata": meta, "spec": spec}
 
 
+def connect(url: str) -> Redis:
+    """A client by Redis URL, which gives up soon: nobody waits for a cache. Connects on first use."""
+    return Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5)
+
+
 class RedisView:
     """Writer and reader of one namespace's view. Every method raises RedisError when Redis is away."""
 
@@ -75,7 +80,7 @@ class RedisView:
     @classmethod
     def open(cls, url: str, namespace: str) -> RedisView:
         """A view by Redis URL; connects on first use."""
-        return cls(Redis.from_url(url, socket_connect_timeout=2, socket_timeout=5), namespace)
+        return cls(connect(url), namespace)
 
     def of(self, namespace: str) -> RedisView:
         """The view of another namespace, over the same connections."""

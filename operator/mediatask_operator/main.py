@@ -8,10 +8,10 @@ import logging
 import time
 
 import kopf
-from redis.asyncio import Redis
 
 from mediatask_common.kube import Kube, KubeError
 from mediatask_common.logging import get_logger, setup_logging
+from mediatask_common.redisview import connect
 from mediatask_common.store import open_store
 from mediatask_common.times import utcnow
 
@@ -76,8 +76,7 @@ class _Operator:
         self._events = EventPoster(kube)
         self._view: ViewWriter | None = None
         if settings.redis_url is not None:
-            redis = Redis.from_url(settings.redis_url, socket_connect_timeout=2, socket_timeout=5)
-            self._view = ViewWriter(redis, self._cache, settings.namespaces)
+            self._view = ViewWriter(connect(settings.redis_url), self._cache, settings.namespaces)
         self._sweeper = Sweeper(kube, self._cache, settings.namespaces)
         self._sweep_soon = asyncio.Event()
         self._follower = Follower(

@@ -22,7 +22,7 @@ from ..errors import ApiError
 from ..fencing import Pod, check_not_cancelled, check_pod, check_task
 from ..podauth import CallingPod
 from ..reader import TaskReader
-from ..services import Ctx
+from ..services import Ctx, Services
 
 router = APIRouter(prefix="/internal/v1/tasks/{task_id}", tags=["internal"])
 
@@ -43,7 +43,7 @@ async def inputs(request: Request, services: Ctx, pod: CallingPod, task_id: str)
     """Readable URLs for references. None can be resolved: this service takes no uploads of inputs."""
     wanted = parse(InputRequest, await read_json(request))
     check_pod(pod, task_id, wanted.attempt)
-    check_task(pod, await services.desks.of(pod.namespace).reader.get_true(task_id))
+    check_task(pod, await _task_now(services, pod, task_id))
     if wanted.refs:
         raise ApiError(404, "input-not-found", f"There is no input {wanted.refs[0]!r}.")
     return InputGrant(urls={})
@@ -54,7 +54,7 @@ async def artifacts(request: Request, services: Ctx, pod: CallingPod, task_id: s
     """Leave to upload one file."""
     wanted = parse(ArtifactRequest, await read_json(request))
     check_pod(pod, task_id, wanted.attempt)
-    task = check_task(pod, await services.desks.of(pod.namespace).reader.get_true(task_id))
+    task = check_task(pod, await _task_now(services, pod, task_id))
     check_not_cancelled(task)
     return results.grant(services.store, task, wanted)
 
@@ -64,7 +64,7 @@ async def result(request: Request, services: Ctx, pod: CallingPod, task_id: str)
     """Publish. A pod that comes after the winner is told so, and has nothing left to do."""
     report = parse(ResultReport, await read_json(request))
     check_pod(pod, task_id, report.attempt)
-    task = await services.desks.of(pod.namespace).reader.get_true(task_id)
+    task = await _task_now(services, pod, task_id)
     try:
         check_not_cancelled(check_task(pod, task))
     except ApiError as error:
@@ -74,6 +74,11 @@ async def result(request: Request, services: Ctx, pod: CallingPod, task_id: str)
         return earlier
     assert task is not None
     return await results.publish(services.store, task, report)
+
+
+async def _task_now(services: Services, pod: Pod, task_id: str) -> Object | None:
+    """The task as the API server has it, in the pod's own namespace."""
+    return await services.desks.of(pod.namespace).reader.get_true(task_id)
 
 
 async def _task_seen_lately(reader: TaskReader, pod: Pod, task_id: str) -> Object:

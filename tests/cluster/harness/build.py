@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cluster.harness.errors import ClusterError
+from cluster.harness.lock import one_builder
 from cluster.harness.recipes import CLUSTER, Tool
 
 Report = Callable[[str], None]
@@ -59,7 +58,7 @@ def build(tools: Sequence[Tool] = CLUSTER, *, folder: Path | None = None, report
     if not can_build():
         raise ClusterError(GO_MISSING)
     folder.mkdir(parents=True, exist_ok=True)
-    with _one_builder(folder, report):
+    with one_builder(folder, report):
         todo = missing(tools, folder)  # somebody else may have built them while this one waited
         for number, tool in enumerate(todo, start=1):
             usual = f", about {tool.seconds} s the first time on 2 cores" if tool.seconds else ""
@@ -77,18 +76,6 @@ def _is_current(tool: Tool, folder: Path) -> bool:
 
 def _stamp(tool: Tool, folder: Path) -> Path:
     return folder / f"{tool.name}.stamp"
-
-
-@contextmanager
-def _one_builder(folder: Path, report: Report) -> Iterator[None]:
-    """Two sessions that build at once would do all the work twice and overwrite each other's files."""
-    with (folder / "build.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report("waiting for another build to end")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _build_one(tool: Tool, folder: Path, report: Report) -> None:

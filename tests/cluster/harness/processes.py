@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cluster.harness.errors import ClusterError
@@ -21,17 +21,20 @@ class Processes:
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
-        self._commands: dict[str, tuple[Path, Sequence[str]]] = {}
+        self._commands: dict[str, tuple[Path, Sequence[str], Mapping[str, str]]] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, program: Path, arguments: Sequence[str]) -> None:
+    def start(
+        self, name: str, program: Path, arguments: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> None:
         """Starts a program with its output in `<logs>/<name>.log`. Call from a thread that lives on: the kernel
         counts the death of the starting thread as the parent's."""
-        self._commands[name] = (program, arguments)
+        self._commands[name] = (program, arguments, environment or {})
         with (self._logs / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 # -I and -S: nothing of the environment's Python is needed, and it starts in half the time.
                 [sys.executable, "-I", "-S", str(DIES_WITH_PARENT), str(os.getpid()), str(program), *arguments],
+                env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -9,7 +9,6 @@ What took time is kept in the user's cache, so that a fresh checkout of the same
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -21,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cluster.harness.build import build as build_programs
+from cluster.harness.lock import one_builder
 from cluster.images.bases import make_root
 from cluster.images.buildah import Buildah
 from cluster.images.commands import Report, install_programs
@@ -46,7 +46,7 @@ def make(images: Sequence[Image] = IMAGES, *, out: Path = OUT, report: Report = 
     archives = {image: _kept(cache / "archives", image.name, image.fingerprint()) for image in images}
     if not all(archive.exists() for archive in archives.values()):
         install_programs(report)
-        with _one_builder(cache, report):
+        with one_builder(cache, report):
             workshop = _Workshop(cache, report)
             for image, archive in archives.items():
                 if not archive.exists():  # somebody else may have built it while this one waited
@@ -93,19 +93,6 @@ class _Workshop:
                     make_root(base, draft, self._report)
             self._buildah.import_root(base, root, reference)
         return reference
-
-
-@contextmanager
-def _one_builder(cache: Path, report: Report) -> Iterator[None]:
-    """Two builds at once would do all the work twice, and one might clear away what the other stands on."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "build.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report("waiting for another build to end")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager
