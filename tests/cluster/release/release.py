@@ -20,7 +20,7 @@ TRY_OUT = "charts/mediatask/ci/local-values.yaml"
 INSTALL = f"helm install mediatask charts/mediatask -n media --create-namespace -f {TRY_OUT}"
 UPGRADE = f"helm upgrade mediatask charts/mediatask -n media -f {TRY_OUT}"
 ROLLBACK = "helm rollback mediatask -n media"
-UNINSTALL = "helm uninstall mediatask -n media"
+UNINSTALL = "helm uninstall mediatask -n media --cascade foreground --wait"
 BUCKET = "mediatask"
 S3_PORT = 7070
 
