@@ -18,9 +18,9 @@ from cluster.harness.provided import Provided
 from cluster.harness.recipes import CLUSTER
 from cluster.harness.recipes import TOOLS as RECIPES
 from cluster.harness.wait import wait_for
-from cluster.installation import Ground, Installed, install, open_ground
-from cluster.installation.side_by_side import Outcomes, started
-from cluster.release.commands import PROGRAMS
+from cluster.kits.played import Ground, Installed, install, open_ground
+from cluster.kits.played.side_by_side import Outcomes, started
+from cluster.kits.release.commands import PROGRAMS
 from mediatask_common.kube import NAMESPACES, Kube, Resource
 from support.required import unavailable
 

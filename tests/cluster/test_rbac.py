@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from cluster.harness.provided import Provided
-from cluster.installation import Ground, Installed, render
-from cluster.installation.audit import Right, granted, refused, requests, used
-from cluster.installation.chart import apply
-from cluster.installation.ground import MEDIA, PROJECT
-from cluster.installation.installed import JOB_ACCOUNT
+from cluster.kits.played import Ground, Installed, render
+from cluster.kits.played.audit import Right, granted, refused, requests, used
+from cluster.kits.played.chart import apply
+from cluster.kits.played.ground import MEDIA, PROJECT
+from cluster.kits.played.installed import JOB_ACCOUNT
 from mediatask_common.kube import JOBS, Kube, Object, Resource
 from mediatask_crds.podcontract import TerminationMessage
 

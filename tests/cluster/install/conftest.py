@@ -10,10 +10,10 @@ import pytest
 
 from cluster.harness import Cluster
 from cluster.harness.node.realnode import RealNode
-from cluster.release import NAMESPACE, Commands, Receiver, Release, images
-from cluster.release.notes import FirstTask, Notes, Report, staying
-from cluster.release.receiver import GATED
-from cluster.release.release import RESTRICTED, task_class
+from cluster.kits.release import NAMESPACE, Commands, Receiver, Release, images
+from cluster.kits.release.notes import FirstTask, Notes, Report, staying
+from cluster.kits.release.receiver import GATED
+from cluster.kits.release.release import RESTRICTED, task_class
 from support.required import unavailable
 
 figures = pytest.StashKey[list[str]]()

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cluster.harness.node.realnode import RealNode
-from cluster.release import Receiver, Release
-from cluster.release.crowd import Crowd
-from cluster.release.notes import Report
+from cluster.kits.release import Receiver, Release
+from cluster.kits.release.crowd import Crowd
+from cluster.kits.release.notes import Report
 from support.mode import until
 
 pytestmark = pytest.mark.slow

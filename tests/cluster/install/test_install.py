@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from cluster.release import NAMESPACE, Receiver, Release
-from cluster.release.commands import ROOT
-from cluster.release.notes import FirstTask, Report, joined
-from cluster.release.release import INSTALL, RESTRICTED, ROLLBACK, TRY_OUT, UNINSTALL, UPGRADE, task
+from cluster.kits.release import NAMESPACE, Receiver, Release
+from cluster.kits.release.commands import ROOT
+from cluster.kits.release.notes import FirstTask, Report, joined
+from cluster.kits.release.release import INSTALL, RESTRICTED, ROLLBACK, TRY_OUT, UNINSTALL, UPGRADE, task
 from mediatask_client import Client
 from mediatask_client.demo.script import make_inputs, requests
 from support.mode import until

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from cluster.release import Receiver, Release
-from cluster.release.calls import Calls
-from cluster.release.crowd import Crowd
-from cluster.release.notes import Report
-from cluster.release.release import ROLLBACK, UNINSTALL, UPGRADE
+from cluster.kits.release import Receiver, Release
+from cluster.kits.release.calls import Calls
+from cluster.kits.release.crowd import Crowd
+from cluster.kits.release.notes import Report
+from cluster.kits.release.release import ROLLBACK, UNINSTALL, UPGRADE
 from support.mode import Rest, until
 
 Object = dict[str, Any]

@@ -6,8 +6,8 @@ import secrets
 from typing import Any
 
 from cluster.harness.kwok import node
-from cluster.installation import Ground, Seen, side_by_side
-from cluster.installation.ground import PROJECT, last_words
+from cluster.kits.played import Ground, Seen, side_by_side
+from cluster.kits.played.ground import PROJECT, last_words
 from mediatask_common.kube import NODES, PODS, Object, Resource
 from mediatask_common.store import result_key
 from mediatask_crds.podcontract import JobError, JobResult, ResultReport, TerminationMessage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.installation import Ground, Seen, side_by_side
+from cluster.kits.played import Ground, Seen, side_by_side
 from mediatask_common.kube import JOBS, PODS, TASKS, Object
 from mediatask_crds.names import LABEL_MANAGED_BY, MANAGED_BY
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cluster.installation import Ground, Seen, open_ground, side_by_side
+from cluster.kits.played import Ground, Seen, open_ground, side_by_side
 from mediatask_common.kube import JOBS, TASKS, KubeError
 from mediatask_crds.names import LABEL_TASK
 

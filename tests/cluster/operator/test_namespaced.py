@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cluster.harness.provided import Provided
-from cluster.installation import Installed, Seen, install, open_ground
-from cluster.installation.audit import refused, requests
+from cluster.kits.played import Installed, Seen, install, open_ground
+from cluster.kits.played.audit import refused, requests
 from mediatask_common.kube import JOBS, PODS, TASKS, Kube, KubeError
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from cluster.installation import Ground, Seen
-from cluster.installation.chart import RELEASE
-from cluster.installation.ground import last_words
+from cluster.kits.played import Ground, Seen
+from cluster.kits.played.chart import RELEASE
+from cluster.kits.played.ground import last_words
 from mediatask_common.kube import JOBS, PODS, TASKS, Kube, KubeError, Object, Resource
 from support.jobs import eventually
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cluster.release.commands import Commands
+from cluster.kits.release.commands import Commands
 
 SECONDS = 120
 

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 from standardwebhooks import Webhook
 
-from cluster.release.commands import Commands
-from cluster.release.receiver_pod import PORT
+from cluster.kits.release.commands import Commands
+from cluster.kits.release.receiver_pod import PORT
 
 NAMESPACE = "receiver"
 PROGRAM = Path(__file__).with_name("receiver_pod.py")

@@ -5,8 +5,8 @@ Pods really run. Everything is asked for as a user would: helm, kubectl, REST th
 
 from __future__ import annotations
 
-from cluster.release.commands import Commands
-from cluster.release.receiver import Receiver
-from cluster.release.release import NAMESPACE, Release
+from cluster.kits.release.commands import Commands
+from cluster.kits.release.receiver import Receiver
+from cluster.kits.release.release import NAMESPACE, Release
 
 __all__ = ["NAMESPACE", "Commands", "Receiver", "Release"]

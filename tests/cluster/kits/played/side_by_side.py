@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from cluster.installation.ground import Ground, open_ground
-from cluster.installation.installed import Installed
+from cluster.kits.played.ground import Ground, open_ground
+from cluster.kits.played.installed import Installed
 from mediatask_common.kube import Kube
 
 Scenario = Callable[[Ground], Awaitable[None]]

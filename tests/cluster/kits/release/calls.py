@@ -7,7 +7,7 @@ from typing import Self
 
 import httpx
 
-from cluster.release.release import Release
+from cluster.kits.release.release import Release
 
 PAUSE_SECONDS = 0.05
 

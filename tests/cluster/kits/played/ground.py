@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.harness.wait import wait_for
-from cluster.installation.installed import JOB_ACCOUNT, Installed, task_class
+from cluster.kits.played.installed import JOB_ACCOUNT, Installed, task_class
 from mediatask_common.kube import CLASSES, EVENTS, JOBS, NAMESPACES, PODS, TASKS, Kube, KubeError, Object, Resource
 from mediatask_common.store import artifact_key
 from mediatask_crds.names import API_VERSION, LABEL_ATTEMPT, LABEL_TASK, label_value

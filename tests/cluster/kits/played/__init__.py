@@ -5,9 +5,9 @@ The nodes are kwok's, so no container runs: tests play what a job's process woul
 
 from __future__ import annotations
 
-from cluster.installation.chart import render
-from cluster.installation.ground import Ground, Seen, open_ground
-from cluster.installation.installed import Installed, install
-from cluster.installation.side_by_side import side_by_side
+from cluster.kits.played.chart import render
+from cluster.kits.played.ground import Ground, Seen, open_ground
+from cluster.kits.played.installed import Installed, install
+from cluster.kits.played.side_by_side import side_by_side
 
 __all__ = ["Ground", "Installed", "Seen", "install", "open_ground", "render", "side_by_side"]

@@ -12,7 +12,7 @@ from cluster.harness.build import build
 from cluster.harness.recipes import TOOLS
 
 PROGRAMS = (TOOLS["helm"], TOOLS["kubectl"])
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SECONDS = 120.0
 
 

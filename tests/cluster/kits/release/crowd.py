@@ -6,8 +6,8 @@ import hashlib
 from collections import Counter
 from typing import Any
 
-from cluster.release.receiver import Receiver
-from cluster.release.release import Release
+from cluster.kits.release.receiver import Receiver
+from cluster.kits.release.release import Release
 from mediatask_common.store import result_key
 from mediatask_crds.names import LABEL_PROJECT, LABEL_TASK
 from support.mode import Rest, until

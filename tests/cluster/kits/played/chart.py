@@ -12,7 +12,7 @@ from cluster.harness.build import build
 from cluster.harness.recipes import TOOLS
 from mediatask_common.kube import APPLY, Kube, Object, Resource
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 CHART = ROOT / "charts/mediatask"
 TRY_OUT = CHART / "ci/local-values.yaml"
 RELEASE = "mediatask"

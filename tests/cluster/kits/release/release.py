@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import boto3
 import httpx
 
-from cluster.release.commands import Commands
+from cluster.kits.release.commands import Commands
 from mediatask_client import Client
 from mediatask_crds.names import LABEL_TASK, label_value
 
