@@ -86,6 +86,6 @@ def test_after_all_that_every_task_has_ended_well_and_once(crowd: Crowd, report:
     crowd.hold(RUNNING)
     crowd.let_all_go()
 
-    crowd.check_ended_once()
+    crowd.check_ended_once(node_was_killed=True)
 
     report(f"killed {', '.join(VICTIMS)}: {len(crowd.let_go) * BATCH} tasks, each ended well and once")

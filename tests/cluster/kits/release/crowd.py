@@ -13,6 +13,8 @@ from mediatask_crds.names import LABEL_PROJECT, LABEL_TASK
 from support.mode import Rest, until
 
 SECONDS = 150.0
+UNKNOWN = 255
+"""Exit code that containerd gives to a process whose end it did not see."""
 
 
 class Crowd:
@@ -68,14 +70,18 @@ class Crowd:
 
         until(reached, seconds, every=0.5)
 
-    def check_ended_once(self, *, attempts: int = 1) -> None:
-        """All that were let go: completed, in the first attempt and by one process; media whole; told of once."""
+    def check_ended_once(self, *, node_was_killed: bool = False) -> None:
+        """All that were let go: completed, in the first attempt and by one process; media whole; told of once.
+
+        Args:
+            node_was_killed: a containerd that was away when a process ended may never learn how.
+        """
         self.until("completed", self.let_go)
         for project in self.let_go:
             tasks = self._release.tasks(project)
             assert len(tasks) == self._size
-            assert {name: task["status"]["attempt"] for name, task in tasks.items()} == dict.fromkeys(tasks, attempts)
-            self._check_processes(project, tasks)
+            assert {name: task["status"]["attempt"] for name, task in tasks.items()} == dict.fromkeys(tasks, 1)
+            self._check_processes(project, tasks, (0, UNKNOWN) if node_was_killed else (0,))
             self._check_media(project, tasks)
             self._check_webhooks(tasks)
 
@@ -84,13 +90,13 @@ class Crowd:
         ids = self._gates.ids()
         assert {name: len(ids[name]) for name in tasks} == dict.fromkeys(tasks, 1)
 
-    def _check_processes(self, project: str, tasks: dict[str, Any]) -> None:
+    def _check_processes(self, project: str, tasks: dict[str, Any], codes: tuple[int, ...]) -> None:
         pods = self._release.get("pods", "--selector", f"{LABEL_PROJECT}={project}")
         assert Counter(pod["metadata"]["labels"][LABEL_TASK] for pod in pods) == dict.fromkeys(tasks, 1)
         for pod in pods:
             (container,) = pod["status"]["containerStatuses"]
-            # What it ended with is not asked: a containerd that was away at that moment never learns it.
             assert container["restartCount"] == 0
+            assert container["state"]["terminated"]["exitCode"] in codes, container
 
     def _check_media(self, project: str, tasks: dict[str, Any]) -> None:
         published = [key for key in self._release.stored(f"projects/{project}/") if key.endswith("/result.json")]
