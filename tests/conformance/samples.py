@@ -54,6 +54,13 @@ _SPEC: dict[str, Any] = {
                 ],
             },
         },
+        "shape": {
+            "type": "object",
+            "properties": {"side": {"type": "integer"}, "radius": {"type": "integer"}},
+            "x-kubernetes-validations": [
+                {"rule": "dyn(self).all(field, field in ['side'])", "message": "a square has a side"}
+            ],
+        },
         "words": {"type": "array", "items": {"type": "string"}},
         "labels": {"type": "object", "additionalProperties": {"type": "string"}},
         "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},

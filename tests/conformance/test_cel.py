@@ -32,6 +32,14 @@ async def test_rules_inside_lists(api: Api, path: str, name: str) -> None:
     assert answer.body["details"]["causes"][0]["field"] == "spec.steps[1].count"
 
 
+async def test_a_rule_over_the_fields_that_are_there(api: Api, path: str, name: str) -> None:
+    await api.create(path, sample(name, shape={"side": 3}))
+    answer = await api.post(path, sample(f"{name}-2", shape={"side": 3, "radius": 1}))
+    assert answer.status == 422
+    assert answer.message.endswith("a square has a side")
+    assert answer.body["details"]["causes"][0]["field"] == "spec.shape"
+
+
 async def test_transition_rules_do_not_run_on_create(api: Api, path: str, name: str) -> None:
     await api.create(path, sample(name, fixed="a", cancel=True))
 

@@ -118,6 +118,10 @@ def test_explain_tells_every_field(kubectl: Kubectl) -> None:
         (("    prompt_template:", "    prompt_tamplate:"), 'unknown field "spec.taskData.prompt_tamplate"'),
         (("  projectId: kubectl_project", "  projectId: ' no '"), "spec.projectId"),
         (("taskType: test_prompt", "taskType: process_audio"), "taskData.text is required for process_audio"),
+        (
+            ("    prompt_template:", "    fps: 24\n    prompt_template:"),
+            "has a field that is not one of test_prompt; it takes:",
+        ),
         (("  taskType: test_prompt", "  taskType: test_prompt\n  priority: 12"), "spec.priority"),
     ],
 )
