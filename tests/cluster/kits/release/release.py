@@ -20,7 +20,11 @@ TRY_OUT = "charts/mediatask/ci/local-values.yaml"
 INSTALL = f"helm install mediatask charts/mediatask -n media --create-namespace -f {TRY_OUT}"
 UPGRADE = f"helm upgrade mediatask charts/mediatask -n media -f {TRY_OUT}"
 ROLLBACK = "helm rollback mediatask -n media"
-UNINSTALL = "helm uninstall mediatask -n media --cascade foreground --wait"
+UNINSTALL = "helm uninstall mediatask -n media"
+API_GONE = (
+    "kubectl wait pod -n media -l app.kubernetes.io/instance=mediatask,app.kubernetes.io/component=api"
+    " --for=delete --timeout=2m"
+)
 BUCKET = "mediatask"
 S3_PORT = 7070
 
