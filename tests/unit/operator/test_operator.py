@@ -15,6 +15,7 @@ import pytest
 from mediatask_common.kube import CLASSES, EVENTS, JOBS, PODS, TASKS, Kube, KubeError, Object
 from mediatask_common.settings import StoreSettings
 from mediatask_common.store import artifact_key, open_store
+from mediatask_common.times import rfc3339, utcnow
 from mediatask_crds.names import CONTAINER
 from mediatask_crds.podcontract import Artifact, JobResult, TerminationMessage
 from mediatask_operator.main import run
@@ -88,7 +89,7 @@ class Cluster:
         meta = {**template["metadata"], "name": f"{job['metadata']['name']}-x", "ownerReferences": [owner]}
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}
         pod = await self.kube.create(PODS, body, NAMESPACE)
-        return await self.pod_state(pod, "Running", {"running": {"startedAt": "2026-11-21T10:00:00Z"}})
+        return await self.pod_state(pod, "Running", {"running": {"startedAt": rfc3339(utcnow())}})
 
     async def pod_state(self, pod: Object, phase: str, state: Object) -> Object:
         container = {
@@ -121,8 +122,8 @@ class Cluster:
         ended = {
             "exitCode": code,
             "message": words,
-            "startedAt": "2026-11-21T10:00:00Z",
-            "finishedAt": "2026-11-21T10:00:09Z",
+            "startedAt": rfc3339(utcnow()),
+            "finishedAt": rfc3339(utcnow()),
         }
         await self.pod_state(pod, "Failed" if code else "Succeeded", {"terminated": ended})
 
