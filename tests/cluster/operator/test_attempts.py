@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 from cluster.harness.kwok import node
+from cluster.harness.wait import wait_for
 from cluster.kits.played import Ground, Seen, side_by_side
 from cluster.kits.played.ground import PROJECT, last_words
 from mediatask_common.kube import NODES, PODS, Object, Resource
@@ -67,8 +68,8 @@ async def test_20_gpu_out_of_memory_without_another_class(ground: Ground) -> Non
 @side_by_side()
 async def test_20_gpu_out_of_memory_goes_on_with_the_fallback_class(ground: Ground) -> None:
     larger = await ground.task_class(f"{ground.class_name}-larger")
-    await ground.change_class(fallbackClass=larger)
-    await ground.task()
+    smaller = await ground.task_class(f"{ground.class_name}-smaller", fallbackClass=larger)
+    await ground.task(className=smaller)
     await ground.fail(1, 20)
     await ground.succeed(2)
     status = await ground.shows(completed("GpuOutOfMemory exit 20", "Succeeded exit 0"))
@@ -174,10 +175,10 @@ async def test_evicted_through_the_api(ground: Ground) -> None:
     await ground.shows(completed("Succeeded exit 0", pods=1, events=["JobCreated", "Completed"]))
 
 
-@side_by_side(**NO_RETRY)
+@side_by_side()
 async def test_driven_off_its_node_by_a_taint(ground: Ground) -> None:
     doomed = await own_node(ground)
-    await ground.task()
+    await ground.task(className=await class_of_own_nodes(ground))
     driven_off = await ground.pod()
     taint = {"key": "maintenance", "effect": "NoExecute"}
     await ground.kube.patch(NODES, doomed, {"spec": {"taints": [taint]}})
@@ -186,11 +187,11 @@ async def test_driven_off_its_node_by_a_taint(ground: Ground) -> None:
     await ground.shows(completed("Succeeded exit 0", pods=1, events=["JobCreated", "Completed"]))
 
 
-@side_by_side(**NO_RETRY)
+@side_by_side()
 async def test_its_node_is_deleted(ground: Ground) -> None:
     """The slowest of all: Kubernetes waits 40 s before it believes that the node is gone."""
     doomed = await own_node(ground)
-    await ground.task()
+    await ground.task(className=await class_of_own_nodes(ground))
     lost = await ground.pod()
     await ground.kube.delete(NODES, doomed)
     await own_node(ground)
@@ -224,9 +225,8 @@ async def test_start_deadline(ground: Ground) -> None:
     await ground.shows(failed("StartDeadlineExceeded", "StartDeadlineExceeded", jobs=0, pods=0))
 
 
-@side_by_side()
+@side_by_side(resources={"requests": {"cpu": "many"}, "limits": {}})
 async def test_a_job_that_the_api_server_finds_invalid(ground: Ground) -> None:
-    await ground.change_class(resources={"requests": {"cpu": "many"}, "limits": {}})
     await ground.task()
     expected = failed("JobRejected", jobs=0, pods=0, events=["Failed"])
     expected.true = {"Failed", "Stalled", "CallbackDelivered"}
@@ -238,6 +238,7 @@ async def test_a_job_that_the_api_server_finds_invalid(ground: Ground) -> None:
 async def test_a_quota_delays_the_job(ground: Ground) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
     await ground.kube.create(QUOTAS, {**quota, "spec": {"hard": {"count/jobs.batch": "0"}}}, ground.namespace)
+    await wait_for(ground.kube, QUOTAS, "none", lambda obj: "hard" in obj.get("status", {}), namespace=ground.namespace)
     await ground.task()
     waiting = await ground.until(lambda status: reason(status, "JobCreated") == "JobForbidden")
     assert "exceeded quota" in condition(waiting["status"], "JobCreated")["message"]
@@ -327,18 +328,24 @@ async def succeeds_in_place_of(ground: Ground, former: Object) -> None:
 
 
 async def own_node(ground: Ground) -> str:
-    """A node for the tasks of this ground alone, which go nowhere else."""
+    """A node for this ground alone."""
     name = f"{ground.namespace}-{secrets.token_hex(2)}"
     body = node(0, gpus=1)
     body["metadata"] |= {"name": name, "labels": {"only-for": ground.namespace}}
     body["spec"]["taints"] = [{"key": "only-for", "value": ground.namespace, "effect": "NoSchedule"}]
     await ground.kube.create(NODES, body)
     ground.at_the_end(lambda: ground.kube.delete(NODES, name))
-    await ground.change_class(
+    return name
+
+
+async def class_of_own_nodes(ground: Ground) -> str:
+    """A class whose tasks go to this ground's own nodes and nowhere else."""
+    return await ground.task_class(
+        f"{ground.class_name}-own",
         nodeSelector={"only-for": ground.namespace},
         tolerations=[{"key": "only-for", "operator": "Exists", "effect": "NoSchedule"}],
+        **NO_RETRY,
     )
-    return name
 
 
 async def claims(ground: Ground, **changes: Any) -> None:

@@ -59,9 +59,8 @@ async def test_a_task_is_deleted_and_its_job_orphaned(ground: Ground) -> None:
     )
 
 
-@side_by_side()
+@side_by_side(maxInFlight=1)
 async def test_a_task_is_deleted_while_it_is_queued(ground: Ground) -> None:
-    await ground.change_class(maxInFlight=1)
     await ground.task("first")
     await ground.pod(name="first")
     await ground.task()
@@ -106,10 +105,9 @@ async def test_a_job_is_deleted_by_hand(ground: Ground) -> None:
 async def test_a_job_is_deleted_by_hand_before_its_container_started(ground: Ground) -> None:
     await ground.task()
     pod = await ground.pod(phase="Pending")
-    await ground.change_class(image="played/held")
     await ground.kube.delete(JOBS, pod["metadata"]["labels"]["job-name"], ground.namespace)
-    await ground.succeed(2)
-    await ground.shows(completed("PodDeleted exit 137", "Succeeded exit 0", jobs=1, pods=1, events=RETRIED))
+    await ground.pod(2, phase="Pending")
+    await ground.shows(Seen("queued", "PodPending", ["PodDeleted exit 137", "open"], RETRIED[:3], jobs=1, pods=1))
 
 
 @side_by_side(retry={"limit": 0})
@@ -146,21 +144,25 @@ async def test_the_job_of_an_earlier_attempt_goes_while_the_next_one_runs(ground
 # ---- the class
 
 
-@side_by_side()
+@side_by_side(maxInFlight=1)
 async def test_a_class_changes_while_its_task_runs(ground: Ground) -> None:
-    """What runs stays as it is; the next attempt is made by the class as it is then."""
+    """What runs stays as it is; what starts from then on, the next attempt too, is made by the class as it is then."""
     await ground.task()
-    pod = await ground.pod()
-    await ground.change_class(command=["python", "-m", "something_new"])
-    await ground.end(pod, code=75)
+    running = await ground.pod()
+    await ground.task("next")
+    await ground.until(lambda status: status.get("queue"), "next")
+    await ground.change_class(command=["python", "-m", "something_new"], maxInFlight=2)
+    following = await ground.pod(name="next")
+    await ground.end(running, code=75)
     again = await ground.pod(2)
-    assert [each["spec"]["containers"][0]["command"][-1] for each in (pod, again)] == [
+    assert [each["spec"]["containers"][0]["command"][-1] for each in (running, following, again)] == [
         "mediatask_job",
+        "something_new",
         "something_new",
     ]
     await ground.succeed(2)
     attempts = "TemporaryFailure exit 75", "Succeeded exit 0"
-    await ground.shows(completed(*attempts, jobs=2, pods=2, events=RETRIED))
+    await ground.shows(completed(*attempts, jobs=3, pods=3, events=RETRIED))
 
 
 @side_by_side()
@@ -172,17 +174,21 @@ async def test_a_class_is_deleted_while_its_task_runs(ground: Ground) -> None:
     await ground.shows(completed("Succeeded exit 0", jobs=1, pods=1))
 
 
-@side_by_side()
+@side_by_side(maxInFlight=1)
 async def test_a_class_is_deleted_between_two_attempts_and_comes_back(ground: Ground) -> None:
     await ground.task()
     pod = await ground.pod()
+    await ground.task("next")
+    await ground.until(lambda status: status.get("queue"), "next")
     await ground.drop_class()
+    await ground.until(lambda status: reason(status, "Accepted") == "ClassNotFound", "next")
     await ground.end(pod, code=75)
     await ground.until(lambda status: reason(status, "Accepted") == "ClassNotFound")
     await ground.task_class()
+    await ground.pod(name="next")
     await ground.succeed(2)
     attempts = "TemporaryFailure exit 75", "Succeeded exit 0"
-    await ground.shows(completed(*attempts, jobs=2, pods=2, events=RETRIED))
+    await ground.shows(completed(*attempts, jobs=3, pods=3, events=RETRIED))
 
 
 @side_by_side()
