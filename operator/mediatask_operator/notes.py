@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from .objects import Key
+from .objects import Key, Object, attempt_number
 from .observe import Delivery, Proof, Refusal, Task
 
 
@@ -23,6 +23,8 @@ class Note:
     """About the result of `attempt`."""
     refusal: Refusal | None = None
     delivery: Delivery | None = None
+    begun: Object | None = None
+    """The Job that was created last."""
     untold_since: datetime | None = None
     """Since when there has been news that may wait."""
 
@@ -46,6 +48,15 @@ class Notes:
         if note.attempt != attempt:
             note.attempt, note.proof, note.refusal = attempt, None, None
         return note
+
+    def begun(self, task: Task) -> Object | None:
+        """The Job of an attempt that the status does not speak of yet, as it was created by this process."""
+        note = self._notes.get((task.namespace, task.name))
+        if note is None or note.uid != task.uid or note.begun is None:
+            return None
+        if attempt_number(note.begun) <= (task.status.attempt or 0):
+            note.begun = None
+        return note.begun
 
     def forget(self, key: Key) -> None:
         """The task is gone, or there is nothing left to find out about it."""

@@ -129,6 +129,8 @@ class Observed:
     """All Jobs that the task owns."""
     pods: tuple[Object, ...] = ()
     """All pods of those Jobs and of the task's recorded attempts."""
+    begun: Object | None = None
+    """The Job that was created last, as long as the status does not speak of its attempt; it may be gone."""
     turn: Turn = Turn(admitted=False)
     data_error: str | None = None
     """Why `taskData` is not valid; None when it is, or has not been looked at because it was accepted before."""
@@ -140,8 +142,8 @@ class Observed:
 
     @property
     def parts(self) -> tuple[Object, ...]:
-        """Jobs and pods."""
-        return (*self.jobs, *self.pods)
+        """Whatever tells of an attempt."""
+        return (*self.jobs, *self.pods, *((self.begun,) if self.begun else ()))
 
     @cached_property
     def latest_attempt(self) -> int:

@@ -1,7 +1,7 @@
 """Everything that is known of a task, put together for one decision.
 
-From the cache, but for two things that are asked of the API server: that a Job is gone, and the task as it is at the
-moment of its Job's creation.
+From the cache, but for what a watch that lags behind another would get wrong, which is asked of the API server: that
+a Job is gone, what the pods of a Job that is over said last, and the task as it is at the moment of its Job's creation.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mediatask_common.kube import JOBS, TASKS, Kube, KubeError
+from mediatask_common.kube import JOBS, PODS, TASKS, Kube, KubeError
+from mediatask_crds.names import LABEL_ATTEMPT, LABEL_TASK, label_value
 from mediatask_crds.tasktypes import UnknownTaskType, task_type
 
 from .admission import AdmissionQueue
+from .attempts import is_finished, is_settled
 from .cache import Cache, Entry
 from .classes import TaskClass, resolve
 from .job import job_name
 from .notes import Notes
-from .objects import Key, controller_uid, made_by
+from .objects import Key, Object, attempt_number, controller_uid, made_by
 from .observe import Observed, Task, Turn
 
 TYPICAL_SECONDS = 60.0
@@ -46,23 +48,23 @@ class Observer:
         if entry.task is None:
             raise LookupError(key)
         task = Task.parse(entry.task)
-        if task.status.open_attempt is not None:
-            await self._confirm_absence(task, entry, task.status.open_attempt.job_name)
-        seen = self._with_parts(task, entry)
+        begun = self._notes.begun(task)
+        await self._confirm_end(task, entry, begun)
+        seen = self._with_parts(task, entry, begun)
         data: dict[str, Any] = {}
         if _wants_job(seen):
             seen, data = await self._at_start(key, seen, entry)
         note = self._notes.of(seen.task, seen.latest_attempt)
         return replace(seen, proof=note.proof, refusal=note.refusal, delivery=note.delivery), data
 
-    def _with_parts(self, task: Task, entry: Entry) -> Observed:
+    def _with_parts(self, task: Task, entry: Entry, begun: Object | None) -> Observed:
         jobs = tuple(job for job in entry.jobs.values() if controller_uid(job) == task.uid)
         owned = {job["metadata"]["uid"] for job in jobs}
         # The next attempt's, too: its Job may have come and gone before the status spoke of it.
         names = {attempt.job_name for attempt in task.status.attempts}
         names.add(job_name(task.name, task.uid, (task.status.attempt or 0) + 1))
         pods = tuple(pod for pod in entry.pods.values() if made_by(pod, owned, names))
-        return Observed(task, resolve(task.spec, task.status, self._cache.classes), jobs, pods)
+        return Observed(task, resolve(task.spec, task.status, self._cache.classes), jobs, pods, begun)
 
     async def _at_start(self, key: Key, seen: Observed, entry: Entry) -> tuple[Observed, dict[str, Any]]:
         """With its turn, and whether its data is valid where that is asked now."""
@@ -82,15 +84,32 @@ class Observer:
         rank = (task.spec.priority, task.created_at, key)
         return self._admission.turn(key, task_class.name, rank, slots, _typical_seconds(task.spec.task_type))
 
-    async def _confirm_absence(self, task: Task, entry: Entry, name: str) -> None:
-        """That a Job is gone is asked of the API server before it is believed: a wrong answer costs a second run."""
-        if any(job["metadata"]["name"] == name for job in entry.jobs.values()):
+    async def _confirm_end(self, task: Task, entry: Entry, begun: Object | None) -> None:
+        """That an attempt's Job is gone or over is believed with what the API server knows of its pods.
+
+        The watches of Jobs and of pods do not wait for each other. To take a Job for gone that is not, or for one
+        whose pod said nothing when it did, costs a second run.
+        """
+        attempt = task.status.open_attempt
+        if attempt is not None:
+            name, number = attempt.job_name, attempt.number
+        elif begun is not None:
+            name, number = begun["metadata"]["name"], attempt_number(begun)
+        else:
             return
-        try:
-            self._cache.put_job(await self._kube.get(JOBS, name, task.namespace))
-        except KubeError as error:
-            if not error.not_found:
-                raise
+        job = _named(entry, name)
+        if job is None:
+            try:
+                self._cache.put_job(await self._kube.get(JOBS, name, task.namespace))
+            except KubeError as error:
+                if not error.not_found:
+                    raise
+            job = _named(entry, name)
+        over = job is None or is_finished(job) or "deletionTimestamp" in job["metadata"]
+        if over and not is_settled([pod for pod in entry.pods.values() if made_by(pod, set(), {name})]):
+            ours = f"{LABEL_TASK}={label_value(task.name)},{LABEL_ATTEMPT}={number}"
+            for pod in (await self._kube.list(PODS, task.namespace, labelSelector=ours))["items"]:
+                self._cache.put_pod(pod)
 
     async def _read_again(self, key: Key) -> tuple[Task, dict[str, Any]]:
         """The task as it is now, with its data, which the cache does not keep."""
@@ -103,6 +122,10 @@ class Observer:
         self._cache.put_task(obj)
         data = obj["spec"].get("taskData") or {}
         return Task.parse(self._cache.get(key).task or obj), data
+
+
+def _named(entry: Entry, job_name: str) -> Object | None:
+    return next((job for job in entry.jobs.values() if job["metadata"]["name"] == job_name), None)
 
 
 def _wants_job(seen: Observed) -> bool:

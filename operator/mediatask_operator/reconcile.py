@@ -107,7 +107,7 @@ def _attempt(seen: Observed, draft: Draft) -> Plan:
 def _adopt(seen: Observed, draft: Draft) -> None:
     """Take up an attempt that was begun though the status that speaks of it was not written.
 
-    Its Job tells of it, or a pod whose Job has gone since: else the attempt would be made a second time.
+    Its Job tells of it, though it may be gone, or a pod of it: else the attempt would be made a second time.
     """
     unrecorded = [obj for obj in seen.parts if attempt_number(obj) > (draft.status.attempt or 0)]
     if unrecorded and draft.open_attempt is None:
@@ -144,7 +144,7 @@ def _between(seen: Observed, draft: Draft, *, may_create: bool = True) -> Plan:
         return Plan((Tell(Reason.CANCELLED, Reason.CANCELLED.sentence),))
     failure = _failure(seen, draft)
     if failure is not None:
-        if draft.condition("Accepted") is None:
+        if failure.of_request or draft.condition("Accepted") is None:
             draft.set("Accepted", False, failure.reason, failure.message)
         draft.fail(failure.reason, failure.message, retryable=failure.retryable)
         return Plan((Tell("Failed", f"{failure.reason}: {failure.message}", warning=True),))
@@ -191,6 +191,8 @@ class _Failure:
     reason: str
     message: str
     retryable: bool
+    of_request: bool = False
+    """Whether it is the request that cannot be accepted."""
 
 
 def _failure(seen: Observed, draft: Draft) -> _Failure | None:
@@ -198,11 +200,11 @@ def _failure(seen: Observed, draft: Draft) -> _Failure | None:
     spec, task_class = seen.task.spec, seen.task_class
     found = task_class.spec if isinstance(task_class, TaskClass) else None
     if seen.data_error is not None:
-        return _Failure(Reason.INVALID_TASK_DATA, seen.data_error, retryable=False)
+        return _Failure(Reason.INVALID_TASK_DATA, seen.data_error, retryable=False, of_request=True)
     if isinstance(task_class, NoClass) and task_class.final:
-        return _Failure(task_class.reason, task_class.message, retryable=False)
+        return _Failure(task_class.reason, task_class.message, retryable=False, of_request=True)
     if seen.refusal is not None and seen.refusal.final:
-        return _Failure(Reason.JOB_REJECTED, seen.refusal.message, retryable=False)
+        return _Failure(Reason.JOB_REJECTED, seen.refusal.message, retryable=False, of_request=True)
     ended = draft.round_attempts
     if ended:
         last = ended[-1]

@@ -16,7 +16,7 @@ from mediatask_common.kube import CLASSES, EVENTS, JOBS, PODS, TASKS, Kube, Kube
 from mediatask_common.settings import StoreSettings
 from mediatask_common.store import artifact_key, open_store
 from mediatask_common.times import rfc3339, utcnow
-from mediatask_crds.names import CONTAINER
+from mediatask_crds.names import CONTAINER, LABEL_MANAGED_BY
 from mediatask_crds.podcontract import Artifact, JobResult, TerminationMessage
 from mediatask_operator.main import run
 from mediatask_operator.settings import OperatorSettings
@@ -77,7 +77,8 @@ class Cluster:
         status = await self.until(name, lambda status: status.get("attempt") == attempt)
         return await self.kube.get(JOBS, status["attempts"][-1]["jobName"], NAMESPACE)
 
-    async def start_pod(self, job: Object) -> Object:
+    async def start_pod(self, job: Object, *, told: bool = True) -> Object:
+        """Its pod runs; where it is not `told`, no watch of the operator sees it."""
         template = job["spec"]["template"]
         owner = {
             "apiVersion": "batch/v1",
@@ -87,6 +88,8 @@ class Cluster:
             "controller": True,
         }
         meta = {**template["metadata"], "name": f"{job['metadata']['name']}-x", "ownerReferences": [owner]}
+        if not told:
+            meta["labels"] = {key: value for key, value in meta["labels"].items() if key != LABEL_MANAGED_BY}
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}
         pod = await self.kube.create(PODS, body, NAMESPACE)
         return await self.pod_state(pod, "Running", {"running": {"startedAt": rfc3339(utcnow())}})
@@ -102,6 +105,16 @@ class Cluster:
         }
         body = {"status": {"phase": phase, "containerStatuses": [container]}}
         return await self.kube.patch(PODS, pod["metadata"]["name"], body, NAMESPACE, subresource="status")
+
+    async def complete(self, job: Object) -> None:
+        """The Job controller is done with the Job."""
+        now = rfc3339(utcnow())
+        conditions = [
+            {"type": kind, "status": "True", "reason": "CompletionsReached", "lastTransitionTime": now}
+            for kind in ("SuccessCriteriaMet", "Complete")
+        ]
+        body = {"status": {"conditions": conditions, "startTime": now, "completionTime": now, "succeeded": 1}}
+        await self.kube.patch(JOBS, job["metadata"]["name"], body, NAMESPACE, subresource="status")
 
     async def finish(self, pod: Object, task: Object, *, code: int = 0) -> None:
         """The job stores its media and ends."""
@@ -237,6 +250,25 @@ async def test_what_happened_while_it_was_away_is_seen(cluster: Cluster) -> None
     await cluster.finish(pod, task)
     async with operator(cluster.settings):
         await cluster.until("one", lambda status: status.get("phase") == "completed")
+
+
+async def test_the_news_of_a_jobs_end_may_come_before_the_news_of_its_pod(cluster: Cluster) -> None:
+    async with operator(cluster.settings):
+        task = await cluster.task("one")
+        job = await cluster.job("one")
+        await cluster.finish(await cluster.start_pod(job, told=False), task)
+        await cluster.complete(job)
+        status = await cluster.until("one", lambda status: status.get("attempts", [{}])[0].get("reason"))
+    assert [attempt["reason"] for attempt in status["attempts"]] == ["Succeeded"]
+
+
+async def test_a_job_that_vanished_before_the_status_spoke_of_it_was_an_attempt(cluster: Cluster) -> None:
+    async with operator(cluster.settings.model_copy(update={"status_delay_seconds": 60})):
+        await cluster.task("one")
+        jobs = await eventually(lambda: cluster.kube.list(JOBS, NAMESPACE), lambda jobs: jobs["items"])
+        await _gone(cluster.kube, JOBS, jobs["items"][0]["metadata"]["name"], NAMESPACE)
+        status = await cluster.until("one", lambda status: status.get("attempt") == 2)
+    assert [attempt.get("reason") for attempt in status["attempts"]] == ["JobDeleted", None]
 
 
 async def test_media_that_is_not_there_is_not_believed(cluster: Cluster) -> None:

@@ -310,6 +310,15 @@ def test_a_class_for_other_types_fails_the_task() -> None:
     assert world.status["error"]["code"] == "ClassNotForType"
 
 
+def test_a_class_that_comes_late_and_serves_other_types_is_why_the_task_is_not_accepted() -> None:
+    world = World(task=a_task(className="sound"), classes={})
+    world.settle()
+    world.classes["sound"] = a_class(taskTypes=["process_audio"])
+    world.settle()
+    assert world.status["error"]["code"] == "ClassNotForType"
+    assert world.condition("Accepted")["reason"] == "ClassNotForType"
+
+
 def test_a_job_that_the_server_finds_invalid_fails_the_task() -> None:
     world = World()
     world.refusal = Refusal(1, 422, "resources.limits: bad quantity", world.now)
