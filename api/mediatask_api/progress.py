@@ -65,10 +65,13 @@ class ProgressWriter:
     async def _write_latest(self, name: str, key: tuple[str, str]) -> None:
         try:
             while (report := self._latest.pop(key, None)) is not None:
+                written = False
                 try:
-                    await self._write(name, report)
+                    written = await self._write(name, report)
                 except KubeError as error:
-                    log.warning("progress not written, the next report will be", task=name, error=str(error))
+                    log.warning("progress not written, tried again soon", task=name, error=str(error))
+                if not written:
+                    self._latest.setdefault(key, report)
                 await asyncio.sleep(self._interval)
         except ApiError:
             log.info("late progress dropped", task=name, pod=key[1])
@@ -77,11 +80,12 @@ class ProgressWriter:
             self._latest.pop(key, None)
             del self._writers[key]
 
-    async def _write(self, name: str, report: _Report) -> None:
+    async def _write(self, name: str, report: _Report) -> bool:
+        """Write it, unless it is too early for that."""
         for tries in range(1, WRITE_TRIES + 1):
             task = check_task(report.pod, await self._reader.get_true(name))
             if (task.get("status") or {}).get("attempt") != report.pod.attempt:
-                return  # the operator has yet to write that this attempt runs; it resets the progress then
+                return False  # the operator has yet to write that this attempt runs; it resets the progress then
             # The version read by the fence: the operator's news in between makes this write fail, and look again.
             body = {
                 "apiVersion": API_VERSION,
@@ -107,7 +111,8 @@ class ProgressWriter:
                 if not error.conflict or tries == WRITE_TRIES:
                     raise
             else:
-                return
+                return True
+        raise AssertionError("the last try returns or raises")
 
 
 def _known_progress(task: Object, pod: Pod) -> float:

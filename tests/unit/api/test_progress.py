@@ -89,6 +89,26 @@ async def test_progress_never_falls_within_an_attempt(world: World) -> None:
     await writer.close()
 
 
+async def test_a_report_that_comes_before_the_attempt_is_on_record_is_kept_for_it(world: World) -> None:
+    task_id = await world.submit()
+    task = await world.task(task_id)
+    writer = ProgressWriter(world.kube, world.services.reader, FastView(None), world.namespace, interval=0.05)
+    await writer.take(task, pod_of(task), ProgressReport(attempt=1, progress=0.1, step="model"))
+
+    async def is_waiting() -> bool:
+        return bool(writer._latest)
+
+    await until(is_waiting)
+    await world.set_status(task_id, phase="processing", attempt=1, progress=0.0)
+
+    async def written() -> bool:
+        status = (await world.task(task_id))["status"]
+        return (status["progress"], status.get("currentStep")) == (0.1, "model")
+
+    await until(written)
+    await writer.close()
+
+
 async def test_an_old_attempt_cannot_write_any_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Counted(world, monkeypatch)
     task_id = await world.submit()
