@@ -193,6 +193,7 @@ async def test_its_node_is_deleted(ground: Ground) -> None:
     doomed = await own_node(ground)
     await ground.task(className=await class_of_own_nodes(ground))
     lost = await ground.pod()
+    await ground.until(lambda status: status.get("phase") == "processing")
     await ground.kube.delete(NODES, doomed)
     await own_node(ground)
     await ground.until(lambda status: reason(status, "Running") in ("ReplacingPod", "PodPending"), seconds=120)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cluster.kits.played import Ground, Seen, side_by_side
 from mediatask_common.kube import JOBS, PODS, TASKS, Object
 from mediatask_crds.names import LABEL_MANAGED_BY, MANAGED_BY
+from support.jobs import eventually
 
 RETRIED = ["JobCreated", "AttemptFailed", "JobCreated", "Completed"]
 
@@ -27,7 +28,7 @@ async def test_a_task_is_deleted_in_the_foreground(ground: Ground) -> None:
     await ground.gone(TASKS, "it")
     assert await ground.count(JOBS) == 0
     assert await ground.count(PODS) == 0
-    assert await ground.events() == ["JobCreated"]
+    await eventually(ground.events, lambda told: told == ["JobCreated"])
 
 
 @side_by_side()
@@ -38,7 +39,7 @@ async def test_a_task_is_deleted_in_the_background(ground: Ground) -> None:
     await ground.gone(TASKS, "it")
     await ground.none_left(JOBS)
     await ground.none_left(PODS)
-    assert await ground.events() == ["JobCreated"]
+    await eventually(ground.events, lambda told: told == ["JobCreated"])
 
 
 @side_by_side()

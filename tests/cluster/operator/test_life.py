@@ -93,14 +93,17 @@ async def test_cancel_while_running(ground: Ground) -> None:
     await ground.shows(cancelled("Cancelled free"))
 
 
-@side_by_side()
+@side_by_side(maxInFlight=1)
 async def test_cancel_between_two_attempts(ground: Ground) -> None:
     await ground.task()
-    await ground.fail(1, 75)
-    await ground.until(lambda status: status.get("attempts", [{}])[0].get("endedAt"))
+    pod = await ground.pod()
+    await ground.task("more-urgent", priority=0)
+    await ground.until(lambda status: status.get("queue"), "more-urgent")
+    await ground.end(pod, code=75)
+    await ground.pod(name="more-urgent")
     await ground.change(cancel=True)
     await ground.shows(
-        cancelled("TemporaryFailure exit 75", jobs=1, pods=1, events=["JobCreated", "AttemptFailed", "Cancelled"])
+        cancelled("TemporaryFailure exit 75", jobs=2, pods=2, events=["JobCreated", "AttemptFailed", "Cancelled"])
     )
 
 

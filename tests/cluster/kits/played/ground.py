@@ -224,7 +224,8 @@ class Ground:
         found: list[Object] = []
         for resource in (TASKS, JOBS, PODS):
             for obj in (await self.kube.list(resource, self.namespace))["items"]:
-                kept = {key: obj["metadata"].get(key) for key in ("name", "creationTimestamp", "deletionTimestamp")}
+                told = ("name", "creationTimestamp", "deletionTimestamp", "annotations")
+                kept = {key: obj["metadata"].get(key) for key in told}
                 found.append({resource.plural: kept, "status": obj.get("status")})
         for event in sorted((await self.kube.list(EVENTS, self.namespace))["items"], key=_version):
             found.append({"event": [event["involvedObject"]["name"], event["reason"], event["message"]]})

@@ -45,7 +45,11 @@ async def started(tests: Iterable[Any], kube: Kube, installed: Installed) -> Asy
 
     async def play(test: Any) -> None:
         async with open_ground(kube, installed, **test.task_class) as ground:
-            await test.scenario(ground)
+            try:
+                await test.scenario(ground)
+            except AssertionError as error:
+                error.add_note(await ground.report())
+                raise
 
     running = {test.__name__: asyncio.create_task(play(test)) for test in tests}
     try:
