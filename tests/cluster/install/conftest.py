@@ -14,6 +14,7 @@ from cluster.kits.release import NAMESPACE, Commands, Receiver, Release, images
 from cluster.kits.release.notes import FirstTask, Notes, Report, staying
 from cluster.kits.release.receiver import GATED
 from cluster.kits.release.release import RESTRICTED, task_class
+from support.mode import Rest, until
 from support.required import unavailable
 
 figures = pytest.StashKey[list[str]]()
@@ -107,5 +108,14 @@ def gates(release: Release, receiver: Receiver) -> Iterator[Receiver]:
         resources={"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "512Mi"}},
     )
     release.commands.apply(gated)
+    rest = Rest(release)
+
+    def acted_by() -> bool:
+        """Whether the operator has heard of the class: a task that is not gated tells."""
+        id_ = rest.submit(f"probe {time.time_ns()}", "probes")
+        until(lambda: rest.status(id_)["status"] == "completed")
+        return bool(release.get("mediatask", id_)["status"]["className"] == "a-gated")
+
+    until(acted_by)
     yield receiver
     release.kubectl("delete", "mediataskclass", "a-gated")

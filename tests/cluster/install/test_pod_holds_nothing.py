@@ -160,7 +160,7 @@ def test_the_token_speaks_for_its_own_task_and_only_while_that_runs(
     until(lambda: rest.status(own)["status"] == "completed")
     assert report(release, token, own) == 409, "the task has ended"
     release.kubectl("delete", "pod", pod["metadata"]["name"], "--wait")
-    until(lambda: report(release, token, own) == 401, 15, every=1)
+    until(lambda: report(release, token, own) == 401, 30, every=1)
 
 
 def report(release: Release, token: str, task: str, *, attempt: int = 1) -> int:
