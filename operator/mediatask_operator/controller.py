@@ -193,7 +193,7 @@ class Controller:
             else:
                 raise
         self._parts.cache.put_job(job)
-        self._notes.of(task, action.attempt).begun = job
+        self._notes.job_created(task, job)
         log.info("job created", task=task.name, attempt=action.attempt, job=body["metadata"]["name"])
 
     def _postponed(self, seen: Observed) -> bool:

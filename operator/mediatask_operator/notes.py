@@ -24,7 +24,7 @@ class Note:
     refusal: Refusal | None = None
     delivery: Delivery | None = None
     begun: Object | None = None
-    """The Job that was created last."""
+    """The Job that was created last: so much of it as tells of its attempt."""
     untold_since: datetime | None = None
     """Since when there has been news that may wait."""
 
@@ -48,6 +48,11 @@ class Notes:
         if note.attempt != attempt:
             note.attempt, note.proof, note.refusal = attempt, None, None
         return note
+
+    def job_created(self, task: Task, job: Object) -> None:
+        """A Job was created: its attempt has begun, whatever becomes of the Job until the status speaks of it."""
+        meta = {key: job["metadata"][key] for key in ("name", "labels", "creationTimestamp")}
+        self.of(task, attempt_number(job)).begun = {"metadata": meta}
 
     def begun(self, task: Task) -> Object | None:
         """The Job of an attempt that the status does not speak of yet, as it was created by this process."""
