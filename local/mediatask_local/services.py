@@ -113,7 +113,9 @@ def operator(setup: Setup) -> Service:
     own = {
         "MEDIATASK_JOB_API_URL": setup.url("internal"),
         "MEDIATASK_WEBHOOK_SECRETS_FILE": str(setup.credentials.webhook_secrets_file),
+        "MEDIATASK_HEALTH_HOST": HOST,
         "MEDIATASK_HEALTH_PORT": str(setup.ports["health"]),
+        "MEDIATASK_METRICS_HOST": HOST,
         "MEDIATASK_METRICS_PORT": str(setup.ports["metrics"]),
     }
     return Service("operator", _python("mediatask_operator"), _environment(setup) | own, ready, grace_seconds=25)

@@ -108,9 +108,12 @@ class _Operator:
 
     async def run(self, stop: asyncio.Event | None) -> None:
         """Know everything, then work; the watches take over from the first sweep."""
+        settings = self._settings
         servers = [
-            await serve_health(self._settings.health_port, self._queue.__len__, lambda: self._controller.last_pass),
-            await serve_metrics(self._settings.metrics_port, self._metrics.registry),
+            await serve_health(
+                settings.health_host, settings.health_port, self._queue.__len__, lambda: self._controller.last_pass
+            ),
+            await serve_metrics(settings.metrics_host, settings.metrics_port, self._metrics.registry),
         ]
         background: list[asyncio.Task[None]] = []
         try:

@@ -28,8 +28,12 @@ class OperatorSettings(CommonSettings):
     """Time for a receiver to answer; Standard Webhooks recommends 15 to 30 s."""
     webhook_workers: int = Field(default=16, ge=1)
     """Webhooks in delivery at one time, so that slow receivers hold up neither each other nor a reconcile."""
+    health_host: str = "0.0.0.0"
+    """Address that `/healthz` listens on."""
     health_port: int = Field(default=8080, ge=0, le=65535)
     """Port of `/healthz`."""
+    metrics_host: str = "0.0.0.0"
+    """Address that `/metrics` listens on."""
     metrics_port: int = Field(default=9090, ge=0, le=65535)
     """Port of `/metrics`, in Prometheus' text format."""
     workers: int = Field(default=24, ge=1)
