@@ -20,7 +20,7 @@ from . import submission
 from .config import DEFAULT_DIR, ENV_API_KEY, ENV_DIR, ENV_URL, StoreKind
 from .display import display
 from .errors import InvalidRequest, MediaTaskError, NotConfigured, NotFound
-from .files import target
+from .files import other_name, target
 from .models import Task
 from .output import Format, write, write_task, write_tasks
 from .sdk import Client
@@ -368,7 +368,7 @@ def _download(client: Client, task: Task, to: Path) -> list[Path]:
         return [client.fetch(media, to)]
     to.mkdir(parents=True, exist_ok=True)
     first = client.fetch(media, target(to, task.task_id, media))
-    return [first, *(client.fetch(other, to / f"{task.task_id}-{other.name}") for other in others)]
+    return [first, *(client.fetch(other, to / other_name(task.task_id, other)) for other in others)]
 
 
 def _out() -> Console:

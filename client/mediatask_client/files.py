@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -12,10 +13,33 @@ from typing import BinaryIO
 from .errors import Unavailable
 from .models import Artifact
 
+LONGEST_NAME = 100
+"""Characters of a name that are kept, at its end, where the suffix is; file systems allow 255 bytes."""
+
+
+def safe_name(name: str) -> str:
+    """A file name that stays in its folder, whatever the service or a job calls the file.
+
+    Only the last part of a path is kept, without leading dots; other characters than letters, digits, `.`, `_` and `-`
+    become `_`.
+    """
+    last = re.split(r"[/\\]", name)[-1]
+    return re.sub(r"[^\w.-]", "_", last, flags=re.ASCII).lstrip(".")[-LONGEST_NAME:] or "file"
+
+
+def main_name(task_id: str, artifact: Artifact) -> str:
+    """`<task id><suffix>`: the name of a task's media."""
+    return safe_name(task_id) + PurePosixPath(safe_name(artifact.name)).suffix
+
+
+def other_name(task_id: str, artifact: Artifact) -> str:
+    """`<task id>-<name>`: the name of a task's further files."""
+    return f"{safe_name(task_id)}-{safe_name(artifact.name)}"
+
 
 def target(to: Path, task_id: str, artifact: Artifact) -> Path:
-    """The file to write: `to` itself, or `<task id><suffix>` in it when it is a folder."""
-    return to / f"{task_id}{PurePosixPath(artifact.name).suffix}" if to.is_dir() else to
+    """The file to write: `to` itself, or the media's own name in it when it is a folder."""
+    return to / main_name(task_id, artifact) if to.is_dir() else to
 
 
 class Incoming:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..files import main_name
 from ..models import Task
 from ..sdk import Client
 from .stage import Delivery
@@ -33,7 +34,7 @@ def download(client: Client, tasks: Iterable[Task], out: Path) -> dict[str, Path
     for task in tasks:
         (media, *_) = task.artifacts()
         kind = str(task.task_type)
-        paths[kind] = client.fetch(media, out / f"{NAMES[kind]}{Path(media.name).suffix}")
+        paths[kind] = client.fetch(media, out / main_name(NAMES[kind], media))
     return paths
 
 

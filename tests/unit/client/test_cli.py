@@ -44,13 +44,13 @@ def run(*words: str, stdin: str | None = None) -> Result:
 
 def completed(service: Service, *names: str) -> dict[str, Any]:
     artifacts = []
-    for name in names:
+    for number, name in enumerate(names):
         content = f"content of {name}".encode()
-        service.on("GET", f"/media/{name}", Answer(200, content))
+        service.on("GET", f"/media/{number}", Answer(200, content))
         artifacts.append(
             {
                 "name": name,
-                "url": f"{service.url}/media/{name}",
+                "url": f"{service.url}/media/{number}",
                 "bytes": len(content),
                 "sha256": hashlib.sha256(content).hexdigest(),
                 "content_type": "image/png",
@@ -151,6 +151,22 @@ def test_wait_and_download(service: Service, tmp_path: Path) -> None:
     assert "denoising" in result.stderr
     assert (tmp_path / "media" / "task-1.png").read_text() == "content of a.png"
     assert (tmp_path / "media" / "task-1-b.png").read_text() == "content of b.png"
+
+
+def test_a_download_stays_in_its_folder_whatever_the_service_says(service: Service, tmp_path: Path) -> None:
+    names = ["x/../../a.png", "/../../../escaped.txt", "..\\..\\b.png", "..", ".bashrc", "c\x1b[2J\x00.png", "d" * 4000]
+    state = completed(service, *names) | {"task_id": "../../task-1"}
+    service.on("GET", STATUS, Answer(200, state))
+    before = {path for path in tmp_path.parent.rglob("*") if tmp_path not in path.parents}
+    for words in (["submit", "generate_image", "x", "--download", "media"], ["open", "task-1", "--to", "again/"]):
+        result = run(*words)
+        assert result.exit_code == 0, result.output
+    assert {path for path in tmp_path.parent.rglob("*") if tmp_path not in path.parents} == before
+    written = {path.name for path in (tmp_path / "media").iterdir()}
+    assert {"task-1.png", "task-1-escaped.txt", "task-1-b.png", "task-1-file", "task-1-bashrc"} < written
+    assert written == {path.name for path in (tmp_path / "again").iterdir()}
+    assert len(written) == len(names)
+    assert all(name.isprintable() and len(name) < 255 for name in written)
 
 
 def test_a_failed_task_ends_with_1_and_its_reason(service: Service) -> None:
