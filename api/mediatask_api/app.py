@@ -10,14 +10,20 @@ from fastapi_offline import FastAPIOffline
 
 from mediatask_common.store.file import FileStore
 
-from .auth import KeyGuard
-from .body import BodyLimit
-from .drain import Farewell
-from .errors import install_handlers
-from .metrics import Measured
-from .routes import internal, monitoring, projects, store_files, task_types, tasks, workers
-from .routes.openapi import document
-from .services import Services
+from .auth.guard import KeyGuard
+from .dependencies import Services
+from .http.body import BodyLimit
+from .http.drain import Farewell
+from .http.errors import install_handlers
+from .http.openapi import document
+from .platform import routes as monitoring
+from .platform import store_files
+from .platform import worker_routes as workers
+from .platform.metrics import Measured
+from .pods import routes as internal
+from .tasks import project_routes as projects
+from .tasks import routes as tasks
+from .tasks import type_routes as task_types
 
 DESCRIPTION = """
 GPU media jobs: submit a task, follow its status, get the media and a signed webhook.

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from mediatask_common.logging import get_logger, setup_logging
 
 from .app import internal_app, public_app
-from .services import open_services
+from .dependencies import open_services
 from .settings import ApiSettings
 
 log = get_logger(__name__)

@@ -10,7 +10,7 @@ import yaml
 
 from mediatask_common.kube import APPLY, CLASSES, Kube, KubeError, Resource
 from mediatask_crds.generate import rendered
-from mediatask_operator.provision import apply_classes, read_classes
+from mediatask_operator.acting.default_classes import apply_classes, read_classes
 
 CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
 CLASSES_FILE = Path(__file__).with_name("classes.yaml")

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from mediatask_api.keys import dump_keys, new_key
+from mediatask_api.auth.keys import dump_keys, new_key
 
 
 @dataclass(frozen=True)

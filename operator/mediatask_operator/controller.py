@@ -21,20 +21,13 @@ from mediatask_common.store import ArtifactStore
 from mediatask_common.times import seconds_between
 from mediatask_crds.names import LABEL_CLASS
 
-from .admission import AdmissionQueue, Rank
-from .cache import Cache, Entry
-from .classes import TaskClass
-from .effects.pool import EffectPool
-from .effects.result import prove
-from .effects.webhook import WebhookSender
-from .events import EventPoster
-from .job import JobOptions, render
-from .metrics import Metrics, known_reason
-from .notes import Notes
-from .objects import Key, Object, attempt_number, controller_uid
-from .observe import Observed, Refusal, Task
-from .observer import Observer
-from .plan import (
+from .acting.events import EventPoster
+from .acting.job import JobOptions, render
+from .acting.redis_writer import RedisWriter
+from .deciding.admission import AdmissionQueue, Rank
+from .deciding.classes import TaskClass
+from .deciding.observation import Observed, Refusal, Task
+from .deciding.plan import (
     STOP_GRACE_SECONDS,
     Action,
     CreateJob,
@@ -48,8 +41,15 @@ from .plan import (
     Slot,
     Tell,
 )
-from .reconcile import decide
-from .view import ViewWriter
+from .deciding.reconcile import decide
+from .effects.pool import EffectPool
+from .effects.result import prove
+from .effects.webhook import WebhookSender
+from .metrics import Metrics, known_reason
+from .objects import Key, Object, attempt_number, controller_uid
+from .watching.cache import Cache, Entry
+from .watching.expectations import Expectations
+from .watching.observer import Observer
 from .workqueue import TokenBucket, WorkQueue
 
 log = get_logger(__name__)
@@ -74,7 +74,7 @@ class Parts:
     metrics: Metrics
     writes: TokenBucket
     options: JobOptions
-    view: ViewWriter | None
+    view: RedisWriter | None
     """None where no Redis is configured."""
     status_delay_seconds: float
     """How long the news of a created Job waits for the news that its pod runs."""
@@ -86,7 +86,7 @@ class Controller:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._notes = Notes()
+        self._notes = Expectations()
         self._observer = Observer(parts.kube, parts.cache, parts.admission, self._notes)
         self.last_pass = time.monotonic()
         """When a worker last finished a pass, by the monotonic clock."""

@@ -15,22 +15,22 @@ from mediatask_common.redisview import connect
 from mediatask_common.store import open_store
 from mediatask_common.times import utcnow
 
-from .admission import AdmissionQueue
-from .cache import Cache
+from .acting.default_classes import apply_classes, read_classes
+from .acting.events import EventPoster
+from .acting.job import JobOptions
+from .acting.redis_writer import RedisWriter
 from .controller import Controller, Parts
+from .deciding.admission import AdmissionQueue
 from .effects.pool import EffectPool
 from .effects.webhook import WebhookKeys, WebhookSender
-from .events import EventPoster
-from .follow import Follower
 from .health import serve_health, serve_metrics
-from .job import JobOptions
 from .metrics import Metrics
 from .objects import Key, Object
-from .provision import apply_classes, read_classes
 from .settings import OperatorSettings
-from .sweep import Sweeper
-from .view import ViewWriter
-from .watch import build_registry, build_settings
+from .watching.cache import Cache
+from .watching.kopf_watch import build_registry, build_settings
+from .watching.reflector import Reflector
+from .watching.resync import Resync
 from .workqueue import TokenBucket, WorkQueue
 
 log = get_logger(__name__)
@@ -74,12 +74,12 @@ class _Operator:
         self._admission = AdmissionQueue()
         self._effects = EffectPool(settings.webhook_workers)
         self._events = EventPoster(kube)
-        self._view: ViewWriter | None = None
+        self._view: RedisWriter | None = None
         if settings.redis_url is not None:
-            self._view = ViewWriter(connect(settings.redis_url), self._cache, settings.namespaces)
-        self._sweeper = Sweeper(kube, self._cache, settings.namespaces)
+            self._view = RedisWriter(connect(settings.redis_url), self._cache, settings.namespaces)
+        self._sweeper = Resync(kube, self._cache, settings.namespaces)
         self._sweep_soon = asyncio.Event()
-        self._follower = Follower(
+        self._follower = Reflector(
             kube, self._cache, settings.namespaces, lambda key: self._task_changed(key, None), self._sweep_soon.set
         )
         self._controller = Controller(

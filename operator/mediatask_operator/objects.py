@@ -1,7 +1,9 @@
-"""What Jobs and pods say about themselves: whose they are and of which attempt. Pure."""
+"""What Jobs and pods say about themselves: how they are named, whose they are and of which attempt. Pure."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any
 
 from mediatask_crds.names import ANNOTATION_TASK, API_VERSION, LABEL_ATTEMPT
@@ -10,6 +12,17 @@ Key = tuple[str, str]
 """A task's namespace and name."""
 Object = dict[str, Any]
 """A resource as the API server gives it."""
+_NAME_LIMIT = 63
+
+
+def job_name(task: str, uid: str, attempt: int) -> str:
+    """The name of an attempt's Job: a DNS label, the same whenever it is asked for.
+
+    The readable part comes from the task's name; the digest keeps tasks of one name apart.
+    """
+    tail = f"-{hashlib.sha256(uid.encode()).hexdigest()[:8]}-{attempt}"
+    readable = re.sub(r"[^a-z0-9-]", "-", task)[: min(40, _NAME_LIMIT - len(tail))].strip("-")
+    return f"{readable or 'task'}{tail}"
 
 
 def attempt_number(obj: Object) -> int:

@@ -23,7 +23,7 @@ from cluster.harness import Cluster, Options, build, service_account_kubeconfig
 from cluster.harness.recipes import TOOLS
 from cluster.harness.wait import wait_for
 from mediatask_common.kube import CLASSES, NAMESPACES, PODS, TASKS, Kube, Object, Resource
-from mediatask_operator.provision import apply_classes
+from mediatask_operator.acting.default_classes import apply_classes
 
 CHART = Path(__file__).parents[2] / "charts/mediatask"
 TRY_OUT = CHART / "ci/local-values.yaml"

@@ -23,7 +23,7 @@ from cluster.images.archive import Archive
 from cluster.images.build import OUT
 from cluster.images.buildah import pip_settings
 from cluster.images.commands import NEEDS_ROOT
-from mediatask_operator.job import USER
+from mediatask_operator.acting.job import USER
 
 OURS = ("mediatask", "mediatask-job-light", "mediatask-job")
 # 5.5 GB take minutes to read, so what is in the large one is looked at when all tests run.

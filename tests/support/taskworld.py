@@ -11,14 +11,23 @@ from mediatask_common.times import rfc3339
 from mediatask_crds import names
 from mediatask_crds.podcontract import Artifact, JobResult, TerminationMessage
 from mediatask_crds.taskclass import MediaTaskClassSpec
-from mediatask_operator.attempts import may_still_run
-from mediatask_operator.classes import resolve
-from mediatask_operator.job import JobOptions, render
+from mediatask_operator.acting.job import JobOptions, render
+from mediatask_operator.deciding.attempts import may_still_run
+from mediatask_operator.deciding.classes import resolve
+from mediatask_operator.deciding.observation import (
+    Delivery,
+    NotPublished,
+    Observed,
+    Proof,
+    Published,
+    Refusal,
+    Task,
+    Turn,
+)
+from mediatask_operator.deciding.plan import CreateJob, DeleteJob, DeletePod, PatchStatus, Plan, ReadResult, SendWebhook
+from mediatask_operator.deciding.reasons import Reason
+from mediatask_operator.deciding.reconcile import decide
 from mediatask_operator.objects import attempt_number
-from mediatask_operator.observe import Delivery, NotPublished, Observed, Proof, Published, Refusal, Task, Turn
-from mediatask_operator.plan import CreateJob, DeleteJob, DeletePod, PatchStatus, Plan, ReadResult, SendWebhook
-from mediatask_operator.reasons import Reason
-from mediatask_operator.reconcile import decide
 
 Object = dict[str, Any]
 

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from mediatask_common.store import ArtifactStore, result_key
 from mediatask_crds.podcontract import Artifact, JobResult, ResultReport
 
-from ..attempts import Ended
-from ..observe import NotPublished, Proof, Published, StoreAway, Task
-from ..reasons import Reason
+from ..deciding.attempts import Ended
+from ..deciding.observation import NotPublished, Proof, Published, StoreAway, Task
+from ..deciding.reasons import Reason
 
 MOST_ARTIFACTS = 64
 METADATA_LIMIT = 256 * 1024

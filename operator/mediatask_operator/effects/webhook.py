@@ -22,7 +22,7 @@ from mediatask_common.netguard import ForbiddenAddress, Target, Unresolvable, ch
 from mediatask_common.times import utcnow
 from mediatask_crds.task import Phase
 
-from ..observe import Delivery, Task
+from ..deciding.observation import Delivery, Task
 
 log = get_logger(__name__)
 

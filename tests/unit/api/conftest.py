@@ -18,8 +18,8 @@ import pytest
 from fakeredis import TcpFakeServer
 
 from mediatask_api.app import internal_app, public_app
-from mediatask_api.keys import ApiKey, dump_keys, new_key
-from mediatask_api.services import Services, open_services
+from mediatask_api.auth.keys import ApiKey, dump_keys, new_key
+from mediatask_api.dependencies import Services, open_services
 from mediatask_api.settings import ApiSettings
 from mediatask_common.kube import NAMESPACES, PODS, TASKS, Kube, Object, Resource
 from mediatask_common.redisview import RedisView

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mediatask_api.keys import PREFIX, KeyRing, dump_keys, new_key
+from mediatask_api.auth.keys import PREFIX, KeyRing, dump_keys, new_key
 from mediatask_common.times import utcnow
 
 from .conftest import PROMPT, World

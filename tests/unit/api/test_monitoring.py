@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from mediatask_api.workers import workers_status
+from mediatask_api.platform.workers import workers_status
 from mediatask_common.kube import CLASSES
 from mediatask_crds.tasktypes import task_types
 

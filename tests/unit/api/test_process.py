@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mediatask_api.keys import dump_keys, new_key
+from mediatask_api.auth.keys import dump_keys, new_key
 from support.processes import free_port, python_module, wait_for_port
 
 from .conftest import PROMPT

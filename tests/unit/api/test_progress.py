@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mediatask_api.fastview import FastView
-from mediatask_api.fencing import Pod
-from mediatask_api.progress import ProgressWriter
+from mediatask_api.pods.fencing import Pod
+from mediatask_api.pods.progress import ProgressWriter
+from mediatask_api.tasks.redis_reader import FastView
 from mediatask_common.kube import Object
 from mediatask_common.redisview import RedisView
 from mediatask_crds.names import LABEL_ATTEMPT, LABEL_TASK, PROGRESS_FIELD_MANAGER

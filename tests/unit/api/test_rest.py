@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatask_api.body import _deeper_than
-from mediatask_api.errors import ApiError
-from mediatask_api.estimates import typical_seconds
-from mediatask_api.fencing import Pod, check_task
-from mediatask_api.idempotency import body_digest, task_name
-from mediatask_api.rest import phase_of, to_answer, to_resource
-from mediatask_api.schemas import SubmitRequest
+from mediatask_api.http.body import _deeper_than
+from mediatask_api.http.errors import ApiError
+from mediatask_api.pods.fencing import Pod, check_task
+from mediatask_api.tasks.estimates import typical_seconds
+from mediatask_api.tasks.idempotency import body_digest, task_name
+from mediatask_api.tasks.resource import phase_of, to_answer, to_resource
+from mediatask_api.tasks.schemas import SubmitRequest
 from mediatask_crds.names import LABEL_ATTEMPT
 from mediatask_crds.task import MediaTaskSpec, Phase
 

@@ -6,9 +6,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from mediatask_operator.admission import AdmissionQueue, Rank
+from mediatask_operator.deciding.admission import AdmissionQueue, Rank
+from mediatask_operator.deciding.plan import Slot
 from mediatask_operator.objects import Key
-from mediatask_operator.plan import Slot
 
 SLOTS = 2
 

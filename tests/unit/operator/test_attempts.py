@@ -11,8 +11,8 @@ import pytest
 from mediatask_common.times import rfc3339
 from mediatask_crds import names
 from mediatask_crds.podcontract import JobError, TerminationMessage
-from mediatask_operator.attempts import Ended, Limits, Live, backoff, judge
-from mediatask_operator.reasons import Reason
+from mediatask_operator.deciding.attempts import Ended, Limits, Live, backoff, judge
+from mediatask_operator.deciding.reasons import Reason
 from support.taskworld import World
 
 LIMITS = Limits(start=timedelta(seconds=900), run=timedelta(seconds=3600))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mediatask_operator.cache import Cache
+from mediatask_operator.watching.cache import Cache
 from support.taskworld import World
 
 KEY = ("default", "scene-1")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from mediatask_operator import callback
-from mediatask_operator.observe import Delivery, Task
-from mediatask_operator.status import Draft
+from mediatask_operator.deciding import callback
+from mediatask_operator.deciding.observation import Delivery, Task
+from mediatask_operator.deciding.status import Draft
 from support.taskworld import START, UID, a_task
 
 

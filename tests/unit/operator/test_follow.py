@@ -10,8 +10,8 @@ import pytest
 
 from mediatask_common.kube import JOBS, Kube, KubeError, Object, Resource
 from mediatask_crds.names import API_VERSION
-from mediatask_operator.cache import Cache
-from mediatask_operator.follow import Follower
+from mediatask_operator.watching.cache import Cache
+from mediatask_operator.watching.reflector import Reflector
 
 KEY = ("default", "task")
 Events = list[tuple[str, Object] | KubeError]
@@ -52,7 +52,7 @@ class Server:
 
 
 class Told:
-    """What a Follower tells."""
+    """What a Reflector tells."""
 
     def __init__(self) -> None:
         self.changed: list[tuple[str, str]] = []
@@ -64,7 +64,7 @@ class Told:
 
 async def follow(server: Server) -> tuple[Cache, Told]:
     cache, told = Cache(), Told()
-    follower = Follower(cast(Kube, server), cache, [], told.changed.append, told.begin)
+    follower = Reflector(cast(Kube, server), cache, [], told.changed.append, told.begin)
     running = asyncio.create_task(follower.run())
     await asyncio.wait_for(server.played.wait(), 5)
     running.cancel()

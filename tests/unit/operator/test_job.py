@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediatask_crds.podcontract import JobSpec
-from mediatask_operator.classes import TaskClass
-from mediatask_operator.job import JobOptions, job_name, render
+from mediatask_operator.acting.job import JobOptions, job_name, render
+from mediatask_operator.deciding.classes import TaskClass
+from mediatask_operator.deciding.observation import Task
 from mediatask_operator.objects import Object
-from mediatask_operator.observe import Task
 from support.taskworld import a_class, a_task
 
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from mediatask_common.kube import CLASSES, Kube, KubeError, Object
-from mediatask_operator.provision import apply_classes, read_classes
+from mediatask_operator.acting.default_classes import apply_classes, read_classes
 from support.apiserver import embedded_apiserver
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mediatask_operator.observe import Refusal, StoreAway
-from mediatask_operator.plan import CreateJob, DeleteJob, PatchStatus, ReadResult, RequeueAfter, Slot
-from mediatask_operator.reasons import Reason
+from mediatask_operator.deciding.observation import Refusal, StoreAway
+from mediatask_operator.deciding.plan import CreateJob, DeleteJob, PatchStatus, ReadResult, RequeueAfter, Slot
+from mediatask_operator.deciding.reasons import Reason
 from support.taskworld import LAST_WORDS, World, a_class, a_task
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mediatask_crds.task import MediaTaskStatus
-from mediatask_operator.observe import Delivery, StoreAway
-from mediatask_operator.plan import CreateJob, PatchStatus
+from mediatask_operator.deciding.observation import Delivery, StoreAway
+from mediatask_operator.deciding.plan import CreateJob, PatchStatus
 from support.taskworld import LAST_WORDS, World, a_class, a_task
 
 EXIT_CODES = st.sampled_from([0, 0, 1, 10, 12, 20, 30, 75, 137, 143])

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatask_operator.observe import Task
-from mediatask_operator.reasons import Reason
-from mediatask_operator.status import Draft, merge_patch
+from mediatask_operator.deciding.observation import Task
+from mediatask_operator.deciding.reasons import Reason
+from mediatask_operator.deciding.status import Draft, merge_patch
 from support.taskworld import START, a_task, merge
 
 LEAVES = st.one_of(st.booleans(), st.integers(), st.text(max_size=3), st.lists(st.integers(), max_size=2))

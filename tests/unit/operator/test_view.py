@@ -12,10 +12,10 @@ import fakeredis
 from structlog.testing import capture_logs
 
 from mediatask_common.redisview import RedisView
-from mediatask_operator import view as view_module
-from mediatask_operator.cache import Cache
+from mediatask_operator.acting import redis_writer as view_module
+from mediatask_operator.acting.redis_writer import RedisWriter
 from mediatask_operator.objects import Object
-from mediatask_operator.view import ViewWriter
+from mediatask_operator.watching.cache import Cache
 from support.jobs import eventually
 from support.taskworld import a_task
 
@@ -33,8 +33,8 @@ def at(task: Object, version: str, **status: object) -> Object:
 
 
 @asynccontextmanager
-async def writing(cache: Cache, server: fakeredis.FakeServer) -> AsyncIterator[tuple[ViewWriter, RedisView]]:
-    writer = ViewWriter(fakeredis.FakeAsyncRedis(server=server), cache, ["default"])
+async def writing(cache: Cache, server: fakeredis.FakeServer) -> AsyncIterator[tuple[RedisWriter, RedisView]]:
+    writer = RedisWriter(fakeredis.FakeAsyncRedis(server=server), cache, ["default"])
     running = asyncio.create_task(writer.run())
     try:
         yield writer, RedisView(fakeredis.FakeAsyncRedis(server=server), "default")

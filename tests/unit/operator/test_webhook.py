@@ -15,11 +15,11 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from mediatask_operator import callback
-from mediatask_operator.attempts import Ended
+from mediatask_operator.deciding import callback
+from mediatask_operator.deciding.attempts import Ended
+from mediatask_operator.deciding.observation import Delivery, Published, Task
+from mediatask_operator.deciding.status import Draft
 from mediatask_operator.effects.webhook import WebhookKeys, WebhookSender, decode_secret
-from mediatask_operator.observe import Delivery, Published, Task
-from mediatask_operator.status import Draft
 from support.taskworld import RESULT, START, a_task
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes, so").decode()

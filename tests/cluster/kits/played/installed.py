@@ -21,7 +21,7 @@ from cluster.harness import service_account_kubeconfig
 from cluster.harness.wait import wait_for
 from cluster.kits.played.chart import RELEASE, apply, definitions, remove, render
 from cluster.kits.played.receiver import Receiver
-from mediatask_api.keys import dump_keys, new_key
+from mediatask_api.auth.keys import dump_keys, new_key
 from mediatask_common.kube import CLASSES, NAMESPACES, Kube, KubeError, Object, Resource
 from mediatask_common.settings import StoreSettings
 from mediatask_common.store import ArtifactStore, open_store

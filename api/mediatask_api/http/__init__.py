@@ -1,0 +1,4 @@
+"""HTTP itself: errors, bodies, the OpenAPI document."""
+
+BASE = "/api/v1"
+"""Prefix of all public routes."""

@@ -1,0 +1,1 @@
+"""The service itself: health, workers, metrics, its own file store."""

@@ -1,0 +1,87 @@
+"""Who works: live Job pods, and GPUs that wait for one. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from mediatask_common.kube import Object
+from mediatask_crds.names import LABEL_CLASS, LABEL_PROJECT, LABEL_TASK
+
+from ..tasks.schemas import WorkerAnswer, WorkersAnswer
+
+
+def is_gpu(resource: str) -> bool:
+    """Whether an extended resource is a whole GPU: `nvidia.com/gpu`, `amd.com/gpu`."""
+    return resource.endswith("/gpu")
+
+
+def workers_status(pods: Iterable[Object], nodes: Iterable[Object], may_see: Callable[[str], bool]) -> WorkersAnswer:
+    """The answer for live pods of tasks and the nodes, as far as they can be read.
+
+    Args:
+        may_see: whether the caller may know the tasks of a project (by its label value).
+    """
+    nodes_by_name = {node["metadata"]["name"]: node for node in nodes}
+    live = [pod for pod in pods if (pod.get("status") or {}).get("phase") in ("Pending", "Running")]
+    workers = [_busy(pod, nodes_by_name.get(pod["spec"].get("nodeName", "")), may_see) for pod in live]
+    used: Counter[str] = Counter()
+    for pod in live:
+        used[pod["spec"].get("nodeName", "")] += _gpus_of_pod(pod)
+    total = 0
+    for name, node in sorted(nodes_by_name.items()):
+        gpus = _gpus_of_node(node)
+        total += gpus
+        workers += [_idle(name, slot, node) for slot in range(used[name], gpus)]
+    return WorkersAnswer(
+        workers=workers,
+        total_workers=len(workers),
+        active_workers=sum(worker.status == "busy" for worker in workers),
+        gpu_utilization=round(min(1.0, sum(used[name] for name in nodes_by_name) / total), 4) if total else 0.0,
+    )
+
+
+def _busy(pod: Object, node: Object | None, may_see: Callable[[str], bool]) -> WorkerAnswer:
+    labels = pod["metadata"].get("labels") or {}
+    return WorkerAnswer(
+        # Not the pod's name, which tells the task's to those who may not know it.
+        worker_id=f"worker-{pod['metadata']['uid'][:8]}",
+        worker_type=labels.get(LABEL_CLASS, "unknown"),
+        status="busy" if pod["status"]["phase"] == "Running" else "starting",
+        current_task_id=labels.get(LABEL_TASK) if may_see(labels.get(LABEL_PROJECT, "")) else None,
+        gpu_utilization=1.0 if _gpus_of_pod(pod) else 0.0,
+        memory_usage=None,
+        tasks_completed=0,
+        last_heartbeat=_heartbeat(node) or pod["status"].get("startTime") or pod["metadata"]["creationTimestamp"],
+    )
+
+
+def _idle(node_name: str, slot: int, node: Object) -> WorkerAnswer:
+    return WorkerAnswer(
+        worker_id=f"slot-{node_name}-{slot}",
+        worker_type="gpu",
+        status="idle",
+        current_task_id=None,
+        gpu_utilization=0.0,
+        memory_usage=None,
+        tasks_completed=0,
+        last_heartbeat=_heartbeat(node),
+    )
+
+
+def _heartbeat(node: Object | None) -> str | None:
+    conditions = ((node or {}).get("status") or {}).get("conditions") or []
+    beats = [condition.get("lastHeartbeatTime") for condition in conditions if condition.get("type") == "Ready"]
+    return beats[0] if beats else None
+
+
+def _gpus_of_pod(pod: Object) -> int:
+    limits = [(container.get("resources") or {}).get("limits") or {} for container in pod["spec"]["containers"]]
+    return sum(int(amount) for limit in limits for resource, amount in limit.items() if is_gpu(resource))
+
+
+def _gpus_of_node(node: Object) -> int:
+    if (node.get("spec") or {}).get("unschedulable"):
+        return 0
+    allocatable = (node.get("status") or {}).get("allocatable") or {}
+    return sum(int(amount) for resource, amount in allocatable.items() if is_gpu(resource))

@@ -1,0 +1,1 @@
+"""What Job pods report, and what they get: the internal routes."""

@@ -1,0 +1,100 @@
+"""Which pod is calling: its projected token, checked by the API server, and the pod itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from typing import Annotated, NamedTuple
+
+from fastapi import Depends, Request
+
+from mediatask_common.kube import PODS, TOKENREVIEWS, Kube, KubeError
+from mediatask_crds.names import TOKEN_AUDIENCE
+
+from ..http.errors import ApiError
+from ..ttlcache import Memo
+from .fencing import Pod
+
+POD_NAME = "authentication.kubernetes.io/pod-name"
+POD_UID = "authentication.kubernetes.io/pod-uid"
+USER_PREFIX = "system:serviceaccount:"
+
+REVIEW_SECONDS = 10
+"""A deleted pod's token is refused at the latest after this time; fencing refuses its reports at once."""
+POD_SECONDS = 3600
+"""A pod's labels do not change, so it is read once."""
+
+
+class _Holder(NamedTuple):
+    """The pod that a token says it is bound to."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+class PodAuth:
+    """Tokens to pods."""
+
+    def __init__(self, kube: Kube, namespaces: Collection[str] = ()) -> None:
+        """Know the pods of these namespaces; of all where there are none."""
+        self._kube = kube
+        self._namespaces = frozenset(namespaces)
+        self._reviews: Memo[_Holder] = Memo(REVIEW_SECONDS)
+        self._pods: Memo[Pod] = Memo(POD_SECONDS)
+
+    async def pod(self, token: str) -> Pod:
+        """The pod that a token is bound to.
+
+        Raises:
+            ApiError: 401 when the token is not valid here, 403 when it is no pod's of a namespace served here.
+            KubeError: the API server does not answer.
+        """
+        digest = hashlib.sha256(token.encode()).digest()  # no token stays in memory
+        holder = await self._reviews.get(digest, lambda: self._review(token))
+        return await self._pods.get(holder.uid, lambda: self._read(holder))
+
+    async def _review(self, token: str) -> _Holder:
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "spec": {"token": token, "audiences": [TOKEN_AUDIENCE]},
+        }
+        status = (await self._kube.create(TOKENREVIEWS, body)).get("status") or {}
+        if not status.get("authenticated") or TOKEN_AUDIENCE not in (status.get("audiences") or []):
+            raise ApiError(401, "token-not-valid", "The token is not valid for this service.")
+        user = status.get("user") or {}
+        extra = user.get("extra") or {}
+        name, uid = (extra.get(POD_NAME) or [""])[0], (extra.get(POD_UID) or [""])[0]
+        user_name = str(user.get("username", ""))
+        namespace = user_name.removeprefix(USER_PREFIX).partition(":")[0]
+        served = not self._namespaces or namespace in self._namespaces
+        if not user_name.startswith(USER_PREFIX) or not name or not served:
+            raise ApiError(403, "no-pod-token", "The token is not bound to a pod of a namespace that is served here.")
+        return _Holder(namespace, name, uid)
+
+    async def _read(self, holder: _Holder) -> Pod:
+        try:
+            found = await self._kube.get(PODS, holder.name, holder.namespace)
+        except KubeError as error:
+            if error.not_found:
+                raise ApiError(401, "token-not-valid", "The token's pod is gone.") from error
+            raise
+        meta = found["metadata"]
+        if meta["uid"] != holder.uid:
+            raise ApiError(401, "token-not-valid", "The token's pod is gone.")
+        return Pod(*holder, meta["creationTimestamp"], meta.get("labels") or {})
+
+
+async def _calling_pod(request: Request) -> Pod:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise ApiError(
+            401, "not-authenticated", "Send the pod's token as Bearer.", headers={"WWW-Authenticate": "Bearer"}
+        )
+    auth: PodAuth = request.app.state.services.pods
+    return await auth.pod(token.strip())
+
+
+CallingPod = Annotated[Pod, Depends(_calling_pod)]
+"""The pod that sent the request."""

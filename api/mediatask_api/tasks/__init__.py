@@ -1,0 +1,1 @@
+"""Tasks, as callers submit, read, cancel and retry them."""

@@ -1,0 +1,52 @@
+"""The log of a task's latest attempt, read through Kubernetes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from mediatask_common.kube import PODS, Kube, KubeError, Object
+from mediatask_crds.names import LABEL_ATTEMPT, LABEL_TASK, label_value
+
+from ..http.errors import ApiError
+
+
+async def log_of(kube: Kube, task: Object, *, follow: bool) -> AsyncIterator[bytes]:
+    """The lines of the log.
+
+    Raises:
+        ApiError: 404 when there is no pod (yet, or any more), 409 when its container has not started.
+    """
+    name, namespace = task["metadata"]["name"], task["metadata"]["namespace"]
+    pods = (await kube.list(PODS, namespace, labelSelector=f"{LABEL_TASK}={label_value(name)}"))["items"]
+    if not pods:
+        raise ApiError(404, "no-log", "The task has no pod: it waits for one, or its pods are gone.")
+    pod = max(pods, key=_recency)
+    if not pod["spec"].get("nodeName"):
+        raise _not_started()  # the API server would give an empty log
+    path = PODS.path(namespace, pod["metadata"]["name"], "log")
+    lines = kube.stream(path, params={"follow": "true"} if follow else None)
+    try:
+        # The first line decides about the status code of the answer.
+        first = await anext(lines, b"")
+    except KubeError as error:
+        if error.status == 400:
+            raise _not_started() from error
+        if error.not_found:
+            raise ApiError(404, "no-log", "The log is gone with its pod.") from error
+        raise
+
+    async def all_lines() -> AsyncIterator[bytes]:
+        yield first
+        async for line in lines:
+            yield line
+
+    return all_lines()
+
+
+def _not_started() -> ApiError:
+    return ApiError(409, "not-started", "The pod has not started yet.", headers={"Retry-After": "2"})
+
+
+def _recency(pod: Object) -> tuple[int, str]:
+    attempt = (pod["metadata"].get("labels") or {}).get(LABEL_ATTEMPT, "")
+    return int(attempt) if attempt.isdigit() else 0, pod["metadata"]["creationTimestamp"]

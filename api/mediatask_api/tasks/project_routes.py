@@ -1,0 +1,37 @@
+"""Projects: their tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from mediatask_crds.task import Phase
+
+from ..auth.guard import Caller
+from ..dependencies import Ctx
+from ..http import BASE
+from ..http.openapi import problems
+from .schemas import TaskPage
+
+router = APIRouter(prefix=f"{BASE}/projects", tags=["projects"])
+
+MAX_LIMIT = 100
+MAX_PAGE = 10**6
+
+Project = Annotated[str, Path(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$")]
+TypeName = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_.-]{1,63}$")]
+
+
+@router.get("/{project_id}/tasks", response_model=TaskPage, responses=problems(400, 401, 404, 503))
+async def tasks(
+    services: Ctx,
+    caller: Caller,
+    project_id: Project,
+    page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
+    status: Phase | None = None,
+    task_type: TypeName = None,
+) -> TaskPage:
+    """A project's tasks, newest first."""
+    return await services.tasks.page(caller, project_id, page, limit, status, task_type)

@@ -1,0 +1,126 @@
+"""Reading tasks: from the Redis view while it is current, else from Kubernetes; both give the same answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+
+from mediatask_common.kube import TASKS, Kube, KubeError, Object
+from mediatask_common.redisview import ALL_PROJECTS, slim
+from mediatask_crds.task import Phase
+from mediatask_crds.tasktypes import task_types
+
+from ..ttlcache import Memo
+from .redis_reader import FastView
+
+RECENT_TASKS = 21
+"""How many finished tasks speak for the duration of the next."""
+
+Counts = dict[tuple[str, str], int]
+"""Tasks by (phase, type)."""
+
+
+class TaskReader:
+    """Tasks of one namespace. Every method raises KubeError when Kubernetes is needed and does not answer."""
+
+    def __init__(self, kube: Kube, view: FastView, namespace: str) -> None:
+        self._kube = kube
+        self._view = view
+        self._namespace = namespace
+        # Listing is what Redis spares us; without it, a burst of submits shares one list.
+        self._backlogs: Memo[Counter[int]] = Memo(2)
+        self._counts: Memo[Counts] = Memo(5)
+
+    async def get(self, name: str) -> Object | None:
+        """A task without its data, perhaps a moment old; None when there is none."""
+        # A task that is not in the view may be too new for it.
+        return await self._view.ask(lambda view: view.get(name)) or await self.get_true(name)
+
+    async def get_true(self, name: str) -> Object | None:
+        """A task as it is now."""
+        try:
+            return await self._kube.get(TASKS, name, self._namespace)
+        except KubeError as error:
+            if error.not_found:
+                return None
+            raise
+
+    async def note(self, task: Object) -> None:
+        """Let the next readers see what was just written."""
+        await self._view.tell(lambda view: view.put(task))
+
+    async def note_new(self, task: Object) -> None:
+        """The same for a task that was just created."""
+        await self.note(task)
+        backlog = self._backlogs.kept(task["spec"]["taskType"])
+        if backlog is not None:
+            backlog[task["spec"].get("priority", 5)] += 1
+
+    async def page(
+        self, project: str, phase: Phase | None, task_type: str | None, offset: int, limit: int
+    ) -> tuple[list[Object], int]:
+        """Some of a project's tasks, newest first, and how many there are."""
+        listed = await self._view.ask(
+            lambda view: view.list(project, phase=phase, task_type=task_type, offset=offset, limit=limit)
+        )
+        if listed is not None:
+            return listed
+        tasks = [slim(task) async for task in self._select(project, phase, task_type)]
+        # By time and, within a second, by name, as the view's sorted sets do.
+        tasks.sort(key=lambda task: (task["metadata"]["creationTimestamp"], task["metadata"]["name"]), reverse=True)
+        return tasks[offset : offset + limit], len(tasks)
+
+    async def queued(self, task_type: str, priority: int) -> int:
+        """How many tasks of the type wait that are at least as urgent."""
+        known = await self._view.ask(lambda view: view.queued(task_type, priority))
+        if known is not None:
+            return known
+        backlog = await self._backlogs.get(task_type, lambda: self._backlog(task_type))
+        return sum(count for urgency, count in backlog.items() if urgency <= priority)
+
+    async def recent_completed(self, task_type: str) -> list[Object]:
+        """The last completed tasks of a type; none without Redis, where only a full list could tell."""
+        listed = await self._view.ask(
+            lambda view: view.list(phase=Phase.COMPLETED, task_type=task_type, limit=RECENT_TASKS)
+        )
+        return listed[0] if listed else []
+
+    async def counts(self, projects: Iterable[str] | None) -> Counts:
+        """Tasks by phase and type, in some projects or in all (None)."""
+        totals: Counter[tuple[str, str]] = Counter()
+        for scope in {ALL_PROJECTS} if projects is None else set(projects):
+            totals.update(await self._counts_of(scope))
+        return {key: count for key, count in totals.items() if count}
+
+    async def _counts_of(self, scope: str) -> Counts:
+        known = await self._view.ask(lambda view: view.counts(scope, list(Phase), task_types()))
+        return known if known is not None else await self._counts.get(scope, lambda: self._count(scope))
+
+    async def _backlog(self, task_type: str) -> Counter[int]:
+        found = self._select(None, Phase.QUEUED, task_type)
+        return Counter([task["spec"].get("priority", 5) async for task in found])
+
+    async def _count(self, scope: str) -> Counts:
+        counted: Counter[tuple[str, str]] = Counter()
+        async for task in self._select(None if scope == ALL_PROJECTS else scope, None, None):
+            phase = (task.get("status") or {}).get("phase") or Phase.QUEUED
+            counted[phase, task["spec"]["taskType"]] += 1
+        return counted
+
+    def _select(self, project: str | None, phase: Phase | None, task_type: str | None) -> AsyncIterator[Object]:
+        selector = field_selector(project, phase, task_type)
+        return self._kube.list_all(TASKS, self._namespace, fieldSelector=selector)
+
+
+def field_selector(project: str | None, phase: Phase | None, task_type: str | None) -> str:
+    """The API server's selector for these tasks.
+
+    A new task has no phase yet, which counts as queued: so `queued` is asked for as `none of the others`.
+    """
+    terms = [f"spec.projectId={project}"] if project else []
+    terms += [f"spec.taskType={task_type}"] if task_type else []
+    if phase is Phase.QUEUED:
+        terms += [f"status.phase!={other}" for other in Phase if other is not Phase.QUEUED]
+    elif phase is not None:
+        terms.append(f"status.phase={phase}")
+    return ",".join(terms)

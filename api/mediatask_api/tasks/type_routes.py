@@ -1,0 +1,39 @@
+"""The catalogue of task types."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from mediatask_common.kube import CLASSES, Object
+from mediatask_crds.tasktypes import task_types
+
+from ..auth.guard import Caller
+from ..dependencies import Ctx, Services
+from ..http import BASE
+from ..http.errors import ApiError
+from ..http.openapi import problems
+from . import catalogue
+from .schemas import TaskTypeAnswer, TaskTypeDetail
+
+router = APIRouter(prefix=f"{BASE}/task-types", tags=["task types"])
+
+
+@router.get("", response_model=list[TaskTypeAnswer], responses=problems(401, 503))
+async def all_types(services: Ctx, _: Caller) -> list[TaskTypeAnswer]:
+    """The kinds of work there are."""
+    classes = await _classes(services)
+    return [catalogue.summary(kind, classes) for kind in task_types().values()]
+
+
+@router.get("/{name}", response_model=TaskTypeDetail, responses=problems(401, 404, 503))
+async def one_type(services: Ctx, _: Caller, name: str) -> TaskTypeDetail:
+    """One kind of work, with the JSON Schema of its `task_data`."""
+    kind = task_types().get(name)
+    if kind is None:
+        detail = f"There is no task type {name!r}; there are {', '.join(task_types())}."
+        raise ApiError(404, "task-type-not-found", detail)
+    return catalogue.detail(kind, await _classes(services))
+
+
+async def _classes(services: Services) -> list[Object]:
+    return [item async for item in services.kube.list_all(CLASSES)]

@@ -1,0 +1,90 @@
+"""The state of a webhook: which one is due, when the next try is, when it is given up. Pure.
+
+The whole schedule lives in the task's status, so that a restart neither forgets a webhook nor begins again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from datetime import datetime, timedelta
+
+from mediatask_common.times import parse_time, rfc3339
+from mediatask_crds.task import CallbackState, Event, Phase
+
+from .observation import Delivery
+from .reasons import Reason
+from .status import Draft
+
+SCHEDULE = tuple(
+    timedelta(seconds=seconds)
+    for seconds in (0, 5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
+)
+"""Pause before each try: about 75 hours in all, as Standard Webhooks recommends."""
+LONGEST_RETRY_AFTER = timedelta(hours=24)
+_ERROR_LIMIT = 1000
+
+_EVENT_OF_PHASE = {
+    Phase.PROCESSING: Event.STARTED,
+    Phase.COMPLETED: Event.COMPLETED,
+    Phase.FAILED: Event.FAILED,
+    Phase.CANCELLED: Event.CANCELLED,
+}
+
+
+def webhook_id(task_uid: str, event: str, round_: int) -> str:
+    """The id of a webhook: the same on every try, by every replica, after every restart."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"mediatask:{task_uid}/{event}/{round_}"))
+
+
+def announce(draft: Draft) -> None:
+    """Begin the webhook of the phase just reached, where the callback asks for it and it has not begun."""
+    callback = draft.task.spec.callback
+    event = _EVENT_OF_PHASE.get(draft.phase)
+    if callback is None or event is None or event not in callback.events:
+        return
+    known = draft.status.callback
+    new_id = webhook_id(draft.task.uid, event, draft.status.round or 0)
+    if known is not None and known.id == new_id:
+        return
+    draft.status.callback = CallbackState(
+        id=new_id, event=f"task.{event}", next_attempt_at=rfc3339(draft.now, micro=True)
+    )
+    draft.set("CallbackDelivered", False, Reason.PENDING, Reason.PENDING.sentence)
+
+
+def record(draft: Draft, delivery: Delivery | None) -> None:
+    """Take the outcome of a try into the status, unless it is there already or another webhook has begun."""
+    state = draft.status.callback
+    if delivery is None or state is None or state.id != delivery.webhook_id or state.attempts >= delivery.number:
+        return
+    state.attempts = delivery.number
+    state.last_status_code = delivery.status_code
+    state.last_error = delivery.error[:_ERROR_LIMIT] or None
+    state.next_attempt_at = None
+    if delivery.ok:
+        state.delivered_at = rfc3339(draft.now)
+        draft.set("CallbackDelivered", True, Reason.DELIVERED, Reason.DELIVERED.sentence)
+    elif delivery.permanent:
+        reason = Reason.RECEIVER_GONE if delivery.status_code == 410 else Reason.INVALID_URL
+        draft.set("CallbackDelivered", False, reason, delivery.error or reason.sentence)
+    elif delivery.number >= len(SCHEDULE):
+        draft.set("CallbackDelivered", False, Reason.EXHAUSTED, delivery.error)
+    else:
+        pause = _pause(delivery)
+        state.next_attempt_at = rfc3339(draft.now + pause, micro=True)
+        draft.set("CallbackDelivered", False, Reason.RETRYING, delivery.error)
+
+
+def due(draft: Draft) -> datetime | None:
+    """When the next try is to be made; None when there is none."""
+    state = draft.status.callback
+    return parse_time(state.next_attempt_at) if state is not None and state.next_attempt_at else None
+
+
+def _pause(delivery: Delivery) -> timedelta:
+    """The schedule's pause with up to a tenth of jitter, or what the receiver asked for when that is longer."""
+    jitter = hashlib.sha256(f"{delivery.webhook_id}/{delivery.number}".encode()).digest()[0] / 255 / 10
+    pause = SCHEDULE[delivery.number] * (1 + jitter)
+    wished = timedelta(seconds=delivery.retry_after or 0)
+    return max(pause, min(wished, LONGEST_RETRY_AFTER))

@@ -1,0 +1,158 @@
+"""What a reconcile knows about one task, as one immutable value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from mediatask_crds.podcontract import JobResult
+from mediatask_crds.task import MediaTaskSpec, MediaTaskStatus
+
+from ..objects import Object, attempt_number
+from .classes import NoClass, TaskClass
+from .reasons import Reason
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the admission queue says to a waiting task."""
+
+    admitted: bool
+    position: int = 0
+    """1 is next."""
+    wait_seconds: float | None = None
+    """Expected time until its start."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """The attempt's result is in the store, and its files are what they should be."""
+
+    result: JobResult
+    media_url: str | None
+
+
+@dataclass(frozen=True)
+class NotPublished:
+    """The store holds no result that could be used."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class StoreAway:
+    """The store could not be asked; it is asked again."""
+
+    message: str
+
+
+Proof = Published | NotPublished | StoreAway
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The API server did not take the attempt's Job."""
+
+    attempt: int
+    status: int
+    """HTTP status of the refusal."""
+    message: str
+    at: datetime
+
+    @property
+    def final(self) -> bool:
+        """Whether the Job itself is at fault (invalid), rather than quota or permissions."""
+        return self.status in (400, 413, 422)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One try to deliver a webhook."""
+
+    webhook_id: str
+    number: int
+    """Counts from 1 per webhook id."""
+    ok: bool
+    status_code: int | None = None
+    error: str = ""
+    permanent: bool = False
+    """Whether no further try may succeed."""
+    retry_after: float | None = None
+    """Seconds the receiver asked to be left alone."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A MediaTask, parsed."""
+
+    name: str
+    namespace: str
+    uid: str
+    resource_version: str
+    """The version that was read: what is written is conditional on it."""
+    generation: int
+    created_at: str
+    spec: MediaTaskSpec
+    status: MediaTaskStatus
+    deleting: bool = False
+
+    @classmethod
+    def parse(cls, obj: Object) -> Task:
+        """The typed form of a resource; a missing `taskData` (the cache keeps none) counts as empty.
+
+        Raises:
+            ValidationError: the API server holds a resource that its own CRD would refuse.
+        """
+        meta = obj["metadata"]
+        return cls(
+            name=meta["name"],
+            namespace=meta["namespace"],
+            uid=meta["uid"],
+            resource_version=meta["resourceVersion"],
+            generation=meta.get("generation", 1),
+            created_at=meta["creationTimestamp"],
+            spec=MediaTaskSpec.model_validate({"taskData": {}, **obj["spec"]}),
+            status=MediaTaskStatus.model_validate(obj.get("status") or {}),
+            deleting="deletionTimestamp" in meta,
+        )
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Everything `decide` looks at."""
+
+    task: Task
+    task_class: TaskClass | NoClass
+    jobs: tuple[Object, ...] = ()
+    """All Jobs that the task owns."""
+    pods: tuple[Object, ...] = ()
+    """All pods of those Jobs and of the task's recorded attempts."""
+    begun: Object | None = None
+    """The Job that was created last, as long as the status does not speak of its attempt; it may be gone."""
+    turn: Turn = Turn(admitted=False)
+    data_error: str | None = None
+    """Why `taskData` is not valid; None when it is, or has not been looked at because it was accepted before."""
+    proof: Proof | None = None
+    """What the store says about the open attempt's result; None before it was asked."""
+    refusal: Refusal | None = None
+    delivery: Delivery | None = None
+    """The outcome of the last webhook try, until status has it."""
+
+    @property
+    def parts(self) -> tuple[Object, ...]:
+        """Whatever tells of an attempt."""
+        return (*self.jobs, *self.pods, *((self.begun,) if self.begun else ()))
+
+    @cached_property
+    def latest_attempt(self) -> int:
+        """The task's latest attempt: on record, or known by its Job or pod before the status speaks of it."""
+        return max([self.task.status.attempt or 0, *map(attempt_number, self.parts)])
+
+    @property
+    def under_way(self) -> int | None:
+        """The attempt that is under way: open on record, or with a Job or pod that the status does not speak of yet."""
+        status = self.task.status
+        told = self.latest_attempt == (status.attempt or 0)
+        return None if told and status.open_attempt is None else self.latest_attempt

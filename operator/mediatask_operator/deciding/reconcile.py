@@ -1,0 +1,247 @@
+"""The rule that everything follows: what is seen of a task, and what is to be done next. Pure.
+
+Level-triggered: the rule looks at what is the case and never at what has just happened, so any event may be lost,
+repeated or late. It is read from top to bottom:
+
+1. an attempt is open: follow it, or record its end (`_attempt`);
+2. none is open: nothing of an earlier one may run on; then the task ends, waits, or gets its next Job (`_between`);
+3. the task has ended: nothing of it may run on, and its webhook is delivered (`_after_the_end`).
+
+A pass that records the end of an attempt never creates the next Job: what happened is on record first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from mediatask_common.times import parse_time
+from mediatask_crds.names import LABEL_CLASS
+from mediatask_crds.podcontract import ExitCode
+from mediatask_crds.task import Attempt, Phase
+
+from ..objects import attempt_number, job_name
+from . import callback
+from .attempts import Ended, Live, backoff, judge
+from .classes import NoClass, TaskClass, limits, retry_limit, total_limit
+from .cleanup import running_on, stop_others
+from .observation import NotPublished, Observed, Published, StoreAway
+from .plan import Action, CreateJob, PatchStatus, Plan, ReadResult, RequeueAfter, SendWebhook, Slot, Tell
+from .reasons import Reason
+from .status import Draft
+
+MOST_DISRUPTIONS = 20
+"""Ends of a round that cost no retry; a task that goes on being disrupted may be the cause of it."""
+REFUSED_PAUSE = timedelta(seconds=15)
+STORE_PAUSE_SECONDS = 5.0
+STOPPING_CHECK_SECONDS = 30.0
+QUEUE_REFRESH_SECONDS = 15.0
+
+
+def decide(seen: Observed, now: datetime) -> Plan:
+    """The next steps for a task, from what is seen of it now."""
+    task = seen.task
+    if task.spec.managed_by or task.deleting:
+        return Plan()
+    draft = Draft(task, now)
+    if draft.phase in (Phase.FAILED, Phase.CANCELLED) and task.spec.retry_request > (task.status.round or 0):
+        draft.begin_round()
+    if draft.phase.terminal:
+        plan = _after_the_end(seen, draft)
+    else:
+        _adopt(seen, draft)
+        plan = _attempt(seen, draft) if draft.open_attempt else _between(seen, draft)
+    callback.announce(draft)
+    callback.record(draft, seen.delivery)
+    patch = draft.patch()
+    # The Job comes before the status that speaks of it, all else after: what is told has been written.
+    create = [action for action in plan.actions if isinstance(action, CreateJob)]
+    others = [action for action in plan.actions if not isinstance(action, CreateJob)]
+    write = [PatchStatus(patch, may_wait=draft.starting)] if patch else []
+    return Plan((*create, *write, *others, *_webhook(draft)), plan.slot)
+
+
+# ---- 1. an attempt is open
+
+
+def _attempt(seen: Observed, draft: Draft) -> Plan:
+    """Follow the open attempt, or record its end and go on from there."""
+    attempt, now, spec = draft.open_attempt, draft.now, seen.task.spec
+    assert attempt is not None
+    job = next((job for job in seen.jobs if job["metadata"]["name"] == attempt.job_name), None)
+    pods = [pod for pod in seen.pods if attempt_number(pod) == attempt.number]
+    task_class = seen.task_class.spec if isinstance(seen.task_class, TaskClass) else None
+    found = judge(job, pods, limits(spec, task_class), now)
+    give_up_at = draft.round_started + total_limit(spec, task_class)
+    if not (isinstance(found, Ended) and found.success):
+        if spec.cancel:
+            found = Ended(Reason.CANCELLED, "", counts=False, may_have_result=False)
+        elif isinstance(found, Live) and now >= give_up_at:
+            found = Ended(Reason.TOTAL_DEADLINE, Reason.TOTAL_DEADLINE.sentence, may_have_result=False)
+    job_created = job["metadata"]["creationTimestamp"] if job else None
+    if isinstance(found, Live):
+        draft.follow(found, job_created)
+        strays = stop_others(seen, draft.now, keep=attempt.number)
+        look_again = min(found.look_again or give_up_at, give_up_at)
+        return Plan((*strays, _at(look_again, now)), Slot.HOLD)
+    if found.may_have_result:
+        if seen.proof is None:
+            return Plan((ReadResult(attempt.number, found),), Slot.HOLD)
+        if isinstance(seen.proof, StoreAway):
+            draft.reading_result(seen.proof.message)
+            return Plan((ReadResult(attempt.number, found, STORE_PAUSE_SECONDS),), Slot.HOLD)
+        if isinstance(seen.proof, Published):
+            draft.end_attempt(found, job_created)
+            draft.complete(seen.proof)
+            return Plan((Tell(Reason.COMPLETED, f"Attempt {attempt.number} published its result."),))
+        found = _without_result(found, seen.proof)
+    draft.end_attempt(found, job_created)
+    after = _between(seen, draft, may_create=False)
+    if found.reason == Reason.CANCELLED:
+        return after
+    told = Tell("AttemptFailed", f"Attempt {attempt.number}: {found.reason}: {found.message}", warning=True)
+    return Plan((told, *after.actions), after.slot)
+
+
+def _adopt(seen: Observed, draft: Draft) -> None:
+    """Take up an attempt that was begun though the status that speaks of it was not written.
+
+    Its Job tells of it, though it may be gone, or a pod of it: else the attempt would be made a second time.
+    """
+    unrecorded = [obj for obj in seen.parts if attempt_number(obj) > (draft.status.attempt or 0)]
+    if unrecorded and draft.open_attempt is None:
+        first = max(unrecorded, key=attempt_number)
+        number = attempt_number(first)
+        class_name = seen.task_class.name if isinstance(seen.task_class, TaskClass) else ""
+        draft.accept()
+        draft.begin_attempt(
+            number,
+            job_name(seen.task.name, seen.task.uid, number),
+            class_name or first["metadata"]["labels"][LABEL_CLASS],
+            first["metadata"]["creationTimestamp"],
+        )
+
+
+def _without_result(ended: Ended, proof: NotPublished) -> Ended:
+    """An end that the store knows no result of: a success is none without one."""
+    if not ended.success:
+        return ended
+    return replace(ended, reason=proof.reason, message=proof.message, success=False)
+
+
+# ---- 2. none is open
+
+
+def _between(seen: Observed, draft: Draft, *, may_create: bool = True) -> Plan:
+    """No attempt is open: make sure that nothing runs on, then end the task, let it wait, or create its next Job."""
+    now, spec = draft.now, seen.task.spec
+    if running_on(seen, now):
+        draft.stopping(Reason.CANCELLING if spec.cancel else Reason.STOPPING_OLD_JOB)
+        return Plan((*stop_others(seen, draft.now), RequeueAfter(STOPPING_CHECK_SECONDS)), Slot.HOLD)
+    if spec.cancel:
+        draft.cancelled()
+        return Plan((Tell(Reason.CANCELLED, Reason.CANCELLED.sentence),))
+    failure = _failure(seen, draft)
+    if failure is not None:
+        if failure.of_request or draft.condition("Accepted") is None:
+            draft.set("Accepted", False, failure.reason, failure.message)
+        draft.fail(failure.reason, failure.message, retryable=failure.retryable)
+        return Plan((Tell("Failed", f"{failure.reason}: {failure.message}", warning=True),))
+    task_class = seen.task_class
+    if isinstance(task_class, NoClass):
+        draft.not_accepted(task_class.reason, task_class.message)
+        return Plan((_at(draft.round_started + total_limit(spec, None), now),))
+    draft.accept()
+    return _next_attempt(seen, draft, task_class, may_create=may_create)
+
+
+def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_create: bool) -> Plan:
+    """Create the next Job once its pause is over and it is the task's turn."""
+    now, task = draft.now, seen.task
+    number = (draft.status.attempt or 0) + 1
+    give_up_at = draft.round_started + total_limit(task.spec, task_class.spec)
+    earlier = draft.round_attempts
+    if earlier and earlier[-1].ended_at:
+        pause = backoff(task.uid, number, len(earlier))
+        # A node's clock may be ahead of ours: never wait longer than the pause itself.
+        start_at = min(parse_time(earlier[-1].ended_at), now) + pause
+        if now < start_at or not may_create:
+            draft.waiting(Reason.WAITING_FOR_RETRY, f"Attempt {number - 1} ended: {earlier[-1].reason}")
+            return Plan((_at(min(start_at, give_up_at), now),))
+    refusal = seen.refusal
+    if refusal is not None and refusal.attempt == number and now < refusal.at + REFUSED_PAUSE:
+        draft.waiting(Reason.JOB_FORBIDDEN, refusal.message)
+        return Plan((_at(min(refusal.at + REFUSED_PAUSE, give_up_at), now),))
+    if not seen.turn.admitted:
+        draft.queued(seen.turn)
+        refresh = now + timedelta(seconds=max(QUEUE_REFRESH_SECONDS, seen.turn.position))
+        return Plan((_at(min(refresh, give_up_at), now),), Slot.WAIT)
+    name = job_name(task.name, task.uid, number)
+    draft.begin_attempt(number, name, task_class.name)
+    faulty = {attempt.node for attempt in earlier if attempt.exit_code == ExitCode.GPU_FAULT and attempt.node}
+    return Plan(
+        (CreateJob(number, task_class, tuple(sorted(faulty))), Tell(Reason.JOB_CREATED, f"Created Job {name}")),
+        Slot.HOLD,
+    )
+
+
+@dataclass(frozen=True)
+class _Failure:
+    reason: str
+    message: str
+    retryable: bool
+    of_request: bool = False
+    """Whether it is the request that cannot be accepted."""
+
+
+def _failure(seen: Observed, draft: Draft) -> _Failure | None:
+    """Why the task is given up; None while another attempt may still help."""
+    spec, task_class = seen.task.spec, seen.task_class
+    found = task_class.spec if isinstance(task_class, TaskClass) else None
+    if seen.data_error is not None:
+        return _Failure(Reason.INVALID_TASK_DATA, seen.data_error, retryable=False, of_request=True)
+    if isinstance(task_class, NoClass) and task_class.final:
+        return _Failure(task_class.reason, task_class.message, retryable=False, of_request=True)
+    if seen.refusal is not None and seen.refusal.final:
+        return _Failure(Reason.JOB_REJECTED, seen.refusal.message, retryable=False, of_request=True)
+    ended = draft.round_attempts
+    if ended:
+        last = ended[-1]
+        why, details = last.reason or Reason.JOB_FAILED, last.message or ""
+        spent = sum(attempt.counts is not False for attempt in ended)
+        if last.retryable is False and not _falls_back(last, task_class, draft):
+            return _Failure(why, details, retryable=False)
+        if spent > retry_limit(spec, found):
+            return _Failure(why, f"{details} (attempt {spent} of {spent})".strip(), retryable=True)
+        if len(ended) - spent > MOST_DISRUPTIONS:
+            return _Failure(Reason.TOO_MANY_DISRUPTIONS, f"the last one: {why}: {details}", retryable=True)
+    if draft.now >= draft.round_started + total_limit(spec, found):
+        return _Failure(Reason.TOTAL_DEADLINE, Reason.TOTAL_DEADLINE.sentence, retryable=True)
+    return None
+
+
+def _falls_back(last: Attempt, task_class: TaskClass | NoClass, draft: Draft) -> bool:
+    """Whether another class takes over after GPU memory ran out: seen as the next one, or named by the last one."""
+    if last.exit_code != ExitCode.GPU_OUT_OF_MEMORY or isinstance(task_class, NoClass):
+        return False
+    return task_class.name != draft.status.class_name or task_class.spec.fallback_class is not None
+
+
+# ---- 3. the task has ended
+
+
+def _after_the_end(seen: Observed, draft: Draft) -> Plan:
+    """Nothing of an ended task runs on; the completed attempt's own Job ends by itself."""
+    keep = draft.status.attempt if draft.phase is Phase.COMPLETED else None
+    return Plan(stop_others(seen, draft.now, keep=keep))
+
+
+def _webhook(draft: Draft) -> tuple[Action, ...]:
+    when, state = callback.due(draft), draft.status.callback
+    if when is None or state is None:
+        return ()
+    return (SendWebhook(state.id, state.attempts + 1),) if draft.now >= when else (_at(when, draft.now),)
+
+
+def _at(moment: datetime, now: datetime) -> RequeueAfter:
+    return RequeueAfter(max((moment - now).total_seconds(), 0.0))
