@@ -11,10 +11,10 @@ import boto3
 import httpx
 import pytest
 from fastapi import FastAPI
-from mediatask_api.routes import store_files
 from moto.server import ThreadedMotoServer
 
 from mediatask_api.http.errors import install_handlers
+from mediatask_api.platform import store_files
 from mediatask_common.settings import StoreSettings
 from mediatask_common.store import ArtifactStore, open_store
 from mediatask_common.store.file import FileStore
