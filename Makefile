@@ -49,8 +49,12 @@ $(VERSITYGW): | $(READY)
 s3-server: $(VERSITYGW) ## Build versitygw, the S3 server of STORE=s3, once (needs Go, a minute)
 
 .PHONY: test
-test: $(READY) ## Unit, conformance and embedded tests: no Go, Docker or cluster needed
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/conformance tests/embedded
+test: $(READY) ## Unit, integration, conformance and embedded tests: no Go, Docker or cluster needed
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/integration tests/conformance tests/embedded
+
+.PHONY: test-unit
+test-unit: $(READY) ## Unit tests alone: no server, no process, a minute at most
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit
 
 .PHONY: test-cluster
 test-cluster: $(READY) ## Tests on a real Kubernetes control plane and node: KUBECONFIG, or built here (needs Go; the node root)
