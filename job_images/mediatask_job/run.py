@@ -19,17 +19,18 @@ from mediatask_crds.podcontract import (
 )
 from mediatask_crds.tasktypes import TaskData
 
-from .api import Api
-from .ending import JobFailure, Superseded, Temporary, failed, published, write
-from .inputs import Inputs
-from .job import Context
+from .context import Context
+from .failures import JobFailure, Superseded, Temporary
+from .inputs.inputs import Inputs
 from .models import Models
-from .progress import Progress
-from .publish import upload
+from .outputs.upload import upload
 from .runners import find_runner
-from .signals import Stop, stop_on_sigterm
-from .spec import Environment, read_environment, read_spec, termination_log
-from .timings import Timings
+from .runtime.api import Api
+from .runtime.progress import Progress
+from .runtime.signals import Stop, stop_on_sigterm
+from .runtime.spec import Environment, read_environment, read_spec, termination_log
+from .runtime.termination import failed, published, write
+from .runtime.timings import Timings
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from ..provenance import Source, append_to_mp4, xmp
+from ..outputs.provenance import Source, append_to_mp4, xmp
 from ..sound import RATE, Samples
 
 _AUDIO_BITS = 160_000

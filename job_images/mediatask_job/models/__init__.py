@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mediatask_crds.model import ModelSource
 
-from ..timings import Timings
+from ..runtime.timings import Timings
 from .source import ModelFolder, locate
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import torch
 
 from mediatask_crds.model import ModelSource
 
-from ..ending import GpuFault, GpuOutOfMemory
-from ..timings import Timings
+from ..failures import GpuFault, GpuOutOfMemory
+from ..runtime.timings import Timings
 from .load import Loaded, Rung, load
 from .source import ModelFolder
 

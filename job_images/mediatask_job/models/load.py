@@ -17,7 +17,7 @@ import torch
 
 from mediatask_crds.model import ModelSource
 
-from ..ending import ModelMissing
+from ..failures import ModelMissing
 from .quiet import silence
 from .source import ModelFolder
 

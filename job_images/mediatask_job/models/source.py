@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mediatask_crds.model import ModelSource
 
-from ..ending import ModelMissing
+from ..failures import ModelMissing
 from .builtin import BUILTINS, Defaults
 
 # Weights as safetensors and configuration only: nothing that Python would unpickle or run.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..ending import InvalidInput
+from ..failures import InvalidInput
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 _SMALLEST_SIDE = 8

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from ..facts import facts
-from ..job import Context
+from ..context import Context
+from ..outputs.facts import facts
 from .canvas import drawing_size, exactly
 from .decode import PictureFile
 from .enlarge import enlarged

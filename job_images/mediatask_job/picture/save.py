@@ -7,7 +7,7 @@ from typing import Literal
 
 from PIL import ExifTags, Image, PngImagePlugin
 
-from ..provenance import SOFTWARE, Source, xmp
+from ..outputs.provenance import SOFTWARE, Source, xmp
 
 Format = Literal["jpeg", "png", "webp"]
 

@@ -9,8 +9,8 @@ import importlib
 import pkgutil
 from importlib.metadata import entry_points
 
-from ..ending import InvalidInput
-from ..job import Runner
+from ..context import Runner
+from ..failures import InvalidInput
 
 GROUP = "mediatask.runners"
 

@@ -6,12 +6,12 @@ import secrets
 
 from mediatask_crds.tasktypes.generate_image import GenerateImage
 
-from ..job import Context, Output, OutputFile
+from ..context import Context, Output, OutputFile
+from ..outputs.provenance import Source
 from ..picture.draw import Order, draw
 from ..picture.palette import follow_palette
 from ..picture.save import SUFFIXES, save_picture
 from ..picture.settings import DrawingSettings
-from ..provenance import Source
 
 _GUIDE_SIDE = 512
 

@@ -12,17 +12,17 @@ from pydantic import Field
 
 from mediatask_crds.tasktypes.generate_video import GenerateVideo
 
-from ..facts import facts
+from ..context import Context, Output, OutputFile
 from ..film import camera, grade
 from ..film.generated import model_frames, retimed
 from ..film.mp4 import save_film
 from ..film.soundtrack import soundtrack
 from ..film.storyboard import Film, OpenStill, render
 from ..film.timeline import frame_count
-from ..job import Context, Output, OutputFile
+from ..outputs.facts import facts
+from ..outputs.provenance import Source
 from ..picture.canvas import drawing_size
 from ..picture.settings import DrawingSettings
-from ..provenance import Source
 
 if TYPE_CHECKING:
     from ..models.load import Loaded

@@ -6,9 +6,9 @@ import numpy as np
 
 from mediatask_crds.tasktypes.process_audio import ProcessAudio
 
-from ..facts import facts, seed_from
-from ..job import Context, Output, OutputFile
-from ..provenance import Source
+from ..context import Context, Output, OutputFile
+from ..outputs.facts import facts, seed_from
+from ..outputs.provenance import Source
 from ..sound import RATE, Samples, mix
 from ..sound.ambience import ambience
 from ..sound.delivery import FEMALE, NEUTRAL, PACES, Delivery, deliver, emotion, pace

@@ -11,8 +11,8 @@ from pydantic import Field
 from mediatask_crds.base import Resource
 from mediatask_crds.tasktypes.test_prompt import TestPrompt
 
-from ..facts import facts, seed_from
-from ..job import Context, Output, OutputFile
+from ..context import Context, Output, OutputFile
+from ..outputs.facts import facts, seed_from
 from ..text.builtin import BuiltinText
 from ..text.model import TextModel
 from ..text.template import fill

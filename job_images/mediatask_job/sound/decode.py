@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from ..ending import InvalidInput
+from ..failures import InvalidInput
 from . import Samples
 
 _RATE = 22050

@@ -9,7 +9,7 @@ from typing import Literal
 import av
 import numpy as np
 
-from ..provenance import SOFTWARE, Source, append_to_wav, xmp
+from ..outputs.provenance import SOFTWARE, Source, append_to_wav, xmp
 from . import RATE, Samples
 
 Format = Literal["mp3", "wav"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..ending import InvalidInput
+from ..failures import InvalidInput
 from . import Samples
 from .delivery import Delivery
 from .espeak_process import NO_VOICE

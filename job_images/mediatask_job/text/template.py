@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from ..ending import InvalidInput
+from ..failures import InvalidInput
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*")

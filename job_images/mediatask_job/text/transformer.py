@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import transformers
 
-from ..ending import ModelMissing
+from ..failures import ModelMissing
 from ..models import ModelFolder
 from .model import Completion
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from mediatask_crds.model import ModelSource
-from mediatask_job.ending import GpuFault, GpuOutOfMemory, ModelMissing
+from mediatask_job.failures import GpuFault, GpuOutOfMemory, ModelMissing
 from mediatask_job.models.builtin.defaults import Defaults
 from mediatask_job.models.source import ModelFolder, locate
-from mediatask_job.timings import Timings
+from mediatask_job.runtime.timings import Timings
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_pace_changes_the_duration(start: Any, store: Any) -> None:
 def test_the_voice_profile_is_fetched_and_its_pitch_followed(run: Any, store: Any) -> None:
     from pathlib import Path
 
-    from mediatask_job.provenance import Source
+    from mediatask_job.outputs.provenance import Source
     from mediatask_job.sound.encode import save_sound
 
     time = np.arange(2 * RATE) / RATE

@@ -152,7 +152,7 @@ def test_a_step_that_does_not_end_is_left(start: Any, store: Any) -> None:
     """The main thread never comes back to Python code, as in a long call of a library."""
     # The signal interrupts the first sleep in C; the second is what a library that ignores signals looks like.
     stuck = (
-        "import mediatask_job.signals as s, mediatask_job.runners.test_prompt as r, ctypes\n"
+        "import mediatask_job.runtime.signals as s, mediatask_job.runners.test_prompt as r, ctypes\n"
         "s.OVERDUE_SECONDS = 0.5\n"
         "sleep = ctypes.CDLL(None).sleep\n"
         "def run(ctx): ctx.progress('stuck', 0.5); sleep(100); sleep(100)\n"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatask_job.ending import InvalidInput
+from mediatask_job.failures import InvalidInput
 from mediatask_job.text.builtin import BuiltinText
 from mediatask_job.text.model import tokens
 from mediatask_job.text.template import fill

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mediatask_crds.model import ModelSource
-from mediatask_job.ending import ModelMissing
+from mediatask_job.failures import ModelMissing
 from mediatask_job.models.builtin.shipped import verified
 from mediatask_job.models.load import Loaded, load
 from mediatask_job.models.source import locate

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mediatask_job.ending import InvalidInput
-from mediatask_job.provenance import Source
+from mediatask_job.failures import InvalidInput
+from mediatask_job.outputs.provenance import Source
 from mediatask_job.sound import RATE, Samples
 from mediatask_job.sound.ambience import CUES, ambience, find
 from mediatask_job.sound.decode import read_recording

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from ...ending import ModelMissing
+from ...failures import ModelMissing
 from .defaults import Defaults
 
 _SUMS = "SHA256SUMS"

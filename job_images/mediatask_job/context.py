@@ -13,9 +13,9 @@ from mediatask_crds.base import Resource
 from mediatask_crds.podcontract import JobSpec
 from mediatask_crds.tasktypes import TaskData
 
-from .ending import InvalidInput
-from .inputs import Inputs
-from .timings import Timings
+from .failures import InvalidInput
+from .inputs.inputs import Inputs
+from .runtime.timings import Timings
 
 if TYPE_CHECKING:
     from .models import Models

@@ -7,8 +7,8 @@ import threading
 
 from mediatask_crds.podcontract import ProgressReport
 
+from ..failures import JobFailure, Stopped, Superseded
 from .api import Api
-from .ending import JobFailure, Stopped, Superseded
 from .retry import NotNow
 from .signals import Stop
 

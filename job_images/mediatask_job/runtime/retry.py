@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from .ending import Temporary
+from ..failures import Temporary
 from .signals import Stop
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from mediatask_crds.podcontract import (
     ResultReport,
 )
 
-from .ending import Superseded, Temporary
+from ..failures import Superseded, Temporary
 from .retry import NotNow, patiently
 from .signals import Stop
 

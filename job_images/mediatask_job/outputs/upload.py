@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mediatask_crds.podcontract import Artifact, ArtifactRequest
 
-from .api import Api, KeyTaken
+from ..runtime.api import Api, KeyTaken
 
 
 def upload(api: Api, attempt: int, file: Path, content_type: str) -> Artifact:

@@ -13,7 +13,7 @@ import httpx
 from mediatask_common.netguard import ForbiddenAddress, Unresolvable, check_url
 from mediatask_crds.podcontract import InputsPolicy
 
-from .ending import InvalidInput
+from ..failures import InvalidInput
 
 _REDIRECTS = 3
 

@@ -19,8 +19,8 @@ from cryptography.x509.oid import NameOID
 
 from mediatask_common import netguard
 from mediatask_crds.podcontract import InputsPolicy
-from mediatask_job.ending import InvalidInput
-from mediatask_job.fetch import Unreachable, fetch_outside
+from mediatask_job.failures import InvalidInput
+from mediatask_job.inputs.download import Unreachable, fetch_outside
 
 POLICY = InputsPolicy(allow_networks=["127.0.0.0/8"], timeout_seconds=5)
 

@@ -13,7 +13,7 @@ from mediatask_crds import podcontract
 from mediatask_crds.podcontract import JobSpec
 from mediatask_crds.tasktypes import TaskData, UnknownTaskType, task_type
 
-from .ending import InvalidInput
+from ..failures import InvalidInput
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from .ending import JobFailure, Stopped, Superseded
+from ..failures import JobFailure, Stopped, Superseded
 
 OVERDUE_SECONDS = 8.0
 """From the request to stop until the process leaves without waiting for the current step."""

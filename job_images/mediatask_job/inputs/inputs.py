@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mediatask_crds.podcontract import InputsPolicy
 
-from .api import Api
-from .ending import InvalidInput
-from .fetch import Unreachable, fetch_granted, fetch_outside
-from .timings import Timings
+from ..failures import InvalidInput
+from ..runtime.api import Api
+from ..runtime.timings import Timings
+from .download import Unreachable, fetch_granted, fetch_outside
 
 if TYPE_CHECKING:
-    from .picture.decode import PictureFile
-    from .sound.decode import Recording
+    from ..picture.decode import PictureFile
+    from ..sound.decode import Recording
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +43,13 @@ class Inputs:
 
     def pictures(self, urls: Sequence[str]) -> list[PictureFile]:
         """Pictures in the order of their URLs, without those that were left out."""
-        from .picture.decode import check_picture
+        from ..picture.decode import check_picture
 
         return self._all(urls, lambda file, url: check_picture(file, url, self.policy.max_pixels))
 
     def recording(self, url: str) -> Recording | None:
         """A sound recording; None when it was left out."""
-        from .sound.decode import read_recording
+        from ..sound.decode import read_recording
 
         found = self._all([url], read_recording)
         return found[0] if found else None

@@ -15,7 +15,8 @@ from mediatask_crds.podcontract import (
     ResultAnswer,
     TerminationMessage,
 )
-from mediatask_job import ending
+from mediatask_job import failures
+from mediatask_job.runtime import termination
 
 ARTIFACT = Artifact(
     name="image.jpg", key="projects/p/u/1/image.jpg", sha256="0" * 64, bytes=1, content_type="image/jpeg"
@@ -24,17 +25,17 @@ ARTIFACT = Artifact(
 
 def _published(metadata: dict[str, object]) -> TerminationMessage:
     result = JobResult(artifacts=[ARTIFACT], metadata=metadata)
-    return ending.published(result, ResultAnswer(result_key="projects/p/u/result.json"))
+    return termination.published(result, ResultAnswer(result_key="projects/p/u/result.json"))
 
 
 def test_a_small_result_is_inline() -> None:
-    read = TerminationMessage.model_validate_json(ending.encode(_published({"seed": 7})))
+    read = TerminationMessage.model_validate_json(termination.encode(_published({"seed": 7})))
     assert read.result is not None
     assert read.result.metadata == {"seed": 7}
 
 
 def test_a_large_result_is_left_to_its_key() -> None:
-    data = ending.encode(_published({"text": "x" * 5000}))
+    data = termination.encode(_published({"text": "x" * 5000}))
     read = TerminationMessage.model_validate_json(data)
     assert len(data) <= TERMINATION_LIMIT
     assert read.result is None
@@ -42,7 +43,7 @@ def test_a_large_result_is_left_to_its_key() -> None:
 
 
 def test_of_a_superseded_attempt_only_the_key_is_told() -> None:
-    message = ending.published(
+    message = termination.published(
         JobResult(artifacts=[ARTIFACT], metadata={}), ResultAnswer(result_key="k", superseded=True)
     )
     assert message.superseded
@@ -52,7 +53,7 @@ def test_of_a_superseded_attempt_only_the_key_is_told() -> None:
 
 @given(code=st.text(max_size=300), text=st.text(max_size=6000) | st.integers(1, 9000).map(lambda n: '\x07\u20ac"' * n))
 def test_an_error_always_fits(code: str, text: str) -> None:
-    data = ending.encode(ending.failed(ending.InvalidInput(code, text)))
+    data = termination.encode(termination.failed(failures.InvalidInput(code, text)))
     read = TerminationMessage.model_validate_json(data)
     assert len(data) <= TERMINATION_LIMIT
     assert read.error is not None
@@ -60,16 +61,16 @@ def test_an_error_always_fits(code: str, text: str) -> None:
 
 
 def test_each_failure_has_the_contracts_exit_code() -> None:
-    codes = {kind: kind.exit_code for kind in ending.JobFailure.__subclasses__()}
+    codes = {kind: kind.exit_code for kind in failures.JobFailure.__subclasses__()}
     assert codes == {
-        ending.InvalidInput: ExitCode.INVALID_INPUT,
-        ending.ModelMissing: ExitCode.MODEL_MISSING,
-        ending.GpuOutOfMemory: ExitCode.GPU_OUT_OF_MEMORY,
-        ending.GpuFault: ExitCode.GPU_FAULT,
-        ending.Temporary: ExitCode.TEMPORARY,
-        ending.Stopped: ExitCode.PREEMPTED,
+        failures.InvalidInput: ExitCode.INVALID_INPUT,
+        failures.ModelMissing: ExitCode.MODEL_MISSING,
+        failures.GpuOutOfMemory: ExitCode.GPU_OUT_OF_MEMORY,
+        failures.GpuFault: ExitCode.GPU_FAULT,
+        failures.Temporary: ExitCode.TEMPORARY,
+        failures.Stopped: ExitCode.PREEMPTED,
     }
 
 
 def test_a_missing_termination_log_is_no_error(tmp_path: Path) -> None:
-    ending.write(tmp_path / "no" / "folder", TerminationMessage())
+    termination.write(tmp_path / "no" / "folder", TerminationMessage())
