@@ -269,7 +269,13 @@ class MediaTaskStatus(Resource):
     """The retryRequest being worked on."""
     class_name: str | None = None
     """Class in use."""
-    attempts: Annotated[list[Attempt], Field(max_length=64)] = []
+    attempts: Annotated[
+        list[Attempt],
+        Field(
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["number"]},
+            max_length=64,
+        ),
+    ] = []
     """Every attempt, oldest first."""
     queue: QueueState | None = None
     """Place in the queue while queued."""

@@ -14,8 +14,8 @@ from .task import Resources, Retry, Seconds, ShortMap, Toleration
 class Gpu(Resource):
     """GPUs of one job."""
 
-    vendor: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[a-z0-9.-]+$", max_length=128)] = "nvidia.com/gpu"
-    """Extended resource to request."""
+    resource_name: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[a-z0-9.-]+$", max_length=128)] = "nvidia.com/gpu"
+    """Extended resource to request, for example `nvidia.com/mig-1g.10gb` for a MIG slice."""
     count: Annotated[int, Field(ge=0, le=64)] = 1
     """How many; 0 for work that needs none."""
 

@@ -11,14 +11,14 @@ from .tasktypes import TaskData, task_types
 def merged_schema() -> Schema:
     """The typed fields of every task type. Defaults stay out: a default of one type must not reach another."""
     properties: dict[str, Schema] = {}
-    users: dict[str, list[str]] = {}
+    users: dict[str, dict[str, list[str]]] = {}
     for name, kind in task_types().items():
         for field, schema in structural(kind)["properties"].items():
             schema.pop("default", None)
             properties[field] = _union(properties[field], schema) if field in properties else schema
-            users.setdefault(field, []).append(name)
+            users.setdefault(field, {}).setdefault(schema.get("description", ""), []).append(name)
     for field, schema in properties.items():
-        schema["description"] = f"({', '.join(users[field])}) {schema.get('description', '')}".strip()
+        schema["description"] = " ".join(f"({', '.join(types)}) {text}".strip() for text, types in users[field].items())
     return {
         "type": "object",
         "description": "The request, in the fields of the task type named in brackets before each.",

@@ -162,7 +162,7 @@ def _container(task: Task, data: dict[str, Any], attempt: int, task_class: TaskC
         "image": given.image,
         "command": given.command,
         "env": [{"name": name, "value": value} for name, value in env.items()],
-        "resources": _resources(task.spec.resources or given.resources, given.gpu.vendor, given.gpu.count),
+        "resources": _resources(task.spec.resources or given.resources, given.gpu.resource_name, given.gpu.count),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -198,12 +198,12 @@ def _job_spec(task: Task, data: dict[str, Any], attempt: int, task_class: TaskCl
     )
 
 
-def _resources(wanted: Resources, vendor: str, gpus: int) -> Object:
+def _resources(wanted: Resources, gpu: str, gpus: int) -> Object:
     """CPU and memory as the class says. GPUs come from its `gpu` field alone: extended resources have limits only."""
-    limits_ = {name: value for name, value in wanted.limits.items() if name != vendor}
-    requests = {name: value for name, value in wanted.requests.items() if name != vendor}
+    limits_ = {name: value for name, value in wanted.limits.items() if name != gpu}
+    requests = {name: value for name, value in wanted.requests.items() if name != gpu}
     if gpus:
-        limits_[vendor] = str(gpus)
+        limits_[gpu] = str(gpus)
     out = {"requests": requests, "limits": limits_}
     return {key: value for key, value in out.items() if value}
 

@@ -94,6 +94,11 @@ def test_fields_that_types_share_allow_what_either_allows() -> None:
     assert any("process_audio" in rule and "mp3" in rule and "png" not in rule for rule in narrower)
 
 
+def test_a_field_that_types_share_is_explained_for_each() -> None:
+    text = taskdata.merged_schema()["properties"]["format"]["description"]
+    assert text == "(generate_image) File format of the pictures. (process_audio) File format of the result."
+
+
 def test_check_reports_a_stale_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stale = tmp_path / "tasks.ft.tc_mediatasks.yaml"
     stale.write_text(yaml.safe_dump({"kind": "Other"}))

@@ -81,6 +81,8 @@ def test_gpus_are_limits_and_cannot_be_smuggled_in() -> None:
     container = pod_of(rendered(asked, gpu={"count": 1}, allowOverrides=["resources"]))["containers"][0]
     assert container["resources"] == {"limits": {"memory": "4Gi", "nvidia.com/gpu": "1"}}
     assert pod_of(rendered(gpu={"count": 0}))["containers"][0]["resources"] == {}
+    slices = pod_of(rendered(gpu={"resourceName": "nvidia.com/mig-1g.10gb", "count": 2}))["containers"][0]
+    assert slices["resources"] == {"limits": {"nvidia.com/mig-1g.10gb": "2"}}
 
 
 def test_deadlines_and_the_failure_policy() -> None:
