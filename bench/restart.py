@@ -19,7 +19,7 @@ from bench.load import PATIENCE_SECONDS, Progress, running, submit
 from mediatask_common.kube import JOBS, Kube
 
 QUIET_SECONDS = 10
-"""Writes are counted for so long after every task was looked at: sweeps after the start fall into it."""
+"""Writes are counted for so long after every task was looked at: resyncs after the start fall into it."""
 
 
 async def restart(tasks: int, progress: Progress) -> dict[str, Any]:

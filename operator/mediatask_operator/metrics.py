@@ -57,9 +57,11 @@ class Metrics:
             "mediatask_webhook_attempts", "Tries to deliver a webhook.", ["outcome"], registry=registry
         )
         self.drift = Counter(
-            "mediatask_watch_drift", "Differences that a sweep found and the watches had not told.", registry=registry
+            "mediatask_watch_drift", "Differences that a resync found and the watches had not told.", registry=registry
         )
-        self.swept = Gauge("mediatask_last_sweep_timestamp_seconds", "When the last sweep ended.", registry=registry)
+        self.resynced = Gauge(
+            "mediatask_last_resync_timestamp_seconds", "When the last resync ended.", registry=registry
+        )
 
     def watch_state(self, cache: Cache, admission: AdmissionQueue) -> None:
         """Count tasks and queues whenever metrics are read."""

@@ -25,6 +25,11 @@ def job_name(task: str, uid: str, attempt: int) -> str:
     return f"{readable or 'task'}{tail}"
 
 
+def key_of(obj: Object) -> Key:
+    """The key of a task."""
+    return obj["metadata"]["namespace"], obj["metadata"]["name"]
+
+
 def attempt_number(obj: Object) -> int:
     """The attempt that a Job or pod belongs to, by its label; 0 without one."""
     label = obj["metadata"].get("labels", {}).get(LABEL_ATTEMPT, "")

@@ -40,7 +40,8 @@ class OperatorSettings(CommonSettings):
     """Tasks that are reconciled at one time."""
     writes_per_second: float = Field(default=400, gt=0)
     """Writes to the API server on average; a burst of as many is allowed. Lower it on a shared control plane."""
-    status_delay_seconds: float = Field(default=3, ge=0)
-    """How long the news that a Job was created waits for the news that its pod runs, so that both are one write."""
-    sweep_seconds: float = Field(default=600, gt=0)
+    status_delay_seconds: float = Field(default=4, ge=0)
+    """How long the news that a Job was created waits for the news that its pod runs, so that both are one write.
+    Counted from the Job's creation time, which is in whole seconds: up to one second less."""
+    resync_seconds: float = Field(default=600, gt=0)
     """Time between two comparisons of everything in the cluster with what the watches have told."""

@@ -83,7 +83,7 @@ class World:
     position: int = 1
     published: bool = True
     """What the store says of a result when it is asked."""
-    data_error: str | None = None
+    data: Object = field(default_factory=lambda: {"prompt": "x"})
     refusal: Refusal | None = None
     proof: Proof | None = None
     delivery: Delivery | None = None
@@ -102,7 +102,7 @@ class World:
             jobs=tuple(copy.deepcopy(self.jobs)),
             pods=tuple(copy.deepcopy(self.pods)),
             turn=Turn(admitted=self.admitted, position=0 if self.admitted else self.position, wait_seconds=60),
-            data_error=self.data_error,
+            data=self.data,
             proof=self.proof,
             refusal=self.refusal,
             delivery=self.delivery,
@@ -118,7 +118,12 @@ class World:
             match action:
                 case CreateJob():
                     rendered = render(
-                        seen.task, {}, action.attempt, action.task_class, JobOptions("http://api"), action.avoid_nodes
+                        seen.task,
+                        action.data,
+                        action.attempt,
+                        action.task_class,
+                        JobOptions("http://api"),
+                        action.avoid_nodes,
                     )
                     self.jobs.append(self._stored(rendered))
                     if write_lost:

@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 import uuid
 
-from mediatask_common.kube import EVENTS, Kube, KubeError
+from mediatask_common.kube import EVENTS, KubeError
 from mediatask_common.logging import get_logger
 from mediatask_common.times import rfc3339, utcnow
 from mediatask_crds.names import API_VERSION, OPERATOR_FIELD_MANAGER
 
 from ..deciding.observation import Task
-from ..deciding.plan import Tell
+from ..deciding.plan import PostEvent
 from ..objects import Object
+from .api_writer import ApiWriter
 
 log = get_logger(__name__)
 
@@ -25,26 +26,26 @@ _MESSAGE_LIMIT = 1024
 class EventPoster:
     """Posts Events one after the other."""
 
-    def __init__(self, kube: Kube) -> None:
-        self._kube = kube
+    def __init__(self, api: ApiWriter) -> None:
+        self._api = api
         self._backlog: asyncio.Queue[Object] = asyncio.Queue(BACKLOG)
 
-    def post(self, task: Task, tell: Tell) -> None:
+    def post(self, task: Task, action: PostEvent) -> None:
         """Post an Event some time soon, if at all."""
         with contextlib.suppress(asyncio.QueueFull):
-            self._backlog.put_nowait(_event(task, tell))
+            self._backlog.put_nowait(_event(task, action))
 
     async def run(self) -> None:
         """Post until cancelled."""
         while True:
             event = await self._backlog.get()
             try:
-                await self._kube.create(EVENTS, event, event["metadata"]["namespace"])
+                await self._api.create(EVENTS, event, event["metadata"]["namespace"])
             except KubeError as error:
                 log.debug("event not posted", error=str(error))
 
 
-def _event(task: Task, tell: Tell) -> Object:
+def _event(task: Task, action: PostEvent) -> Object:
     now = rfc3339(utcnow())
     return {
         "apiVersion": "v1",
@@ -57,9 +58,9 @@ def _event(task: Task, tell: Tell) -> Object:
             "namespace": task.namespace,
             "uid": task.uid,
         },
-        "type": "Warning" if tell.warning else "Normal",
-        "reason": str(tell.reason),
-        "message": tell.message[:_MESSAGE_LIMIT],
+        "type": "Warning" if action.warning else "Normal",
+        "reason": str(action.reason),
+        "message": action.message[:_MESSAGE_LIMIT],
         "source": {"component": OPERATOR_FIELD_MANAGER},
         "firstTimestamp": now,
         "lastTimestamp": now,

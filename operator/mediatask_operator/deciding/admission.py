@@ -10,11 +10,9 @@ import bisect
 from dataclasses import dataclass, field
 
 from ..objects import Key
-from .observation import Turn
+from .observation import Rank, Turn
 from .plan import Slot
 
-Rank = tuple[int, str, Key]
-"""(priority, creation time, key): the smallest comes first."""
 _NEW_WEIGHT = 0.2
 """Weight of the latest run in the mean duration of a class's runs."""
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
+
+from pydantic import ValidationError
 
 from mediatask_crds.podcontract import ExitCode
 from mediatask_crds.task import MediaTaskSpec, MediaTaskStatus
 from mediatask_crds.taskclass import ClassDeadlines, MediaTaskClassSpec
+from mediatask_crds.tasktypes import UnknownTaskType, task_type
 
 from .attempts import Limits
 from .reasons import Reason
+
+TYPICAL_SECONDS = 60.0
+"""Expected run of a type that is not installed here."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,26 @@ def total_limit(spec: MediaTaskSpec, task_class: MediaTaskClassSpec | None) -> t
     """How long the task may take in all, from its creation or from the request to retry it."""
     wanted, given = spec.deadlines, _deadlines(task_class)
     return timedelta(seconds=(wanted and wanted.total_seconds) or given.total_seconds)
+
+
+def data_error(type_name: str, data: dict[str, Any]) -> str | None:
+    """Why a request is not valid for its type; the API server's own schema cannot say everything."""
+    try:
+        task_type(type_name).model_validate(data)
+    except UnknownTaskType as error:
+        return str(error)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:10])
+        return "; ".join(problems)
+    return None
+
+
+def typical_seconds(type_name: str) -> float:
+    """Expected duration of a run of this type."""
+    try:
+        return task_type(type_name).typical_seconds
+    except UnknownTaskType:
+        return TYPICAL_SECONDS
 
 
 def retry_limit(spec: MediaTaskSpec, task_class: MediaTaskClassSpec | None) -> int:

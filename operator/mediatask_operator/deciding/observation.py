@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from mediatask_crds.podcontract import JobResult
 from mediatask_crds.task import MediaTaskSpec, MediaTaskStatus
 
-from ..objects import Object, attempt_number
+from ..objects import Key, Object, attempt_number
 from .classes import NoClass, TaskClass
 from .reasons import Reason
+
+Rank = tuple[int, str, Key]
+"""(priority, creation time, key): the smallest comes first."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,14 @@ Proof = Published | NotPublished | StoreAway
 
 
 @dataclass(frozen=True)
+class Proved:
+    """What the store says about the result of an attempt."""
+
+    attempt: int
+    proof: Proof
+
+
+@dataclass(frozen=True)
 class Refusal:
     """The API server did not take the attempt's Job."""
 
@@ -81,6 +93,10 @@ class Delivery:
     """Whether no further try may succeed."""
     retry_after: float | None = None
     """Seconds the receiver asked to be left alone."""
+
+
+Outcome = Proved | Delivery
+"""What an effect has found out or done."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +134,14 @@ class Task:
             deleting="deletionTimestamp" in meta,
         )
 
+    @property
+    def key(self) -> Key:
+        return self.namespace, self.name
+
+    @property
+    def rank(self) -> Rank:
+        return self.spec.priority, self.created_at, self.key
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -131,9 +155,10 @@ class Observed:
     """All pods of those Jobs and of the task's recorded attempts."""
     begun: Object | None = None
     """The Job that was created last, as long as the status does not speak of its attempt; it may be gone."""
-    turn: Turn = Turn(admitted=False)
-    data_error: str | None = None
-    """Why `taskData` is not valid; None when it is, or has not been looked at because it was accepted before."""
+    turn: Turn | None = None
+    """The task's place in the admission queue; None before it was asked for."""
+    data: dict[str, Any] | None = None
+    """The task's `taskData`; None where it has not been read."""
     proof: Proof | None = None
     """What the store says about the open attempt's result; None before it was asked."""
     refusal: Refusal | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from ..objects import Object
 from .attempts import Ended
@@ -11,6 +12,15 @@ from .classes import TaskClass
 
 STOP_GRACE_SECONDS = 5
 """Between SIGTERM and SIGKILL of what is stopped: a GPU is to be free within 10 s of a cancel."""
+
+
+class Need(Enum):
+    """What a decision lacks: the pass gets it and decides again."""
+
+    TURN = "turn"
+    """The task's turn in its class's admission queue."""
+    DATA = "data"
+    """The task's `taskData`, with the task as it is at this moment."""
 
 
 class Slot(Enum):
@@ -27,6 +37,8 @@ class CreateJob:
 
     attempt: int
     task_class: TaskClass
+    data: dict[str, Any]
+    """The task's `taskData`, valid for its type."""
     avoid_nodes: tuple[str, ...] = ()
 
 
@@ -51,8 +63,6 @@ class PatchStatus:
     """Write this merge patch to the status of the version that was read."""
 
     patch: Object
-    may_wait: bool = False
-    """Whether it tells but uneventful steps of a start, which the news that the pod runs will tell as well."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,10 @@ class ReadResult:
     ended: Ended
     after_seconds: float = 0.0
 
+    @property
+    def key(self) -> str:
+        return f"result/{self.attempt}"
+
 
 @dataclass(frozen=True)
 class SendWebhook:
@@ -70,10 +84,15 @@ class SendWebhook:
 
     webhook_id: str
     number: int
+    after_seconds: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"webhook/{self.webhook_id}/{self.number}"
 
 
 @dataclass(frozen=True)
-class Tell:
+class PostEvent:
     """A Kubernetes Event about the task, posted once the status is written."""
 
     reason: str
@@ -88,12 +107,26 @@ class RequeueAfter:
     seconds: float
 
 
-Action = CreateJob | DeleteJob | DeletePod | PatchStatus | ReadResult | SendWebhook | Tell | RequeueAfter
+ClusterAction = CreateJob | DeleteJob | DeletePod | PatchStatus | PostEvent
+EffectAction = ReadResult | SendWebhook
+"""What `effects/` carries out. `key` says which of two are the same, within one task."""
+Action = ClusterAction | EffectAction | RequeueAfter
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, in this order."""
+    """What is to be done."""
 
-    actions: tuple[Action, ...] = ()
+    then: tuple[Action, ...] = ()
+    """What follows the write of the status: what is told has been written."""
     slot: Slot = Slot.NONE
+    needs: Need | None = None
+    """What is to be got before this can be decided; there are no actions then."""
+    create: CreateJob | None = None
+    """The Job comes before the status that speaks of it: a crash in between leaves a Job that is taken up."""
+    write: PatchStatus | None = None
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """Everything, in order."""
+        return (*((self.create,) if self.create else ()), *((self.write,) if self.write else ()), *self.then)

@@ -8,6 +8,9 @@ repeated or late. It is read from top to bottom:
 3. the task has ended: nothing of it may run on, and its webhook is delivered (`_after_the_end`).
 
 A pass that records the end of an attempt never creates the next Job: what happened is on record first.
+
+What costs something to know (the turn in the admission queue, the task's data) is asked for where the rule comes to
+need it: the plan then says so in `needs`, and the rule is applied again with it.
 """
 
 from __future__ import annotations
@@ -23,10 +26,10 @@ from mediatask_crds.task import Attempt, Phase
 from ..objects import attempt_number, job_name
 from . import callback
 from .attempts import Ended, Live, backoff, judge
-from .classes import NoClass, TaskClass, limits, retry_limit, total_limit
+from .classes import NoClass, TaskClass, data_error, limits, retry_limit, total_limit
 from .cleanup import running_on, stop_others
 from .observation import NotPublished, Observed, Published, StoreAway
-from .plan import Action, CreateJob, PatchStatus, Plan, ReadResult, RequeueAfter, SendWebhook, Slot, Tell
+from .plan import Action, CreateJob, Need, PatchStatus, Plan, PostEvent, ReadResult, RequeueAfter, SendWebhook, Slot
 from .reasons import Reason
 from .status import Draft
 
@@ -38,8 +41,13 @@ STOPPING_CHECK_SECONDS = 30.0
 QUEUE_REFRESH_SECONDS = 15.0
 
 
-def decide(seen: Observed, now: datetime) -> Plan:
-    """The next steps for a task, from what is seen of it now."""
+def decide(seen: Observed, now: datetime, status_delay: timedelta = timedelta(0)) -> Plan:
+    """The next steps for a task, from what is seen of it now.
+
+    Args:
+        status_delay: how long the news that a Job was created may wait for the news that its pod runs, so that both
+            are one write.
+    """
     task = seen.task
     if task.spec.managed_by or task.deleting:
         return Plan()
@@ -51,14 +59,25 @@ def decide(seen: Observed, now: datetime) -> Plan:
     else:
         _adopt(seen, draft)
         plan = _attempt(seen, draft) if draft.open_attempt else _between(seen, draft)
+    if plan.needs:
+        return plan
     callback.announce(draft)
     callback.record(draft, seen.delivery)
     patch = draft.patch()
-    # The Job comes before the status that speaks of it, all else after: what is told has been written.
-    create = [action for action in plan.actions if isinstance(action, CreateJob)]
-    others = [action for action in plan.actions if not isinstance(action, CreateJob)]
-    write = [PatchStatus(patch, may_wait=draft.starting)] if patch else []
-    return Plan((*create, *write, *others, *_webhook(draft)), plan.slot)
+    write = PatchStatus(patch) if patch else None
+    then = (*plan.then, *_webhook(draft))
+    if write and draft.starting:
+        left = status_delay - _since_creation(seen, now)
+        # A server's clock may be ahead of ours: never wait longer than the delay itself.
+        if timedelta(0) < left <= status_delay:
+            write, then = None, (*then, RequeueAfter(left.total_seconds()))
+    return replace(plan, write=write, then=then)
+
+
+def _since_creation(seen: Observed, now: datetime) -> timedelta:
+    """The age of the task's first Job; zero when it is about to be created."""
+    jobs = seen.jobs if seen.begun is None else (*seen.jobs, seen.begun)
+    return now - min((parse_time(job["metadata"]["creationTimestamp"]) for job in jobs), default=now)
 
 
 # ---- 1. an attempt is open
@@ -93,14 +112,14 @@ def _attempt(seen: Observed, draft: Draft) -> Plan:
         if isinstance(seen.proof, Published):
             draft.end_attempt(found, job_created)
             draft.complete(seen.proof)
-            return Plan((Tell(Reason.COMPLETED, f"Attempt {attempt.number} published its result."),))
+            return Plan((PostEvent(Reason.COMPLETED, f"Attempt {attempt.number} published its result."),))
         found = _without_result(found, seen.proof)
     draft.end_attempt(found, job_created)
     after = _between(seen, draft, may_create=False)
     if found.reason == Reason.CANCELLED:
         return after
-    told = Tell("AttemptFailed", f"Attempt {attempt.number}: {found.reason}: {found.message}", warning=True)
-    return Plan((told, *after.actions), after.slot)
+    told = PostEvent("AttemptFailed", f"Attempt {attempt.number}: {found.reason}: {found.message}", warning=True)
+    return replace(after, then=(told, *after.then))
 
 
 def _adopt(seen: Observed, draft: Draft) -> None:
@@ -140,13 +159,15 @@ def _between(seen: Observed, draft: Draft, *, may_create: bool = True) -> Plan:
         return Plan((*stop_others(seen, draft.now), RequeueAfter(STOPPING_CHECK_SECONDS)), Slot.HOLD)
     if spec.cancel:
         draft.cancelled()
-        return Plan((Tell(Reason.CANCELLED, Reason.CANCELLED.sentence),))
+        return Plan((PostEvent(Reason.CANCELLED, Reason.CANCELLED.sentence),))
+    if seen.data is None and draft.condition("Accepted") is None:
+        return Plan(needs=Need.DATA)
     failure = _failure(seen, draft)
     if failure is not None:
         if failure.of_request or draft.condition("Accepted") is None:
             draft.set("Accepted", False, failure.reason, failure.message)
         draft.fail(failure.reason, failure.message, retryable=failure.retryable)
-        return Plan((Tell("Failed", f"{failure.reason}: {failure.message}", warning=True),))
+        return Plan((PostEvent("Failed", f"{failure.reason}: {failure.message}", warning=True),))
     task_class = seen.task_class
     if isinstance(task_class, NoClass):
         draft.not_accepted(task_class.reason, task_class.message)
@@ -172,16 +193,21 @@ def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_cr
     if refusal is not None and refusal.attempt == number and now < refusal.at + REFUSED_PAUSE:
         draft.waiting(Reason.JOB_FORBIDDEN, refusal.message)
         return Plan((_at(min(refusal.at + REFUSED_PAUSE, give_up_at), now),))
+    if seen.turn is None:
+        return Plan(slot=Slot.WAIT, needs=Need.TURN)
     if not seen.turn.admitted:
         draft.queued(seen.turn)
         refresh = now + timedelta(seconds=max(QUEUE_REFRESH_SECONDS, seen.turn.position))
         return Plan((_at(min(refresh, give_up_at), now),), Slot.WAIT)
+    if seen.data is None:
+        return Plan(slot=Slot.HOLD, needs=Need.DATA)
     name = job_name(task.name, task.uid, number)
     draft.begin_attempt(number, name, task_class.name)
     faulty = {attempt.node for attempt in earlier if attempt.exit_code == ExitCode.GPU_FAULT and attempt.node}
     return Plan(
-        (CreateJob(number, task_class, tuple(sorted(faulty))), Tell(Reason.JOB_CREATED, f"Created Job {name}")),
+        (PostEvent(Reason.JOB_CREATED, f"Created Job {name}"),),
         Slot.HOLD,
+        create=CreateJob(number, task_class, seen.data, tuple(sorted(faulty))),
     )
 
 
@@ -198,8 +224,9 @@ def _failure(seen: Observed, draft: Draft) -> _Failure | None:
     """Why the task is given up; None while another attempt may still help."""
     spec, task_class = seen.task.spec, seen.task_class
     found = task_class.spec if isinstance(task_class, TaskClass) else None
-    if seen.data_error is not None:
-        return _Failure(Reason.INVALID_TASK_DATA, seen.data_error, retryable=False, of_request=True)
+    wrong = None if seen.data is None else data_error(spec.task_type, seen.data)
+    if wrong is not None:
+        return _Failure(Reason.INVALID_TASK_DATA, wrong, retryable=False, of_request=True)
     if isinstance(task_class, NoClass) and task_class.final:
         return _Failure(task_class.reason, task_class.message, retryable=False, of_request=True)
     if seen.refusal is not None and seen.refusal.final:

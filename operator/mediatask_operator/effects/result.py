@@ -15,12 +15,25 @@ from mediatask_common.store import ArtifactStore, result_key
 from mediatask_crds.podcontract import Artifact, JobResult, ResultReport
 
 from ..deciding.attempts import Ended
-from ..deciding.observation import NotPublished, Proof, Published, StoreAway, Task
+from ..deciding.observation import NotPublished, Proof, Proved, Published, StoreAway, Task
+from ..deciding.plan import ReadResult
 from ..deciding.reasons import Reason
 
 MOST_ARTIFACTS = 64
 METADATA_LIMIT = 256 * 1024
 """Bytes of metadata that go into a status; larger results belong into an artifact."""
+
+
+class ProveResult:
+    """The effect that asks the store what an attempt has published."""
+
+    name = "result"
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+
+    async def run(self, task: Task, action: ReadResult) -> Proved:
+        return Proved(action.attempt, await prove(self._store, task, action.ended))
 
 
 async def prove(store: ArtifactStore, task: Task, ended: Ended) -> Proof:

@@ -23,6 +23,8 @@ from mediatask_common.times import utcnow
 from mediatask_crds.task import Phase
 
 from ..deciding.observation import Delivery, Task
+from ..deciding.plan import SendWebhook
+from ..metrics import Metrics
 
 log = get_logger(__name__)
 
@@ -127,6 +129,24 @@ class WebhookSender:
                 permanent=status == _GONE,
                 retry_after=_retry_after(response.headers.get("Retry-After")),
             )
+
+
+class DeliverWebhook:
+    """The effect that tries once to deliver a task's webhook."""
+
+    name = "webhook"
+
+    def __init__(self, sender: WebhookSender, metrics: Metrics) -> None:
+        self._sender = sender
+        self._metrics = metrics
+
+    async def run(self, task: Task, action: SendWebhook) -> Delivery | None:
+        if task.status.callback is None or task.status.callback.id != action.webhook_id:
+            return None  # the task has gone on to tell something newer
+        delivery = await self._sender.deliver(task, action.webhook_id, action.number)
+        self._metrics.webhooks.labels("delivered" if delivery.ok else "failed").inc()
+        log.info("webhook", task=task.name, number=action.number, ok=delivery.ok, error=delivery.error)
+        return delivery
 
 
 class _Pinned(AbstractResolver):

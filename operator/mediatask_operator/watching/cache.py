@@ -1,7 +1,7 @@
 """What the operator remembers of the cluster: slim copies, found by the task they belong to.
 
 Nothing here is older than the last event or answer about an object: an entry is replaced only by a newer
-resourceVersion, so events, answers to own writes and sweeps may come in any order.
+resourceVersion, so events, answers to own writes and resyncs may come in any order.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ from pydantic import ValidationError
 from mediatask_common.logging import get_logger
 from mediatask_crds.taskclass import MediaTaskClassSpec
 
-from ..objects import Key, Object, attempt_number, job_uid, task_of_job, task_of_pod
+from ..objects import Key, Object, attempt_number, job_uid, key_of, task_of_job, task_of_pod
 
 log = get_logger(__name__)
 
-_JOB_SPEC_KEPT = ("suspend",)
-_POD_SPEC_KEPT = ("nodeName",)
 DATA_KEPT_BYTES = 16 * 1024
 """Prompts are smaller, embedded pictures larger: ten thousand new tasks may come at once."""
 
@@ -36,7 +34,7 @@ class Entry:
     jobs: dict[str, Object] = field(default_factory=dict)
     """By UID."""
     pods: dict[str, Object] = field(default_factory=dict)
-    """By UID; a deleted pod stays with its last state, marked `gone`, while its attempt is open."""
+    """By UID; a deleted pod stays with its last state, marked `gone`, until its attempt's end is on record."""
 
 
 class Cache:
@@ -59,17 +57,18 @@ class Cache:
 
     def put_task(self, obj: Object) -> Key | None:
         """A task as it is now."""
-        key = (obj["metadata"]["namespace"], obj["metadata"]["name"])
+        key = key_of(obj)
         entry = self.entries.setdefault(key, Entry())
         if entry.task is not None and not _newer(obj, entry.task):
             return None
-        entry.task = slim_task(obj)
+        entry.task = _slim(obj, spec_without=("taskData",))
         entry.data = _small_data(obj) if not obj.get("status") else None
+        self._tidy(key, entry)
         return key
 
     def drop_task(self, obj: Object) -> Key | None:
         """A task is gone; what it owned goes by itself."""
-        key = (obj["metadata"]["namespace"], obj["metadata"]["name"])
+        key = key_of(obj)
         entry = self.entries.get(key)
         if entry is None or entry.task is None or _version(obj) < _version(entry.task):
             return None
@@ -86,7 +85,7 @@ class Cache:
         known = jobs.get(obj["metadata"]["uid"])
         if known is not None and not _newer(obj, known):
             return None
-        jobs[obj["metadata"]["uid"]] = _slim(obj, _JOB_SPEC_KEPT)
+        jobs[obj["metadata"]["uid"]] = _slim(obj, spec_with=("suspend",))
         return key
 
     def drop_job(self, obj: Object) -> Key | None:
@@ -108,7 +107,7 @@ class Cache:
         known = pods.get(obj["metadata"]["uid"])
         if known is not None and not _newer(obj, known):
             return None
-        pods[obj["metadata"]["uid"]] = _slim(obj, _POD_SPEC_KEPT)
+        pods[obj["metadata"]["uid"]] = _slim(obj, spec_with=("nodeName",))
         return key
 
     def drop_pod(self, obj: Object) -> Key | None:
@@ -117,7 +116,8 @@ class Cache:
         entry = self.entries.get(key) if key else None
         if key is None or entry is None:
             return None
-        entry.pods[obj["metadata"]["uid"]] = {**_slim(obj, _POD_SPEC_KEPT), "gone": True}
+        entry.pods[obj["metadata"]["uid"]] = {**_slim(obj, spec_with=("nodeName",)), "gone": True}
+        self._tidy(key, entry)
         return key
 
     def put_class(self, obj: Object) -> str | None:
@@ -143,30 +143,23 @@ class Cache:
         """The resourceVersion of a class as last seen; -1 for one never seen."""
         return self._class_versions.get(name, -1)
 
-    def forget_gone_pods(self, key: Key, open_attempt: int | None) -> None:
-        """Drop deleted pods of attempts whose end is on record.
+    def _tidy(self, key: Key, entry: Entry) -> None:
+        """Drop deleted pods whose attempt's end is on record, and an entry of which nothing is left.
 
         Not while their Job is there: without its pod, a Job that the Job controller is slow to fail seems to run on.
         """
-        entry = self.entries.get(key)
-        if entry is None:
-            return
         for uid, pod in list(entry.pods.items()):
-            if pod.get("gone") and attempt_number(pod) != open_attempt and job_uid(pod) not in entry.jobs:
+            if pod.get("gone") and job_uid(pod) not in entry.jobs and _on_record(pod, entry.task):
                 del entry.pods[uid]
-        self._tidy(key, entry)
-
-    def _tidy(self, key: Key, entry: Entry) -> None:
-        left = [pod for pod in entry.pods.values() if not pod.get("gone")]
-        if entry.task is None and not entry.jobs and not left:
+        if entry.task is None and not entry.jobs and not entry.pods:
             self.entries.pop(key, None)
 
 
-def slim_task(obj: Object) -> Object:
-    """A task without its data and field managers: read again for the moment a Job is created."""
-    meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
-    spec = {key: value for key, value in obj["spec"].items() if key != "taskData"}
-    return {**obj, "metadata": meta, "spec": spec}
+def _on_record(pod: Object, task: Object | None) -> bool:
+    """Whether the end of the pod's attempt is on record; it is of no interest either when there is no task."""
+    status = (task or {}).get("status") or {}
+    ended = [attempt["number"] for attempt in status.get("attempts") or [] if "endedAt" in attempt]
+    return task is None or attempt_number(pod) in ended or attempt_number(pod) < (status.get("attempt") or 0)
 
 
 def _small_data(obj: Object) -> Object | None:
@@ -174,10 +167,15 @@ def _small_data(obj: Object) -> Object | None:
     return data if len(orjson.dumps(data)) <= DATA_KEPT_BYTES else None
 
 
-def _slim(obj: Object, spec_kept: tuple[str, ...]) -> Object:
+def _slim(obj: Object, *, spec_with: tuple[str, ...] | None = None, spec_without: tuple[str, ...] = ()) -> Object:
+    """The object without its field managers, and with so much of its spec."""
     meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
-    spec = {key: value for key, value in obj.get("spec", {}).items() if key in spec_kept}
-    return {"metadata": meta, "spec": spec, "status": obj.get("status") or {}}
+    spec = {
+        key: value
+        for key, value in obj.get("spec", {}).items()
+        if key not in spec_without and (spec_with is None or key in spec_with)
+    }
+    return {**obj, "metadata": meta, "spec": spec}
 
 
 def _version(obj: Object) -> int:

@@ -1,4 +1,4 @@
-"""What the operator has learned about a task beside the cluster's state, until the status says it.
+"""What the operator knows about a task beside the cluster's state, until the status says it.
 
 Lost with the process without harm: a result is read again, a refused Job tried again, and a webhook whose delivery
 was not recorded is sent again under the same id.
@@ -7,62 +7,92 @@ was not recorded is sent again under the same id.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from ..deciding.observation import Delivery, Proof, Refusal, Task
+from ..deciding.observation import Delivery, Outcome, Proved, Refusal, Task
 from ..objects import Key, Object, attempt_number
 
 
 @dataclass
-class Note:
-    """The latest findings about one task."""
+class Expectation:
+    """What is known about one task."""
 
-    uid: str
-    attempt: int
-    proof: Proof | None = None
-    """About the result of `attempt`."""
+    uid: str = ""
+    proved: Proved | None = None
     refusal: Refusal | None = None
     delivery: Delivery | None = None
     begun: Object | None = None
     """The Job that was created last: so much of it as tells of its attempt."""
-    untold_since: datetime | None = None
-    """Since when there has been news that may wait."""
+
+    @property
+    def empty(self) -> bool:
+        return not (self.proved or self.refusal or self.delivery or self.begun)
+
+
+_NOTHING = Expectation()
 
 
 class Expectations:
-    """Findings by task."""
+    """What is known, by task."""
 
     def __init__(self) -> None:
-        self._notes: dict[Key, Note] = {}
+        self._by_key: dict[Key, Expectation] = {}
 
-    def of(self, task: Task, attempt: int) -> Note:
-        """The findings that still apply: those about another task of that name, or an earlier attempt, do not.
+    def __len__(self) -> int:
+        """Tasks about which something is known."""
+        return len(self._by_key)
 
-        Args:
-            attempt: the latest attempt, which the status need not speak of yet.
-        """
-        key = (task.namespace, task.name)
-        note = self._notes.get(key)
-        if note is None or note.uid != task.uid:
-            note = self._notes[key] = Note(task.uid, attempt)
-        if note.attempt != attempt:
-            note.attempt, note.proof, note.refusal = attempt, None, None
-        return note
-
-    def job_created(self, task: Task, job: Object) -> None:
-        """A Job was created: its attempt has begun, whatever becomes of the Job until the status speaks of it."""
-        meta = {key: job["metadata"][key] for key in ("name", "labels", "creationTimestamp")}
-        self.of(task, attempt_number(job)).begun = {"metadata": meta}
+    def of(self, task: Task) -> Expectation:
+        """What is known about the task, to be read only; nothing that was about another task of that name."""
+        known = self._by_key.get(task.key)
+        return known if known is not None and known.uid == task.uid else _NOTHING
 
     def begun(self, task: Task) -> Object | None:
         """The Job of an attempt that the status does not speak of yet, as it was created by this process."""
-        note = self._notes.get((task.namespace, task.name))
-        if note is None or note.uid != task.uid or note.begun is None:
-            return None
-        if attempt_number(note.begun) <= (task.status.attempt or 0):
-            note.begun = None
-        return note.begun
+        job = self.of(task).begun
+        return job if job is not None and attempt_number(job) > (task.status.attempt or 0) else None
+
+    def job_created(self, task: Task, job: Object) -> None:
+        """A Job was created: its attempt has begun, whatever becomes of the Job until the status speaks of it."""
+        known = self._for(task)
+        known.begun = {"metadata": {key: job["metadata"][key] for key in ("name", "labels", "creationTimestamp")}}
+        known.refusal = None
+
+    def job_refused(self, task: Task, refusal: Refusal) -> None:
+        """The API server did not take a Job."""
+        self._for(task).refusal = refusal
+
+    def learned(self, task: Task, outcome: Outcome) -> None:
+        """An effect has ended."""
+        known = self._for(task)
+        match outcome:
+            case Proved():
+                known.proved = outcome
+            case Delivery():
+                known.delivery = outcome
+
+    def recorded(self, task: Task) -> None:
+        """Forget what the status says by now."""
+        known, status = self.of(task), task.status
+        if known.begun is not None and self.begun(task) is None:
+            known.begun = None
+        if known.proved is not None and (status.open_attempt is None or status.attempt != known.proved.attempt):
+            known.proved = None
+        if known.refusal is not None and status.phase is not None and status.phase.terminal:
+            known.refusal = None
+        callback, delivery = status.callback, known.delivery
+        if delivery and (
+            callback is None or callback.id != delivery.webhook_id or callback.attempts >= delivery.number
+        ):
+            known.delivery = None
+        if known.empty:
+            self.forget(task.key)
 
     def forget(self, key: Key) -> None:
-        """The task is gone, or there is nothing left to find out about it."""
-        self._notes.pop(key, None)
+        """The task is gone, or there is nothing left to know about it."""
+        self._by_key.pop(key, None)
+
+    def _for(self, task: Task) -> Expectation:
+        known = self._by_key.get(task.key)
+        if known is None or known.uid != task.uid:
+            known = self._by_key[task.key] = Expectation(task.uid)
+        return known

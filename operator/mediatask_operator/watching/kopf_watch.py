@@ -2,7 +2,7 @@
 
 None of kopf's handlers that detect changes is used: they write annotations, see edges instead of levels, and lose
 an update now and then; its indices take minutes to start with ten thousand objects. Jobs and pods are left to
-follow.py.
+reflector.py.
 """
 
 from __future__ import annotations

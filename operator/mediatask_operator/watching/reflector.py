@@ -1,8 +1,8 @@
 """Watches of what belongs to the tasks: their Jobs and pods.
 
 These send three quarters of all events, and an event through kopf costs fifteen times one that is read here
-(docs/adr/0004-own-watches-for-jobs-and-pods.md). Listing is left to the sweep: a watch begins at the newest version,
-and a sweep that begins later covers whatever was before.
+(docs/adr/0004-own-watches-for-jobs-and-pods.md). Listing is left to the resync: a watch begins at the newest version,
+and a resync that begins later covers whatever was before.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Reflector:
 
         Args:
             changed: told the key of each task to look at again.
-            begun: told that a watch has begun anew, so that a sweep is due for what was before.
+            begun: told that a watch has begun anew, so that a resync is due for what was before.
         """
         self._kube = kube
         self._cache = cache

@@ -1,4 +1,4 @@
-"""The sweep: what the API server lists, compared with what the watches have told.
+"""The resync: what the API server lists, compared with what the watches have told.
 
 A watch may lose events (a relist after 410 never says what was deleted meanwhile), so the cache is compared with
 lists: before anything is reconciled, after every relist, and every ten minutes.
@@ -6,19 +6,29 @@ lists: before anything is reconciled, after every relist, and every ten minutes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from mediatask_common.kube import CLASSES, JOBS, PODS, TASKS, Kube, Resource
+from mediatask_common.kube import CLASSES, JOBS, PODS, TASKS, Kube, KubeError, Resource
+from mediatask_common.logging import get_logger
 from mediatask_crds.names import LABEL_MANAGED_BY, MANAGED_BY
 
+from ..metrics import Metrics
 from ..objects import Key, Object
 from .cache import Cache
 
 K = TypeVar("K")
 
+log = get_logger(__name__)
+
 PAGE = 250
+FIRST_PAUSES = (0.2, 0.5, 1, 2, 5, 10)
+RELIST_PAUSE_SECONDS = 2.0
+"""After a relist its events arrive over a moment: one resync follows them all."""
 OURS = {"labelSelector": f"{LABEL_MANAGED_BY}={MANAGED_BY}"}
 
 
@@ -32,14 +42,55 @@ class Seen:
 
 
 class Resync:
-    """Compares lists with the cache and corrects the cache."""
+    """Compares lists with the cache and corrects the cache: at the start, when asked for, and regularly."""
 
-    def __init__(self, kube: Kube, cache: Cache, namespaces: list[str]) -> None:
+    def __init__(self, kube: Kube, cache: Cache, namespaces: list[str], metrics: Metrics) -> None:
         self._kube = kube
         self._cache = cache
         self._namespaces: list[str | None] = [*namespaces] or [None]
+        self._metrics = metrics
+        self._wanted = asyncio.Event()
 
-    async def sweep(self, task_changed: Callable[[Key, Object | None], None], class_changed: Callable[[], None]) -> int:
+    def soon(self) -> None:
+        """A watch has begun anew: what it has missed is known by nobody else."""
+        self._wanted.set()
+
+    async def first(self, prepare: Callable[[], Awaitable[None]]) -> None:
+        """Wait for an API server that knows our kinds, prepare it, and read everything."""
+        pauses = iter(FIRST_PAUSES)
+        while True:
+            try:
+                await prepare()
+                await self.compare(lambda _key, _last: None, lambda: None)
+                log.info("ready", tasks=len(self._cache.entries), classes=len(self._cache.classes))
+                return
+            except KubeError as error:
+                pause = next(pauses, FIRST_PAUSES[-1])
+                log.warning("not ready: cannot list", error=str(error), again_in=pause)
+                await asyncio.sleep(pause)
+
+    async def run(
+        self, interval: float, task_changed: Callable[[Key, Object | None], None], class_changed: Callable[[], None]
+    ) -> None:
+        """Compare every `interval` seconds, and soon after it was asked for, until cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval):
+                    await self._wanted.wait()
+                await asyncio.sleep(RELIST_PAUSE_SECONDS)
+            self._wanted.clear()
+            try:
+                differences = await self.compare(task_changed, class_changed)
+                self._metrics.drift.inc(differences)
+                if differences:
+                    log.warning("resync found what the watches had not told", differences=differences)
+            except KubeError as error:
+                log.warning("resync failed, the next one follows", error=str(error))
+                self.soon()
+
+    async def compare(
+        self, task_changed: Callable[[Key, Object | None], None], class_changed: Callable[[], None]
+    ) -> int:
         """List everything, correct the cache and report what was wrong.
 
         Args:
@@ -59,6 +110,7 @@ class Resync:
         keys = [*new_jobs, *new_pods, *self._drop_owned(jobs, pods)]
         for key in keys:
             task_changed(key, None)
+        self._metrics.resynced.set(time.time())
         return differences + len(keys)
 
     async def _classes(self, class_changed: Callable[[], None]) -> int:

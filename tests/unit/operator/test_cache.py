@@ -18,10 +18,10 @@ def test_a_deleted_pod_is_remembered_as_long_as_its_job_is_there() -> None:
     cache.put_job(job)
     cache.put_pod(pod)
     cache.drop_pod(pod)
-    cache.forget_gone_pods(KEY, open_attempt=None)
     assert [kept["gone"] for kept in cache.get(KEY).pods.values()] == [True]
     cache.drop_job(job)
-    cache.forget_gone_pods(KEY, open_attempt=1)
     assert cache.get(KEY).pods, "the attempt's end is not on record yet"
-    cache.forget_gone_pods(KEY, open_attempt=None)
+    world.task["status"]["attempts"][0]["endedAt"] = "2026-11-21T10:05:00Z"
+    world.task["metadata"]["resourceVersion"] = "9"
+    cache.put_task(world.task)
     assert not cache.get(KEY).pods

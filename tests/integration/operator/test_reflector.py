@@ -64,8 +64,8 @@ class Told:
 
 async def follow(server: Server) -> tuple[Cache, Told]:
     cache, told = Cache(), Told()
-    follower = Reflector(cast(Kube, server), cache, [], told.changed.append, told.begin)
-    running = asyncio.create_task(follower.run())
+    reflector = Reflector(cast(Kube, server), cache, [], told.changed.append, told.begin)
+    running = asyncio.create_task(reflector.run())
     await asyncio.wait_for(server.played.wait(), 5)
     running.cancel()
     return cache, told
@@ -95,7 +95,7 @@ async def test_a_lost_connection_goes_on_where_it_was_lost() -> None:
 
 
 @pytest.mark.parametrize("status", [410, 403, 500])
-async def test_a_refused_watch_begins_anew_and_asks_for_a_sweep(status: int) -> None:
+async def test_a_refused_watch_begins_anew_and_asks_for_a_resync(status: int) -> None:
     server = Server([("ADDED", job(11)), KubeError(status, "Expired", "too old")])
     server.newest = 50
     _, told = await follow(server)

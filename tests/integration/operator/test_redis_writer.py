@@ -12,7 +12,7 @@ import fakeredis
 from structlog.testing import capture_logs
 
 from mediatask_common.redisview import RedisView
-from mediatask_operator.acting import redis_writer as view_module
+from mediatask_operator.acting import redis_writer
 from mediatask_operator.acting.redis_writer import RedisWriter
 from mediatask_operator.objects import Object
 from mediatask_operator.watching.cache import Cache
@@ -91,14 +91,14 @@ async def test_a_redis_that_was_away_is_rebuilt_before_it_is_trusted() -> None:
 async def test_a_redis_that_was_emptied_is_noticed() -> None:
     server, cache = fakeredis.FakeServer(), Cache()
     cache.put_task(a_task())
-    renew, view_module.RENEW_SECONDS = view_module.RENEW_SECONDS, 0.05
+    renew, redis_writer.RENEW_SECONDS = redis_writer.RENEW_SECONDS, 0.05
     try:
         async with writing(cache, server) as (_, reader):
             await eventually(reader.fresh, bool)
             await fakeredis.FakeAsyncRedis(server=server).flushall()
             await eventually(lambda: reader.get("scene-1"), bool)
     finally:
-        view_module.RENEW_SECONDS = renew
+        redis_writer.RENEW_SECONDS = renew
 
 
 async def _events(reader: RedisView) -> list[tuple[str, str, dict[str, object]]]:

@@ -1,0 +1,73 @@
+"""The slots of every class: who holds one, who waits, and who is next when one becomes free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mediatask_crds.names import LABEL_CLASS
+
+from .deciding.admission import AdmissionQueue
+from .deciding.classes import TaskClass, typical_seconds
+from .deciding.observation import Observed, Task, Turn
+from .deciding.plan import Plan, Slot
+from .objects import Key, attempt_number
+from .watching.cache import Cache, Entry
+
+
+class Slots:
+    """The step between observing a task and its next Job: its turn in the queue of its class."""
+
+    def __init__(self, queue: AdmissionQueue, cache: Cache, wake: Callable[[Key], None]) -> None:
+        """Slots of the classes in the cache.
+
+        Args:
+            wake: told each task whose turn it has become.
+        """
+        self._queue = queue
+        self._cache = cache
+        self._wake = wake
+
+    def resume(self) -> None:
+        """Before the first pass: slots are held by those who have them."""
+        for entry in self._cache.entries.values():
+            class_name = _class_at_work(entry)
+            if entry.task is not None and class_name is not None:
+                task = Task.parse(entry.task)
+                self._queue.settle(task.key, class_name, task.rank, Slot.HOLD)
+
+    def turn(self, seen: Observed) -> Turn:
+        """Let the task take its place, and a slot when one is free for that place."""
+        task, task_class = seen.task, seen.task_class
+        assert isinstance(task_class, TaskClass)
+        slots = task_class.spec.max_in_flight
+        return self._queue.turn(task.key, task_class.name, task.rank, slots, typical_seconds(task.spec.task_type))
+
+    def settle(self, seen: Observed, plan: Plan) -> None:
+        """Take note of what the task wants after a pass, and wake those whose turn that makes it."""
+        task, before = seen.task, self._queue.class_of(seen.task.key)
+        name = seen.task_class.name if isinstance(seen.task_class, TaskClass) else task.status.class_name or ""
+        freed = self._queue.settle(task.key, name, task.rank, plan.slot)
+        if freed and before is not None:
+            self._wake_next(before)
+
+    def leave(self, key: Key) -> None:
+        """The task is gone."""
+        class_name = self._queue.class_of(key)
+        if self._queue.leave(key) and class_name is not None:
+            self._wake_next(class_name)
+
+    def _wake_next(self, class_name: str) -> None:
+        found = self._cache.classes.get(class_name)
+        if found is not None:
+            for key in self._queue.next_up(class_name, found.max_in_flight):
+                self._wake(key)
+
+
+def _class_at_work(entry: Entry) -> str | None:
+    """The class of the attempt that is under way, from the resources as they were listed."""
+    status = (entry.task or {}).get("status") or {}
+    attempts = status.get("attempts") or []
+    if attempts and "endedAt" not in attempts[-1]:
+        return str(status.get("className", ""))
+    untold = [job for job in entry.jobs.values() if attempt_number(job) > (status.get("attempt") or 0)]
+    return next((str(job["metadata"]["labels"].get(LABEL_CLASS, "")) for job in untold), None)
