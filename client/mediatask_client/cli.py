@@ -68,7 +68,12 @@ TaskId = Annotated[str, typer.Argument(metavar="ID", help="Task id, as `submit` 
 def up(
     folder: Dir = DEFAULT_DIR,
     api_port: Annotated[int, typer.Option(help="Port of the REST API.")] = 8001,
-    gpus: Annotated[int, typer.Option(min=1, help="GPU slots: how many GPU tasks run at once.")] = 2,
+    gpus: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="GPU slots: tasks with a GPU that run at once; one per device, 2 where there is none."
+        ),
+    ] = None,
     store: Store = "file",
 ) -> None:
     """Start the whole service on this machine and stay until Ctrl-C; a restart continues.
@@ -83,6 +88,7 @@ def up(
     def ready(info: UpInfo) -> None:
         out = _out()
         rows = {"API": info.api_url, "docs": f"{info.api_url}/docs", "API key": info.api_key}
+        rows["GPU slots"] = f"{info.gpu_slots}" if info.gpu_devices else f"{info.gpu_slots}, virtual: no NVIDIA device"
         if info.s3_url:
             rows["S3"] = f"{info.s3_url} (its keys are in {folder / 'secrets'})"
         for name, value in rows.items():

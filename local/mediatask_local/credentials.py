@@ -20,7 +20,6 @@ class Credentials:
     webhook_secret: str
     webhook_secrets_file: Path
     store_secret_file: Path
-    redis_password: str
     s3_access_key_id: str
     s3_secret_access_key: str
 
@@ -36,7 +35,7 @@ def ensure_credentials(folder: Path) -> Credentials:
     webhook = folder / "webhook-secrets"
     if not webhook.exists():
         _write(webhook, b"whsec_" + base64.b64encode(secrets.token_bytes(32)) + b"\n")
-    for name in ("store-secret", "redis-password", "s3-access-key-id", "s3-secret-access-key"):
+    for name in ("store-secret", "s3-access-key-id", "s3-secret-access-key"):
         if not (folder / name).exists():
             _write(folder / name, secrets.token_hex(32).encode())
     return Credentials(
@@ -45,7 +44,6 @@ def ensure_credentials(folder: Path) -> Credentials:
         webhook_secret=webhook.read_text().splitlines()[0],
         webhook_secrets_file=webhook,
         store_secret_file=folder / "store-secret",
-        redis_password=(folder / "redis-password").read_text(),
         s3_access_key_id=(folder / "s3-access-key-id").read_text(),
         s3_secret_access_key=(folder / "s3-secret-access-key").read_text(),
     )

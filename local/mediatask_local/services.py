@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,12 +17,14 @@ from .child import Service
 from .credentials import Credentials
 from .jobrunner.node import NAME, PID_ANNOTATION
 from .ports import HOST
+from .redisserver import RedisServer, find_server
 from .s3server import HEALTH_PATH, S3Server, find_program
 from .stores import ENV_KIND, Kind, names_s3, without_credentials
 
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
 """Reachable for callbacks and inputs here: a developer's receiver runs on the same machine."""
 RUNNER_GRACE_SECONDS = 15.0
+ENV_REDIS_URL = "MEDIATASK_REDIS_URL"
 
 Ready = Callable[[int], Awaitable[bool]]
 
@@ -45,7 +46,9 @@ class Setup:
         self.store = store
         self.cluster_dir = directory / "cluster"
         self.kubeconfig = self.cluster_dir / "kubeconfig"
-        self.external_redis = os.environ.get("MEDIATASK_REDIS_URL") or os.environ.get("REDIS_URL")
+        external_redis = os.environ.get(ENV_REDIS_URL) or os.environ.get("REDIS_URL")
+        self.redis: RedisServer | None = None if external_redis else find_server(directory / "redis")
+        self.redis_url: str | None = self.redis.url if self.redis else external_redis
         self.s3: S3Server | None = None
         if store == "s3" and not names_s3():
             keys = (credentials.s3_access_key_id, credentials.s3_secret_access_key)
@@ -53,19 +56,6 @@ class Setup:
 
     def url(self, name: str) -> str:
         return f"http://{HOST}:{self.ports[name]}"
-
-    @property
-    def redis_url(self) -> str:
-        if self.external_redis:
-            return self.external_redis
-        # fakeredis knows no passwords; it runs where nothing better is installed.
-        account = f":{self.credentials.redis_password}@" if redis_program() else ""
-        return f"redis://{account}{HOST}:{self.ports['redis']}/0"
-
-
-def redis_program() -> str | None:
-    """A Redis server installed on this machine."""
-    return shutil.which("redis-server") or shutil.which("valkey-server")
 
 
 def api_server(setup: Setup) -> Service:
@@ -78,19 +68,16 @@ def api_server(setup: Setup) -> Service:
 
 
 def redis_server(setup: Setup) -> Service | None:
-    """Redis, or what stands in for it; None when the user has one (REDIS_URL)."""
-    if setup.external_redis:
+    """Redis; None where the user has one (REDIS_URL) or none is installed: all works without, from Kubernetes."""
+    server = setup.redis
+    if server is None:
         return None
 
     async def ready(_pid: int) -> bool:
-        return await _pings(setup)
+        return await _pings(server.socket)
 
-    program, port = redis_program(), setup.ports["redis"]
-    if program is None:
-        command = _python("mediatask_local.fakeredis_server", "--port", str(port))
-    else:
-        command = [program, str(_redis_configuration(setup, port))]
-    return Service("redis", command, without_credentials(), ready)
+    server.make_folder()
+    return Service("redis", server.command, without_credentials(), ready)
 
 
 def s3_server(setup: Setup) -> Service | None:
@@ -158,15 +145,16 @@ def _environment(setup: Setup) -> dict[str, str]:
     """What operator and API share."""
     # A proxy of the environment is for the world outside, not for this machine; lower case is what counts.
     no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-    return {
+    shared = {
         **_with_store(setup),
         "no_proxy": f"{no_proxy},{HOST}" if no_proxy else HOST,
         "KUBECONFIG": str(setup.kubeconfig),
         "MEDIATASK_KUBECONFIG": str(setup.kubeconfig),
-        "MEDIATASK_REDIS_URL": setup.redis_url,
         "MEDIATASK_ALLOW_NETWORKS": json.dumps(LOOPBACK),
         "MEDIATASK_LOG_STYLE": "json",
     }
+    shared.pop(ENV_REDIS_URL, None)
+    return shared | ({ENV_REDIS_URL: setup.redis_url} if setup.redis_url else {})
 
 
 def _with_store(setup: Setup) -> dict[str, str]:
@@ -185,36 +173,14 @@ def _with_store(setup: Setup) -> dict[str, str]:
     }
 
 
-def _redis_configuration(setup: Setup, port: int) -> Path:
-    """A file, because a password on the command line is for all to see."""
-    data = setup.directory / "redis"
-    data.mkdir(exist_ok=True)
-    lines = {
-        "bind": HOST,
-        "port": str(port),
-        "requirepass": setup.credentials.redis_password,
-        "dir": f'"{data}"',
-        "appendonly": "yes",
-        "save": '""',
-    }
-    path = setup.directory / "secrets" / "redis.conf"
-    path.touch(mode=0o600)
-    path.write_text("".join(f"{name} {value}\n" for name, value in lines.items()))
-    return path
-
-
-async def _pings(setup: Setup) -> bool:
-    """Whether our Redis answers. Spoken by hand: the library would take a third of a second to import."""
-    commands = [["AUTH", setup.credentials.redis_password]] if redis_program() else []
-    commands.append(["PING"])
-    reader, writer = await asyncio.open_connection(HOST, setup.ports["redis"])
+async def _pings(socket: Path) -> bool:
+    """Whether a Redis answers. Spoken by hand: the library would take a third of a second to import."""
+    reader, writer = await asyncio.open_unix_connection(socket)
     try:
-        for words in commands:
-            writer.write(f"*{len(words)}\r\n".encode() + b"".join(f"${len(w)}\r\n{w}\r\n".encode() for w in words))
-        answers = [await reader.readline() for _ in commands]
+        writer.write(b"PING\r\n")
+        return await reader.readline() == b"+PONG\r\n"
     finally:
         writer.close()
-    return bool(answers[-1] == b"+PONG\r\n")
 
 
 async def _asks_kubernetes(setup: Setup, question: Callable[[Kube], Awaitable[object]]) -> bool:

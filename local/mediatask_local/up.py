@@ -23,9 +23,10 @@ from mediatask_common.logging import get_logger, setup_logging
 from .child import StartError
 from .credentials import ensure_credentials
 from .dieparent import die_with_parent
+from .jobrunner.gpus import real_gpus, slot_count
 from .ports import PortTaken, choose_ports
 from .services import Setup
-from .stores import Kind, check_named, kind_of
+from .stores import Kind, check_named, kind_of, remember
 from .supervisor import Supervisor
 
 log = get_logger(__name__)
@@ -49,9 +50,14 @@ class UpInfo(BaseModel):
     """Prometheus metrics of the operator; those of the API are at `{api_url}/metrics`."""
     console_url: str
     """Where a browser begins."""
-    redis_url: str
+    redis_url: str | None
+    """The Redis in use, `unix://...` when it runs here; None when there is none."""
     s3_url: str | None
     """The S3 server that runs here; None when media lies elsewhere."""
+    gpu_slots: int
+    """Tasks with one GPU each that run at a time."""
+    gpu_devices: int
+    """NVIDIA devices behind the slots; 0 where tasks run on the CPU."""
     webhook_secret: str
     """Signs the webhooks (`whsec_...`)."""
     pids: dict[str, int]
@@ -71,13 +77,13 @@ class UpInfo(BaseModel):
         partial.replace(_file(directory))
 
 
-def run(directory: Path, *, api_port: int, gpus: int, store: Kind, on_ready: Callable[[UpInfo], None]) -> int:
+def run(directory: Path, *, api_port: int, gpus: int | None, store: Kind, on_ready: Callable[[UpInfo], None]) -> int:
     """Start everything and stay until SIGINT or SIGTERM.
 
     Args:
         directory: holds all state; a second start continues where the first one ended.
         api_port: port of the REST API; 0 takes any free one.
-        gpus: slots of nvidia.com/gpu.
+        gpus: slots of nvidia.com/gpu; None: one for each NVIDIA device, or some virtual ones where there is none.
         store: where media lies; for `s3`, a server started here unless the environment names one.
         on_ready: called once everything serves.
 
@@ -85,9 +91,11 @@ def run(directory: Path, *, api_port: int, gpus: int, store: Kind, on_ready: Cal
         Exit code: 0 after an orderly end, 1 when it could not start (the reason is on stderr).
     """
     if sys.platform != "linux":
-        return _complain("the embedded mode needs Linux: it supervises processes by /proc and prctl")
+        return _complain("the local mode needs Linux: it supervises processes through /proc and prctl")
     directory = directory.resolve()
-    directory.mkdir(parents=True, exist_ok=True)
+    # Prompts, media and logs belong to this user: nothing that any of the processes writes is for others.
+    os.umask(0o077)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (directory / "up.lock").open("a+") as lock:
         holder = _take(lock)
         if holder is not None:
@@ -95,7 +103,8 @@ def run(directory: Path, *, api_port: int, gpus: int, store: Kind, on_ready: Cal
         _file(directory).unlink(missing_ok=True)
         try:
             ports = choose_ports(directory / "ports.json", api_port)
-            setup = Setup(directory, ports, ensure_credentials(directory / "secrets"), gpus, store)
+            remember(directory, store)
+            setup = Setup(directory, ports, ensure_credentials(directory / "secrets"), slot_count(gpus), store)
             asyncio.run(_serve(setup, on_ready))
         except (PortTaken, StartError, KubeError, OSError) as error:
             return _complain(str(error))
@@ -143,6 +152,8 @@ async def _serve(setup: Setup, on_ready: Callable[[UpInfo], None]) -> None:
             console_url=setup.url("api") + "/docs",
             redis_url=setup.redis_url,
             s3_url=setup.s3.url if setup.s3 else None,
+            gpu_slots=setup.gpus,
+            gpu_devices=real_gpus(),
             webhook_secret=setup.credentials.webhook_secret,
             pids=pids,
         )
@@ -157,7 +168,7 @@ async def _serve(setup: Setup, on_ready: Callable[[UpInfo], None]) -> None:
 
 @contextlib.contextmanager
 def embedded(
-    directory: Path, *, api_port: int = 0, gpus: int = 2, store: Kind | None = None, timeout: float = 120
+    directory: Path, *, api_port: int = 0, gpus: int | None = None, store: Kind | None = None, timeout: float = 120
 ) -> Iterator[UpInfo]:
     """The embedded mode as a child process, up for the length of a `with` block.
 
@@ -166,18 +177,19 @@ def embedded(
     Args:
         directory: holds all state.
         api_port: port of the REST API; 0 takes any free one.
-        gpus: slots of nvidia.com/gpu.
+        gpus: slots of nvidia.com/gpu; None: one for each NVIDIA device, or some virtual ones where there is none.
         store: where media lies; what the environment says when absent.
         timeout: seconds until it must be ready.
 
     Raises:
         StartError: it did not come up.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    arguments = ["--dir", str(directory), "--api-port", str(api_port), "--gpus", str(gpus)]
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    arguments = ["--dir", str(directory), "--api-port", str(api_port)]
+    arguments += ["--gpus", str(gpus)] if gpus is not None else []
     arguments += ["--store", store] if store else []
     output = directory / "up.log"
-    with output.open("ab") as out:
+    with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "mediatask_local.up", *arguments],
             stdin=subprocess.DEVNULL,
@@ -236,7 +248,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mediatask_local.up", description=__doc__)
     parser.add_argument("--dir", type=Path, required=True, help="folder of all state")
     parser.add_argument("--api-port", type=int, default=8001, help="port of the REST API; 0 takes any free one")
-    parser.add_argument("--gpus", type=int, default=2, help="slots of nvidia.com/gpu")
+    parser.add_argument("--gpus", type=int, help="slots of nvidia.com/gpu; one for each device when absent")
     parser.add_argument("--store", choices=get_args(Kind), default=kind_of(), help="where media lies")
     arguments = parser.parse_args()
     setup_logging()

@@ -22,7 +22,7 @@ from cluster.kits.played import Ground, Installed, install, open_ground
 from cluster.kits.played.side_by_side import Outcomes, started
 from cluster.kits.release.commands import PROGRAMS
 from mediatask_common.kube import NAMESPACES, Kube, Resource
-from support.required import unavailable
+from support import required
 
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
 NEEDS_BINARIES = {"binaries", "cluster"}
@@ -74,7 +74,7 @@ def binaries(request: pytest.FixtureRequest) -> None:
     if (error := request.config.stash.get(build_error, None)) is not None:
         pytest.fail(str(error), pytrace=False)
     if missing():
-        unavailable(GO_MISSING)
+        required.CLUSTER.unavailable(GO_MISSING)
 
 
 @pytest.fixture(scope="session")
@@ -83,9 +83,9 @@ def real_binaries(request: pytest.FixtureRequest) -> None:
     if (error := request.config.stash.get(build_error, None)) is not None:
         pytest.fail(str(error), pytrace=False)
     if (reason := requirements.unmet()) is not None:
-        unavailable(reason)
+        required.CLUSTER.unavailable(reason)
     if missing(TOOLS["real"]):
-        unavailable(GO_MISSING)
+        required.CLUSTER.unavailable(GO_MISSING)
 
 
 @pytest.fixture(scope="session")

@@ -72,3 +72,12 @@ def test_sigterm_while_starting_ends_it_cleanly(tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGTERM)
     assert process.wait(30) == 0
     assert processes_of(tmp_path) == {}
+
+
+def test_elsewhere_than_on_linux_it_says_so(tmp_path: Path) -> None:
+    code = "import sys; from mediatask_local import up; sys.platform = 'darwin'; up.main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "--dir", str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, list(tmp_path.iterdir())) == (1, [])
+    assert ended.stderr == "mediatask up: the local mode needs Linux: it supervises processes through /proc and prctl\n"

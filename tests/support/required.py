@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import NoReturn
 
 import pytest
 
-ENV = "MEDIATASK_REQUIRE_CLUSTER"
+
+@dataclass(frozen=True)
+class Requirement:
+    """Something that machines may lack."""
+
+    name: str
+
+    @property
+    def variable(self) -> str:
+        """Set to 1, as in CI, it makes a skip a failure."""
+        return f"MEDIATASK_REQUIRE_{self.name.upper()}"
+
+    @property
+    def is_demanded(self) -> bool:
+        return os.environ.get(self.variable) == "1"
+
+    def unavailable(self, reason: str) -> NoReturn:
+        """Skip the test in one line; a failure, which has room for all of the reason, where it is demanded."""
+        if self.is_demanded:
+            pytest.fail(f"{self.variable}=1, but {reason}", pytrace=False)
+        pytest.skip(f"no {self.name}: {reason.splitlines()[0]}")
 
 
-def unavailable(reason: str) -> NoReturn:
-    """Skips the test; MEDIATASK_REQUIRE_CLUSTER=1, for CI, makes that a failure."""
-    if os.environ.get(ENV) == "1":
-        pytest.fail(f"a cluster is required: {reason}", pytrace=False)
-    pytest.skip(f"no cluster: {reason}")
+CLUSTER = Requirement("cluster")
+S3 = Requirement("S3")
+REDIS = Requirement("Redis")

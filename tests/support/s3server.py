@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import signal
 import subprocess
@@ -12,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
 
 from mediatask_common.settings import StoreSettings
 from mediatask_local.child import StartError
@@ -20,8 +18,7 @@ from mediatask_local.dieparent import die_with_parent
 from mediatask_local.s3server import HEALTH_PATH, S3Server, find_program
 
 from .processes import READY_SECONDS, free_port
-
-ENV_REQUIRED = "MEDIATASK_REQUIRE_S3"
+from .required import S3
 
 
 def s3_program() -> str:
@@ -29,9 +26,7 @@ def s3_program() -> str:
     try:
         return find_program()
     except StartError as error:
-        if os.environ.get(ENV_REQUIRED):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+        S3.unavailable(str(error))
 
 
 @contextlib.contextmanager

@@ -20,8 +20,6 @@ from .poster import draw_poster
 from .script import make_inputs, requests
 from .stage import Delivery, Stage
 
-GPUS = 2
-"""Picture and film at once."""
 TASKS_TIMEOUT = 600.0
 WEBHOOKS_TIMEOUT = 60.0
 LOG_LINES = 15
@@ -72,8 +70,8 @@ def _play(out: Path, folder: Path, store: StoreKind, console: Console) -> None:
 
     console.print("Drawing the input pictures and humming a voice profile")
     files = make_inputs()
-    console.print("Starting API server, Redis, operator, REST API and Job runner on this machine")
-    with Stage(files) as stage, embedded(folder, gpus=GPUS, store=store) as info:
+    console.print("Starting API server, operator, REST API and Job runner on this machine")
+    with Stage(files) as stage, embedded(folder, store=store) as info:
         stage.secret = info.webhook_secret
         console.print(f"Ready: {info.api_url}", markup=False)
         if store == "s3":

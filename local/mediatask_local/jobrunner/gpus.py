@@ -6,10 +6,18 @@ import asyncio
 import re
 from pathlib import Path
 
+VIRTUAL_SLOTS = 2
+"""Offered on a machine without NVIDIA devices: tasks that ask for a GPU take one and run on the CPU."""
+
 
 def real_gpus() -> int:
     """NVIDIA devices of this machine."""
     return sum(bool(re.fullmatch(r"nvidia\d+", path.name)) for path in Path("/dev").glob("nvidia*"))
+
+
+def slot_count(wanted: int | None) -> int:
+    """Slots to offer: as wanted, else one for each device, else some virtual ones."""
+    return wanted if wanted is not None else real_gpus() or VIRTUAL_SLOTS
 
 
 class GpuSlots:

@@ -15,7 +15,7 @@ from cluster.kits.release.notes import FirstTask, Notes, Report, staying
 from cluster.kits.release.receiver import GATED
 from cluster.kits.release.release import RESTRICTED, task_class
 from support.mode import Rest, until
-from support.required import unavailable
+from support.required import CLUSTER
 
 figures = pytest.StashKey[list[str]]()
 
@@ -38,7 +38,7 @@ def report(pytestconfig: pytest.Config) -> Report:
 def try_out_images() -> list[Path]:
     """The archives of all images that the try-out needs."""
     if (reason := images.lacking(*images.TRY_OUT)) is not None:
-        unavailable(reason)
+        CLUSTER.unavailable(reason)
     return [images.archive(name) for name in images.TRY_OUT]
 
 

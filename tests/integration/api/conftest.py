@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-from fakeredis import TcpFakeServer
 
 from mediatask_api.app import internal_app, public_app
 from mediatask_api.auth.keys import ApiKey, dump_keys, new_key
@@ -34,7 +32,7 @@ from mediatask_crds.names import (
     label_value,
 )
 from support.apiserver import embedded_apiserver
-from support.processes import free_port
+from support.redisserver import redis_server
 
 PROMPT: dict[str, Any] = {
     "project_id": "film",
@@ -98,16 +96,10 @@ async def elsewhere(kube: Kube) -> AsyncIterator[str]:
         yield name
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    port = free_port()
-    server = TcpFakeServer(("127.0.0.1", port))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"redis://127.0.0.1:{port}/0"
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    with redis_server() as server:
+        yield server.url
 
 
 @dataclass

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from fakeredis import FakeAsyncRedis
 
 from mediatask_common.redisview import RedisView, slim
 from support.redisserver import redis_server
@@ -28,18 +27,15 @@ def task(name: str, rv: int, *, phase: str | None = None, kind: str = "generate_
 
 
 @pytest.fixture(scope="module")
-def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as url:
-        yield url
+def redis_url() -> Iterator[str]:
+    with redis_server() as server:
+        yield server.url
 
 
-@pytest.fixture(params=["fakeredis", "redis-server"])
-async def view(request: pytest.FixtureRequest) -> AsyncIterator[RedisView]:
-    if request.param == "fakeredis":
-        view = RedisView(FakeAsyncRedis(), "default")
-    else:
-        # A namespace that no other test has written to.
-        view = RedisView.open(request.getfixturevalue("real_redis"), secrets.token_hex(4))
+@pytest.fixture
+async def view(redis_url: str) -> AsyncIterator[RedisView]:
+    # A namespace that no other test has written to.
+    view = RedisView.open(redis_url, secrets.token_hex(4))
     yield view
     await view.close()
 

@@ -6,10 +6,8 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -27,6 +25,7 @@ from mediatask_common.settings import StoreSettings
 from mediatask_common.store import ArtifactStore, open_store
 from mediatask_crds.names import API_VERSION
 from support.processes import free_port, python_module, wait_for_port
+from support.redisserver import redis_server
 
 DEFINITIONS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
 JOB_ACCOUNT = "default"
@@ -55,7 +54,7 @@ class Installed:
         self._operator: subprocess.Popen[str] | None = None
         self._operator_lives = ExitStack()
         self._starts = 0
-        self._ports = {name: free_port() for name in ("api", "internal", "redis")}
+        self._ports = {name: free_port() for name in ("api", "internal")}
         self.api_url, self.internal_url = (f"http://{HOST}:{self._ports[name]}" for name in ("api", "internal"))
         self.api_key, stored = new_key("test", ["*"])
         (folder / "keys.json").write_bytes(dump_keys([stored]))
@@ -71,7 +70,7 @@ class Installed:
 
     def __enter__(self) -> Installed:
         self._stack.enter_context(self.receiver)
-        self._stack.enter_context(self._redis())
+        self._redis = self._stack.enter_context(redis_server())
         self._stack.callback(self.stop_operator)
         self.start_operator()
         log = self.folder / "api.log"
@@ -129,7 +128,7 @@ class Installed:
     def _environment(self, component: str) -> dict[str, str]:
         shared = {
             "MEDIATASK_KUBECONFIG": str(self.kubeconfigs[component]),
-            "MEDIATASK_REDIS_URL": f"redis://{HOST}:{self._ports['redis']}/0",
+            "MEDIATASK_REDIS_URL": self._redis.url,
             "MEDIATASK_ALLOW_NETWORKS": json.dumps(["127.0.0.0/8"]),
             "MEDIATASK_STORE_KIND": "file",
             "MEDIATASK_STORE_FOLDER": str(self.folder / "media"),
@@ -156,23 +155,6 @@ class Installed:
             "MEDIATASK_INTERNAL_PORT": str(self._ports["internal"]),
             "MEDIATASK_PUBLIC_URL": self.api_url,
         }
-
-    @contextmanager
-    def _redis(self) -> Iterator[None]:
-        """A real Redis where one is installed, else what the embedded mode uses then."""
-        port, log = self._ports["redis"], self.folder / "redis.log"
-        program = shutil.which("redis-server") or shutil.which("valkey-server")
-        command = [program, "--port", str(port), "--bind", HOST, "--save", "", "--dir", str(self.folder)]
-        if program is None:
-            command = [sys.executable, "-m", "mediatask_local.fakeredis_server", "--port", str(port)]
-        with log.open("w") as output:
-            process = subprocess.Popen([str(word) for word in command], stdout=output, stderr=output, text=True)
-            try:
-                wait_for_port(port, process, log)
-                yield
-            finally:
-                process.terminate()
-                process.wait(15)
 
 
 @asynccontextmanager
