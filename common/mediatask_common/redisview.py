@@ -110,9 +110,13 @@ class RedisView:
         """Forget a deleted resource, by its last version; a tombstone refuses news from before."""
         return await self._apply(task["metadata"], 0, b"", [])
 
-    async def renew_freshness(self) -> None:
-        """Tell readers for the next 15 s that the view is current."""
-        await self._redis.set(f"{self._prefix}:fresh", "1", ex=FRESH_SECONDS)
+    async def renew_freshness(self, *, only_if_kept: bool = False) -> bool:
+        """Tell readers for the next 15 s that the view is current.
+
+        With `only_if_kept`: False, and readers are told nothing, when Redis no longer knows that it was current.
+        One command decides: a loss between a look and a renewal would go unnoticed.
+        """
+        return bool(await self._redis.set(f"{self._prefix}:fresh", "1", ex=FRESH_SECONDS, xx=only_if_kept))
 
     async def drop_freshness(self) -> None:
         """Send readers to Kubernetes until the view is complete again."""

@@ -84,11 +84,10 @@ class RedisWriter:
                     await self._rebuild()
                 await self._write_news()
                 if loop.time() >= renew_at:
-                    if await self._lost(loop.time()):
+                    if not await self._renew(loop.time()):
                         log.warning("redis has lost the view, rebuilding it")
                         self._complete = False
                         continue
-                    await self._renew(loop.time())
                     renew_at = loop.time() + RENEW_SECONDS
                 self._news.clear()
                 if not self._marked and not self._events:
@@ -139,15 +138,14 @@ class RedisWriter:
             self._marked.add(key)
             raise
 
-    async def _lost(self, now: float) -> bool:
-        """Whether a freshness key is gone that cannot have run out: who knows what Redis has lost besides."""
-        recent = [name for name, at in self._renewed.items() if now - at < FRESH_SECONDS]
-        return not all([await self._views[name].fresh() for name in recent])
-
-    async def _renew(self, now: float) -> None:
+    async def _renew(self, now: float) -> bool:
+        """False when a freshness key is gone that cannot have run out: who knows what Redis has lost besides."""
         for name, view in self._views.items():
-            await view.renew_freshness()
+            recent = name in self._renewed and now - self._renewed[name] < FRESH_SECONDS
+            if not await view.renew_freshness(only_if_kept=recent):
+                return False
             self._renewed[name] = now
+        return True
 
     async def _wait(self, seconds: float) -> None:
         try:

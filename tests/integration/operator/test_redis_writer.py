@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import fakeredis
+import pytest
 from structlog.testing import capture_logs
 
-from mediatask_common.redisview import RedisView
+from mediatask_common.redisview import RedisView, connect
 from mediatask_operator.acting import redis_writer
 from mediatask_operator.acting.redis_writer import RedisWriter
 from mediatask_operator.objects import Object
 from mediatask_operator.watching.cache import Cache
 from support.jobs import eventually
+from support.redisserver import RunningRedis, redis_server
 from support.taskworld import a_task
 
 KEY = ("default", "scene-1")
@@ -32,30 +33,44 @@ def at(task: Object, version: str, **status: object) -> Object:
     return {**task, "metadata": {**task["metadata"], "resourceVersion": version}, "status": status}
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningRedis]:
+    with redis_server() as server:
+        yield server
+
+
 @asynccontextmanager
-async def writing(cache: Cache, server: fakeredis.FakeServer) -> AsyncIterator[tuple[RedisWriter, RedisView]]:
-    writer = RedisWriter(fakeredis.FakeAsyncRedis(server=server), cache, ["default"])
-    running = asyncio.create_task(writer.run())
-    try:
-        yield writer, RedisView(fakeredis.FakeAsyncRedis(server=server), "default")
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+async def writing(cache: Cache, server: RunningRedis) -> AsyncIterator[tuple[RedisWriter, RedisView]]:
+    """A writer at work on an empty Redis, and a reader with connections of its own, as the API has."""
+    await empty(server)
+    async with connect(server.url) as own, connect(server.url) as others:
+        writer = RedisWriter(own, cache, ["default"])
+        work = asyncio.create_task(writer.run())
+        try:
+            yield writer, RedisView(others, "default")
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
 
 
-async def test_everything_is_there_before_the_view_is_called_current() -> None:
+async def empty(server: RunningRedis) -> None:
+    async with connect(server.url) as redis:
+        await redis.flushall()
+
+
+async def test_everything_is_there_before_the_view_is_called_current(server: RunningRedis) -> None:
     cache = Cache()
     for index in range(250):
         cache.put_task(named(f"task-{index}"))
-    async with writing(cache, fakeredis.FakeServer()) as (_, reader):
+    async with writing(cache, server) as (_, reader):
         await eventually(reader.fresh, bool)
         _, total = await reader.list("p1")
     assert total == 250
 
 
-async def test_news_follow_the_resource() -> None:
+async def test_news_follow_the_resource(server: RunningRedis) -> None:
     cache = Cache()
-    async with writing(cache, fakeredis.FakeServer()) as (writer, reader):
+    async with writing(cache, server) as (writer, reader):
         await eventually(reader.fresh, bool)
         cache.put_task(at(a_task(), "2", phase="completed"))
         writer.mark(KEY)
@@ -70,35 +85,33 @@ async def test_news_follow_the_resource() -> None:
         await eventually(lambda: reader.get("scene-1"), lambda task: task is None)
 
 
-async def test_a_redis_that_was_away_is_rebuilt_before_it_is_trusted() -> None:
-    server, cache = fakeredis.FakeServer(), Cache()
+async def test_a_redis_that_was_away_is_rebuilt_before_it_is_trusted(server: RunningRedis) -> None:
+    cache = Cache()
     cache.put_task(a_task())
     with capture_logs() as logs:
         async with writing(cache, server) as (writer, reader):
             await eventually(reader.fresh, bool)
-            server.connected = False
+            server.stop(losing_its_data=True)
             cache.put_task(at(a_task(), "5", phase="failed"))
             writer.mark(KEY)
             await _logged(logs, "redis is away, the view waits")
-            server.connected = True
-            await fakeredis.FakeAsyncRedis(server=server).flushall()
+            server.start()
             await _logged(logs, "view rebuilt", times=2)
             found = await eventually(lambda: reader.get("scene-1"), bool)
             assert found["status"]["phase"] == "failed"
             await eventually(reader.fresh, bool)
 
 
-async def test_a_redis_that_was_emptied_is_noticed() -> None:
-    server, cache = fakeredis.FakeServer(), Cache()
+async def test_a_redis_that_was_emptied_is_noticed(server: RunningRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_writer, "RENEW_SECONDS", 0)
+    cache = Cache()
     cache.put_task(a_task())
-    renew, redis_writer.RENEW_SECONDS = redis_writer.RENEW_SECONDS, 0.05
-    try:
-        async with writing(cache, server) as (_, reader):
-            await eventually(reader.fresh, bool)
-            await fakeredis.FakeAsyncRedis(server=server).flushall()
+    async with writing(cache, server) as (_, reader):
+        await eventually(reader.fresh, bool)
+        # Whenever it happens, also between two commands of the writer.
+        for _ in range(20):
+            await empty(server)
             await eventually(lambda: reader.get("scene-1"), bool)
-    finally:
-        redis_writer.RENEW_SECONDS = renew
 
 
 async def _events(reader: RedisView) -> list[tuple[str, str, dict[str, object]]]:
