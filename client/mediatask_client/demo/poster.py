@@ -15,51 +15,60 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from ..models import Task
 from .results import in_words
 
-WIDTH, HEIGHT, GAP = 1600, 880, 28
-LEFT = HEIGHT - 2 * GAP - 60
-"""Side of the picture on the left."""
+WIDTH, GAP = 1600, 28
+LEFT = 1060
+"""Width of the film and the voice; the picture and the prompt's answer share what is left on the right."""
+RIGHT = WIDTH - LEFT - 3 * GAP
+STRIP_GAP, WAVE, CAPTION = 8, 130, 74
 GROUND, INK, FAINT, ACCENT = "#0d1016", "#e8e4da", "#8a94a3", "#f3c677"
 
 
 def draw_poster(files: dict[str, Path], tasks: dict[str, Task]) -> Image.Image:
-    """The image left; right the film's frames, the voice's waveform, and the prompt's answer."""
-    poster = Image.new("RGB", (WIDTH, HEIGHT), GROUND)
+    """Left the film's frames over the voice's waveform; right the image over the prompt's answer."""
+    frames = _frames(files["generate_video"], [0.15, 0.35, 0.65, 0.95])
+    film = _film(frames, LEFT)
+    height = GAP + film.height + CAPTION + WAVE + CAPTION
+    poster = Image.new("RGB", (WIDTH, height), GROUND)
     draw = ImageDraw.Draw(poster)
-    with Image.open(files["generate_image"]) as picture:
-        poster.paste(ImageOps.fit(picture.convert("RGB"), (LEFT, LEFT)), (GAP, GAP))
-    _caption(draw, (GAP, GAP + LEFT + 12), "generate_image", tasks)
 
-    x, width = 2 * GAP + LEFT, WIDTH - LEFT - 3 * GAP
-    bottom = _film(poster, files["generate_video"], x, GAP, width)
-    _caption(draw, (x, bottom + 12), "generate_video", tasks)
-    top = bottom + 76
-    _waveform(draw, _samples(files["process_audio"]), x, top, width, 100)
-    _caption(draw, (x, top + 110), "process_audio", tasks)
-    top += 176
-    # What does not fit is left out at a line's end, above the caption.
-    lines = textwrap.wrap(_answer(files["test_prompt"]), 80)[: max(1, (HEIGHT - GAP - 60 - top) // 27)]
-    draw.multiline_text((x, top), "\n".join(lines), fill=INK, font=_font(19), spacing=8)
-    _caption(draw, (x, GAP + LEFT + 12), "test_prompt", tasks)
+    poster.paste(film, (GAP, GAP))
+    top = GAP + film.height
+    _caption(draw, (GAP, top + 10), "generate_video", tasks)
+    top += CAPTION
+    _waveform(draw, _samples(files["process_audio"]), GAP, top, LEFT, WAVE)
+    _caption(draw, (GAP, top + WAVE + 10), "process_audio", tasks)
+
+    x, top = 2 * GAP + LEFT, GAP
+    with Image.open(files["generate_image"]) as picture:
+        poster.paste(ImageOps.fit(picture.convert("RGB"), (RIGHT, RIGHT)), (x, top))
+    _caption(draw, (x, top + RIGHT + 10), "generate_image", tasks)
+    top += RIGHT + CAPTION + GAP
+    # What does not fit is left out at a line's end, so that the caption fits below it.
+    room = max(1, (height - CAPTION - 14 - top) // 29)
+    lines = textwrap.wrap(_answer(files["test_prompt"]), 46)[:room]
+    draw.multiline_text((x, top), "\n".join(lines), fill=INK, font=_font(20), spacing=9)
+    _caption(draw, (x, top + 29 * len(lines) + 14), "test_prompt", tasks)
     return poster
 
 
-def _film(poster: Image.Image, path: Path, x: int, y: int, width: int) -> int:
-    """The middle frame large, first and last beside it; the lower edge is returned."""
-    first, middle, last = _frames(path, [0.1, 0.5, 0.9])
-    gap = 8
-    small = (width - 2 * gap) // 3
-    height = round(small * first.height / first.width)
-    poster.paste(ImageOps.fit(middle, (2 * small + gap, 2 * height + gap)), (x, y))
-    for row, frame in enumerate((first, last)):
-        poster.paste(ImageOps.fit(frame, (small, height)), (x + 2 * (small + gap), y + row * (height + gap)))
-    return y + 2 * height + gap
+def _film(frames: list[Image.Image], width: int) -> Image.Image:
+    """The first frame large, the others in a strip below it."""
+    large, *others = frames
+    small = (width - STRIP_GAP * (len(others) - 1)) // len(others)
+    heights = [round(side * large.height / large.width) for side in (width, small)]
+    film = Image.new("RGB", (width, sum(heights) + STRIP_GAP), GROUND)
+    film.paste(ImageOps.fit(large, (width, heights[0])), (0, 0))
+    for column, frame in enumerate(others):
+        film.paste(ImageOps.fit(frame, (small, heights[1])), (column * (small + STRIP_GAP), heights[0] + STRIP_GAP))
+    return film
 
 
 def _frames(path: Path, moments: list[float]) -> list[Image.Image]:
-    """Frames at shares of the film's length."""
+    """Frames at shares of the film's length, in that order."""
     with av.open(str(path)) as film:
         wanted = [int(moment * (film.streams.video[0].frames - 1)) for moment in moments]
-        return [frame.to_image() for number, frame in enumerate(film.decode(video=0)) if number in wanted]
+        found = {number: frame.to_image() for number, frame in enumerate(film.decode(video=0)) if number in wanted}
+    return [found[number] for number in wanted]
 
 
 def _samples(path: Path) -> NDArray[np.float32]:
