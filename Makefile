@@ -93,6 +93,7 @@ lint: $(READY) ## ruff, mypy, import-linter, and whether generated files are cur
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m mediatask_crds.generate --check
 	@$(BIN)/python charts/generate.py --check
+	@$(BIN)/python client/generate.py --check
 
 .PHONY: format
 format: $(READY) ## Format the code and mend what can be mended
@@ -106,6 +107,10 @@ crds: $(READY) ## Write crds/*.yaml from the models, and what the chart repeats 
 
 .PHONY: chart
 chart: crds ## Write what the chart repeats of other places: definitions, schema of the classes, table of values
+
+.PHONY: client
+client: $(READY) ## Write the synchronous client from the asynchronous one
+	@$(BIN)/python client/generate.py
 
 .PHONY: lock
 lock: $(READY) ## Renew requirements.lock from pyproject.toml, and the images' lists, which are parts of it

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from .aio import AsyncClient
-from .errors import (
-    AccessDenied,
-    APIError,
-    Conflict,
-    InvalidRequest,
-    MediaTaskError,
-    NotCompleted,
-    NotConfigured,
-    NotFound,
-    TaskFailed,
-    Unavailable,
-    WaitTimeout,
-)
-from .models import Artifact, Media, Page, Submitted, Task
-from .sdk import Client
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .async_client import AsyncClient
+    from .client import Client
+    from .errors import (
+        AccessDenied,
+        APIError,
+        Conflict,
+        InvalidRequest,
+        MediaTaskError,
+        NotCompleted,
+        NotConfigured,
+        NotFound,
+        TaskFailed,
+        Unavailable,
+        UnexpectedAnswer,
+        UsageError,
+        WaitTimeout,
+    )
+    from .models import Artifact, Media, Page, Submitted, Task, TaskType
 
 __all__ = [
     "APIError",
@@ -36,6 +42,20 @@ __all__ = [
     "Submitted",
     "Task",
     "TaskFailed",
+    "TaskType",
     "Unavailable",
+    "UnexpectedAnswer",
+    "UsageError",
     "WaitTimeout",
 ]
+
+_HOMES = {"AsyncClient": "async_client", "Client": "client"} | dict.fromkeys(
+    ("Artifact", "Media", "Page", "Submitted", "Task", "TaskType"), "models"
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Loaded on first use: receivers of webhooks and `mediatask --help` need neither HTTP client nor models."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES.get(name, 'errors')}", __name__), name)

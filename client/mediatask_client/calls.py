@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,8 +12,11 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import httpx
+from pydantic import TypeAdapter
 
-from .models import Page, Submitted, Task
+from .errors import UsageError
+from .models import Page, Submitted, Task, TaskType
+from .refusals import unexpected
 
 T = TypeVar("T")
 
@@ -27,12 +32,25 @@ class Call(Generic[T]):
 
     method: str
     path: str
-    read: Callable[[httpx.Response], T]
+    answer: Callable[[httpx.Response], T]
+    """Reads the body of a success; raises ValueError where it is not what this call answers."""
     params: Mapping[str, Any] = field(default_factory=dict)
-    json: Any = None
+    body: bytes | None = None
+    """JSON."""
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
     """Whether sending it twice does no more than sending it once."""
+
+    def read(self, response: httpx.Response) -> T:
+        """The answer of a success.
+
+        Raises:
+            UnexpectedAnswer: it is none of this API.
+        """
+        try:
+            return self.answer(response)
+        except ValueError as error:
+            raise unexpected(response) from error
 
 
 def submit(
@@ -51,12 +69,15 @@ def submit(
     body = {
         "project_id": project_id,
         "task_type": task_type,
-        "task_data": dict(task_data),
+        "task_data": task_data,
         **{key: value for key, value in optional.items() if value is not None},
         **extra,
     }
-    headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
-    return Call("POST", f"{BASE}/tasks/submit", _reader(Submitted), json=body, headers=headers)
+    key = idempotency_key or str(uuid.uuid4())
+    if not re.fullmatch(r"[ -~]{1,255}", key):
+        raise UsageError("the idempotency key has to be 1 to 255 printable ASCII characters")
+    headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+    return Call("POST", f"{BASE}/tasks/submit", _reader(Submitted), body=_json(body), headers=headers)
 
 
 def status(task_id: str) -> Call[Task]:
@@ -66,35 +87,36 @@ def status(task_id: str) -> Call[Task]:
 def page(project_id: str, *, page: int, limit: int, status: str | None, task_type: str | None) -> Call[Page]:
     filters = {"status": status, "task_type": task_type}
     params = {"page": page, "limit": limit, **{key: value for key, value in filters.items() if value}}
-    return Call("GET", f"{BASE}/projects/{quote(project_id, safe='')}/tasks", _reader(Page), params=params)
+    return Call("GET", f"{BASE}/projects/{_segment(project_id)}/tasks", _reader(Page), params=params)
 
 
 def cancel(task_id: str) -> Call[Task | None]:
     """Reads the final state, None while the task is still stopping (202)."""
+    final = _reader(Task)
 
-    def read(response: httpx.Response) -> Task | None:
-        return Task.model_validate(response.json()) if response.status_code == 200 else None
+    def answer(response: httpx.Response) -> Task | None:
+        return final(response) if response.status_code == 200 else None
 
-    return Call("DELETE", _task(task_id, "cancel"), read, repeatable=False)
+    return Call("DELETE", _task(task_id, "cancel"), answer, repeatable=False)
 
 
 def retry(task_id: str) -> Call[None]:
-    return Call("POST", _task(task_id, "retry"), _ignore, repeatable=False)
+    return Call("POST", _task(task_id, "retry"), lambda _: None, repeatable=False)
 
 
-def task_types() -> Call[list[dict[str, Any]]]:
-    return Call("GET", f"{BASE}/task-types", _json)
+def task_types() -> Call[list[TaskType]]:
+    return Call("GET", f"{BASE}/task-types", _reader(list[TaskType]))
 
 
-def task_type(name: str) -> Call[dict[str, Any]]:
-    return Call("GET", f"{BASE}/task-types/{quote(name, safe='')}", _json)
+def task_type(name: str) -> Call[TaskType]:
+    return Call("GET", f"{BASE}/task-types/{_segment(name)}", _reader(TaskType))
 
 
 def log_path(task_id: str) -> str:
     return _task(task_id, "logs")
 
 
-def delay(call: Call[Any], tries: int, outcome: httpx.Response | httpx.TransportError) -> float | None:
+def delay(call: Call[Any], tries: int, outcome: httpx.Response | httpx.RequestError) -> float | None:
     """Seconds until the next try after `tries` have failed, None to give up.
 
     A call that is not repeatable is tried again only when it surely had no effect: the connection was refused, or
@@ -107,27 +129,29 @@ def delay(call: Call[Any], tries: int, outcome: httpx.Response | httpx.Transport
         if not (no_effect or (call.repeatable and outcome.status_code in (500, 502, 504))):
             return None
         asked = outcome.headers.get("retry-after", "")
-        if asked.isdigit():
+        if re.fullmatch(r"[0-9]+", asked):
             return min(float(asked), LONGEST_DELAY)
     elif not (call.repeatable or isinstance(outcome, httpx.ConnectError | httpx.ConnectTimeout)):
         return None
     return min(0.25 * 2.0 ** (tries - 1), LONGEST_DELAY) * random.uniform(0.75, 1.25)
 
 
+def _json(body: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"the request cannot be written as JSON: {error}") from error
+
+
 def _task(task_id: str, what: str) -> str:
-    return f"{BASE}/tasks/{quote(task_id, safe='')}/{what}"
+    return f"{BASE}/tasks/{_segment(task_id)}/{what}"
 
 
-M = TypeVar("M", Submitted, Task, Page)
+def _segment(text: str) -> str:
+    """One segment of a path, which can be neither two nor the way up."""
+    segment = quote(text, safe="", errors="replace")
+    return segment.replace(".", "%2E") if segment in (".", "..") else segment
 
 
-def _reader(model: type[M]) -> Callable[[httpx.Response], M]:
-    return lambda response: model.model_validate(response.json())
-
-
-def _json(response: httpx.Response) -> Any:
-    return response.json()
-
-
-def _ignore(_: httpx.Response) -> None:
-    return None
+def _reader(kind: type[T]) -> Callable[[httpx.Response], T]:
+    return lambda response: TypeAdapter(kind).validate_json(response.content)

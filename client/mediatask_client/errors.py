@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
-
 
 class MediaTaskError(Exception):
     """Base of everything this package raises on purpose."""
 
 
-class NotConfigured(MediaTaskError):
-    """No service address or no API key is known."""
+class UsageError(MediaTaskError):
+    """What was given cannot be a request; nothing was sent."""
+
+
+class NotConfigured(UsageError):
+    """No usable service address or API key is known."""
 
 
 class Unavailable(MediaTaskError):
@@ -47,8 +49,12 @@ class APIError(MediaTaskError):
         self.errors: list[dict[str, Any]] = problem.get("errors") or []
 
 
+class UnexpectedAnswer(APIError):
+    """Something answered that does not speak this API: a proxy's page, a redirect, another service."""
+
+
 class InvalidRequest(APIError):
-    """The request itself is wrong (400, 413, 422): mend it, repeating does not help."""
+    """The request itself is wrong (400, 413, 422): repeating it does not help."""
 
 
 class AccessDenied(APIError):
@@ -61,45 +67,3 @@ class NotFound(APIError):
 
 class Conflict(APIError):
     """The task is in a state that does not allow this (409)."""
-
-
-_CLASSES: dict[int, type[APIError]] = {
-    400: InvalidRequest,
-    413: InvalidRequest,
-    422: InvalidRequest,
-    401: AccessDenied,
-    403: AccessDenied,
-    404: NotFound,
-    409: Conflict,
-}
-_NEXT_STEP = {
-    401: "Give a valid key: --api-key, MEDIATASK_API_KEY, or run next to a started `mediatask up`.",
-    403: "Use a key whose projects include this one.",
-    404: "`mediatask list --project P` shows the tasks of a project that this key may see.",
-    409: "`mediatask get ID` shows the state it is in.",
-    413: "Send large inputs by URL, not inside the request.",
-}
-
-
-def from_response(response: httpx.Response) -> APIError:
-    """The exception of an answer with status >= 400, whose body has been read."""
-    problem = _problem(response)
-    status = response.status_code
-    text = problem.get("detail") or problem.get("title") or response.reason_phrase or "refused"
-    lines = [f"{text} (HTTP {status})"]
-    lines += [f"  {_place(error.get('loc'))}: {error.get('msg')}" for error in problem.get("errors") or []]
-    if status in _NEXT_STEP:
-        lines.append(_NEXT_STEP[status])
-    return _CLASSES.get(status, APIError)(status, problem, "\n".join(lines))
-
-
-def _problem(response: httpx.Response) -> dict[str, Any]:
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _place(loc: Any) -> str:
-    return ".".join(map(str, loc)) if isinstance(loc, list) else str(loc)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from mediatask_crds.task import Phase
 
@@ -19,7 +19,7 @@ class Answer(BaseModel):
 
     def raw(self) -> dict[str, Any]:
         """The answer as the service gave it, as JSON values."""
-        return self.model_dump(mode="json", exclude_unset=True)
+        return self.model_dump(mode="json", exclude_unset=True, by_alias=True)
 
 
 class Submitted(Answer):
@@ -126,3 +126,12 @@ class Page(Answer):
     page: int
     limit: int
     pages: int
+
+
+class TaskType(Answer):
+    """A kind of work."""
+
+    name: str
+    summary: str = ""
+    json_schema: dict[str, Any] = Field(default={}, alias="schema")
+    """JSON Schema 2020-12 of its `task_data`; empty in lists."""

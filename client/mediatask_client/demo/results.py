@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..client import Client
 from ..files import main_name
 from ..models import Task
-from ..sdk import Client
-from .stage import Delivery
+from .environment import Delivery
 
 NAMES = {
     "generate_image": "image",

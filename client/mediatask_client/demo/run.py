@@ -10,15 +10,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from ..cli.display import display
+from ..client import Client
 from ..config import StoreKind
-from ..display import display
 from ..errors import MediaTaskError
 from ..models import Task
-from ..sdk import Client
 from . import results
+from .environment import Delivery, Environment
 from .poster import draw_poster
 from .script import make_inputs, requests
-from .stage import Delivery, Stage
 
 TASKS_TIMEOUT = 600.0
 WEBHOOKS_TIMEOUT = 60.0
@@ -71,30 +71,30 @@ def _play(out: Path, folder: Path, store: StoreKind, console: Console) -> None:
     console.print("Drawing the input pictures and humming a voice profile")
     files = make_inputs()
     console.print("Starting API server, operator, REST API and Job runner on this machine")
-    with Stage(files) as stage, embedded(folder, store=store) as info:
-        stage.secret = info.webhook_secret
+    with Environment(files) as environment, embedded(folder, store=store) as info:
+        environment.secret = info.webhook_secret
         console.print(f"Ready: {info.api_url}", markup=False)
         if store == "s3":
             where = info.s3_url or "the S3 that the environment names"
             console.print(f"Media goes to {where}", markup=False)
         with Client(info.api_url, info.api_key) as client:
-            tasks = _work(client, stage, console)
+            tasks = _work(client, environment, console)
             _all_completed(client, tasks, console)
-            webhooks = _webhooks(stage, tasks, console)
+            webhooks = _webhooks(environment, tasks, console)
             console.print("Fetching the results")
             paths = results.download(client, tasks, out)
         results.write_records(out, tasks, webhooks, info.webhook_secret)
-        if missing := files.keys() - stage.fetched:
+        if missing := files.keys() - environment.fetched:
             raise DemoFailed(f"inputs that no task fetched: {', '.join(sorted(missing))}")
         console.print("Stopping the service")
     draw_poster(paths, {str(task.task_type): task for task in tasks}).save(out / results.POSTER)
     _summary(console, tasks, paths)
 
 
-def _work(client: Client, stage: Stage, console: Console) -> list[Task]:
+def _work(client: Client, environment: Environment, console: Console) -> list[Task]:
     """Submit the four tasks and show them to their end; in the order of their submission."""
     ids = []
-    for body in requests(stage.url, stage.callback_url):
+    for body in requests(environment.url, environment.callback_url):
         submitted = client.submit(**body)
         console.print(f"Submitted {body['task_type']}: {submitted.task_id}", markup=False)
         ids.append(submitted.task_id)
@@ -116,11 +116,11 @@ def _all_completed(client: Client, tasks: list[Task], console: Console) -> None:
         raise DemoFailed(f"{len(failed)} of {len(tasks)} tasks did not complete")
 
 
-def _webhooks(stage: Stage, tasks: list[Task], console: Console) -> list[Delivery]:
+def _webhooks(environment: Environment, tasks: list[Task], console: Console) -> list[Delivery]:
     ids = {task.task_id for task in tasks}
-    received = stage.wait_for(ids, WEBHOOKS_TIMEOUT)
-    if stage.refused:
-        raise DemoFailed(f"a webhook was not genuine: {stage.refused[0]}")
+    received = environment.wait_for(ids, WEBHOOKS_TIMEOUT)
+    if environment.refused:
+        raise DemoFailed(f"a webhook was not genuine: {environment.refused[0]}")
     if missing := ids - {delivery.body["task_id"] for delivery in received}:
         raise DemoFailed(f"no webhook within {WEBHOOKS_TIMEOUT:g} s for: {', '.join(missing)}")
     console.print(f"{len(received)} webhooks received, every signature verified")

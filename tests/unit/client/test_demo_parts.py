@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from standardwebhooks.webhooks import Webhook
 
+from mediatask_client.demo.environment import Environment
 from mediatask_client.demo.script import make_inputs, requests
-from mediatask_client.demo.stage import Stage
 from mediatask_client.demo.voice import PITCH, RATE, voice_profile
 from mediatask_crds.tasktypes import task_type, task_types
 
@@ -27,14 +27,14 @@ def files() -> dict[str, tuple[str, bytes]]:
     return make_inputs()
 
 
-def post(stage: Stage, message_id: str = "msg_1", secret: str = SECRET) -> int:
+def post(environment: Environment, message_id: str = "msg_1", secret: str = SECRET) -> int:
     now = datetime.now(UTC)
     headers = {
         "Webhook-Id": message_id,
         "Webhook-Timestamp": str(int(now.timestamp())),
         "Webhook-Signature": Webhook(secret).sign(message_id, now, BODY),
     }
-    return httpx.post(stage.callback_url, content=BODY, headers=headers, trust_env=False).status_code
+    return httpx.post(environment.callback_url, content=BODY, headers=headers, trust_env=False).status_code
 
 
 def test_requests_are_valid_and_cover_every_type() -> None:
@@ -46,14 +46,14 @@ def test_requests_are_valid_and_cover_every_type() -> None:
 
 
 def test_every_input_that_is_named_is_served(files: dict[str, tuple[str, bytes]]) -> None:
-    with Stage(files) as stage:
-        named = str(requests(stage.url, stage.callback_url))
+    with Environment(files) as environment:
+        named = str(requests(environment.url, environment.callback_url))
         for path, (content_type, content) in files.items():
-            assert stage.url + path in named
-            answer = httpx.get(stage.url + path, trust_env=False)
+            assert environment.url + path in named
+            answer = httpx.get(environment.url + path, trust_env=False)
             assert (answer.content, answer.headers["content-type"]) == (content, content_type)
-        assert stage.fetched == set(files)
-        assert httpx.get(f"{stage.url}/other", trust_env=False).status_code == 404
+        assert environment.fetched == set(files)
+        assert httpx.get(f"{environment.url}/other", trust_env=False).status_code == 404
 
 
 def test_pictures_are_pictures_and_the_same_each_time(files: dict[str, tuple[str, bytes]]) -> None:
@@ -76,18 +76,18 @@ def test_the_voice_hums_at_its_pitch() -> None:
 
 
 def test_the_receiver_takes_genuine_webhooks_once() -> None:
-    with Stage({}) as stage:
-        stage.secret = SECRET
-        assert [post(stage), post(stage)] == [204, 204]
-        (delivery,) = stage.wait_for(["t1"], timeout=10)
+    with Environment({}) as environment:
+        environment.secret = SECRET
+        assert [post(environment), post(environment)] == [204, 204]
+        (delivery,) = environment.wait_for(["t1"], timeout=10)
         assert delivery.raw == BODY
         assert Webhook(SECRET).verify(delivery.raw, delivery.headers) == delivery.body
 
 
 def test_the_receiver_refuses_what_is_not_genuine() -> None:
-    with Stage({}) as stage:
-        assert post(stage) == 400
-        stage.secret = SECRET
-        assert post(stage, secret="whsec_" + base64.b64encode(b"x" * 32).decode()) == 400
-        assert stage.refused == ["the secret is not known yet", "no signature fits"]
-        assert stage.wait_for(["t1"], timeout=0.05) == []
+    with Environment({}) as environment:
+        assert post(environment) == 400
+        environment.secret = SECRET
+        assert post(environment, secret="whsec_" + base64.b64encode(b"x" * 32).decode()) == 400
+        assert environment.refused == ["the secret is not known yet", "no signature fits"]
+        assert environment.wait_for(["t1"], timeout=0.05) == []

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatask_client.submission import UsageError, main_field, task_data
+from mediatask_client.cli.submission import main_field, task_data
+from mediatask_client.errors import UsageError
 from mediatask_crds.tasktypes import task_types
 
 SCHEMAS: dict[str, dict[str, Any]] = {name: kind.model_json_schema() for name, kind in task_types().items()}

@@ -29,7 +29,7 @@ class Delivery:
         return json.dumps({"headers": self.headers, "body": self.body, "raw": self.raw}, ensure_ascii=False)
 
 
-class Stage:
+class Environment:
     """Open between `with` and its end, on a free port of 127.0.0.1."""
 
     def __init__(self, files: dict[str, File]) -> None:
@@ -81,23 +81,23 @@ class Stage:
         return True
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        stage = self
+        environment = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                found = stage._files.get(self.path)
+                found = environment._files.get(self.path)
                 if found is None:
                     self._answer(404)
                     return
-                stage.fetched.add(self.path)
+                environment.fetched.add(self.path)
                 self._answer(200, *found)
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                genuine = self.path == CALLBACK_PATH and stage.receive(headers, raw)
+                genuine = self.path == CALLBACK_PATH and environment.receive(headers, raw)
                 self._answer(204 if genuine else 400)
 
             def _answer(self, status: int, content_type: str = "text/plain", content: bytes = b"") -> None:

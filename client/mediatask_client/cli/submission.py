@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .errors import MediaTaskError
+from ..errors import UsageError
 
 Schema = Mapping[str, Any]
-
-
-class UsageError(MediaTaskError):
-    """What was written cannot be a request; the message says what could be meant."""
 
 
 def task_data(schema: Schema, text: str | None, settings: Iterable[str], base: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,7 +38,10 @@ def task_data(schema: Schema, text: str | None, settings: Iterable[str], base: M
         name, dot, key = name.partition(".")
         kind = _property(schema, name)
         if dot:
-            data[name] = {**(data.get(name) or {}), key: _free(value)}
+            before = data.get(name) or {}
+            if not isinstance(before, dict):
+                raise UsageError(f"--set {setting}: {name} is no object")
+            data[name] = {**before, key: _free(value)}
         elif _type(kind) == "array" and name in fresh:
             data[name] = [*data[name], *_items(kind, name, value)]
         else:
@@ -105,8 +105,11 @@ def _coerce(kind: Schema, name: str, value: str) -> Any:
 
 def _number(name: str, value: str, *, whole: bool) -> int | float:
     try:
-        return int(value) if whole else float(value)
-    except ValueError:
+        number = int(value) if whole else float(value)
+        if math.isfinite(number):
+            return number
+        raise ValueError
+    except (ValueError, OverflowError):
         raise UsageError(f"{name} is a {'whole ' if whole else ''}number, not {value!r}") from None
 
 
@@ -124,6 +127,6 @@ def _items(kind: Schema, name: str, value: str) -> list[Any]:
 def _free(value: str) -> Any:
     """JSON where it is JSON, else the text itself."""
     try:
-        return json.loads(value)
-    except ValueError:
+        return json.loads(value, parse_constant=str)
+    except (ValueError, RecursionError):
         return value

@@ -1,4 +1,4 @@
-"""The asynchronous client: `Client`, method by method, for asyncio.
+"""The asynchronous client. `client.py` is generated from this file by `client/generate.py`.
 
 async with AsyncClient() as client:
     task = await client.submit("demo", "generate_image", {"prompt": "a lighthouse at dusk"})
@@ -19,16 +19,17 @@ import httpx
 
 from . import calls, files
 from .config import resolve
-from .errors import Unavailable, WaitTimeout, from_response
-from .models import Artifact, Page, Submitted, Task
+from .errors import Unavailable, WaitTimeout
+from .models import Artifact, Page, Submitted, Task, TaskType
 from .pace import Pace
-from .transport import failure, options, unreachable
+from .refusals import failure, refusal, unexpected, unreachable
+from .transport import options
 
 T = TypeVar("T")
 
 
 class AsyncClient:
-    """A connection to one service; see `Client` for what each method means and raises.
+    """A connection to one service.
 
     Args:
         url, api_key: as `config.resolve` finds them when absent.
@@ -60,6 +61,7 @@ class AsyncClient:
 
     async def submit(
         self,
+        /,
         project_id: str,
         task_type: str,
         task_data: Mapping[str, Any],
@@ -181,13 +183,15 @@ class AsyncClient:
         timeout = httpx.Timeout(10, read=None if follow else 60)
         try:
             async with self._http.stream("GET", calls.log_path(task_id), params=params, timeout=timeout) as response:
-                if response.is_error:
+                if not response.is_success:
                     await response.aread()
-                    raise from_response(response)
+                    raise refusal(response)
+                if "html" in response.headers.get("content-type", ""):
+                    raise unexpected(response)
                 async for line in response.aiter_lines():
                     yield line
-        except httpx.TransportError as error:
-            raise unreachable(self.connection, error) from error
+        except httpx.RequestError as error:
+            raise unreachable(self.connection.url, error) from error
 
     async def download(self, task_id: str, to: Path) -> Path:
         """Write a completed task's media to a file, or into a folder; the path written is returned.
@@ -202,38 +206,38 @@ class AsyncClient:
         """Write one of a task's files (`Task.artifacts`), which appears once it is whole and checked."""
         try:
             async with self._media.stream("GET", artifact.url) as response:
-                if response.is_error:
+                if not response.is_success:
                     await response.aread()
-                    raise from_response(response)
+                    raise refusal(response)
                 with files.complete(path, artifact) as out:
                     async for chunk in response.aiter_bytes():
                         out.write(chunk)
-        except httpx.TransportError as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise Unavailable(f"the download of {artifact.name} broke off ({error}): try again") from error
         return path
 
-    async def task_types(self) -> Sequence[dict[str, Any]]:
+    async def task_types(self) -> Sequence[TaskType]:
         """The catalogue of task types."""
         return await self._run(calls.task_types())
 
-    async def task_type(self, name: str) -> dict[str, Any]:
-        """One task type: its JSON Schema, defaults and classes."""
+    async def task_type(self, name: str) -> TaskType:
+        """One task type with its JSON Schema, defaults and classes."""
         return await self._run(calls.task_type(name))
 
     async def _run(self, call: calls.Call[T]) -> T:
         tries = 0
         while True:
             tries += 1
-            outcome: httpx.Response | httpx.TransportError
+            outcome: httpx.Response | httpx.RequestError
             try:
                 outcome = await self._http.request(
-                    call.method, call.path, params=call.params, json=call.json, headers=call.headers
+                    call.method, call.path, params=call.params, content=call.body, headers=call.headers
                 )
-                if not outcome.is_error:
+                if outcome.is_success:
                     return call.read(outcome)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 outcome = error
             pause = calls.delay(call, tries, outcome)
             if pause is None:
-                raise failure(self.connection, outcome)
+                raise failure(self.connection.url, outcome)
             await asyncio.sleep(pause)

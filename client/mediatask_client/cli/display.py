@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Task as Row
 from rich.text import Text
 
 from mediatask_crds.task import Phase
 
-from .models import Task
+from ..models import Task
+from .text import one_line
 
 COLOURS = {
     Phase.QUEUED: "bright_black",
@@ -43,17 +43,17 @@ def display(console: Console) -> Iterator[Display]:
 
 
 def step(task: Task) -> str:
-    """What is being done, readable: `rendering_video` becomes `rendering video`."""
+    """What is being done, readable: `rendering_video` becomes `rendering video`. Harmless for a terminal, one line."""
     if task.status == Phase.FAILED:
-        return task.why or "failed"
+        return one_line(task.why or "failed")
     if task.status == Phase.QUEUED and task.queue_position:
         return f"waiting in queue, position {task.queue_position}"
-    return (task.current_step or "").replace("_", " ")
+    return one_line((task.current_step or "").replace("_", " "))
 
 
 def label(task: Task) -> str:
     """`generate_image 3f2a9c01`: enough of the id to recognise it."""
-    return f"{task.task_type or 'task'} {task.task_id[:8]}"
+    return one_line(f"{task.task_type or 'task'} {task.task_id[:8]}")
 
 
 class Lines:
@@ -97,7 +97,7 @@ class Bars:
             row,
             completed=task.progress,
             phase=task.status,
-            step=escape(step(task)),
+            step=step(task),
             attempt=f"attempt {task.attempt}" if (task.attempt or 1) > 1 else "",
         )
         if task.done:
@@ -112,12 +112,12 @@ class _PhaseColumn(ProgressColumn):
 
 def _progress(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.fields[name]}"),
+        TextColumn("{task.fields[name]}", markup=False),
         BarColumn(bar_width=28),
         TextColumn("{task.percentage:>3.0f}%"),
         _PhaseColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[step]}", style="dim"),
+        TextColumn("{task.fields[step]}", style="dim", markup=False),
         TextColumn("{task.fields[attempt]}", style="yellow"),
         console=console,
         refresh_per_second=8,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import os
 import shutil
 import subprocess
@@ -13,8 +14,17 @@ from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.style import Style
 
+from .output import stdout
+
 PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 PREVIEW_COLUMNS = 64
+
+
+def show(path: Path) -> None:
+    """Show a downloaded file where that is possible. Only media is: a job could have made a program."""
+    kind = mimetypes.guess_type(path.name)[0] or ""
+    if kind.startswith(("image/", "video/", "audio/")) or kind == "application/json":
+        _ = open_file(path) or preview(stdout(), path)
 
 
 def open_file(path: Path) -> bool:

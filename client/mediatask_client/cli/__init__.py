@@ -1,0 +1,21 @@
+"""The `mediatask` command. Results go to standard output, what happens meanwhile to standard error.
+
+Each verb imports what is heavy (HTTP, models, Rich) for itself, so that `--help` and completion are fast.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from . import local, tasks
+from .app import app
+
+__all__ = ["app", "local", "main", "tasks"]
+
+
+def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if any(not word.isascii() and "\udc80" <= max(word) <= "\udcff" for word in sys.argv):
+        sys.exit("error: an argument is not UTF-8")
+    app()

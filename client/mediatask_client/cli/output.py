@@ -1,0 +1,161 @@
+"""Results on standard output: a table for people, JSON or YAML for programs, or names alone.
+
+Everything from the service goes through `text`: nothing that a job says reaches the terminal as a control sequence.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..models import Page, Submitted, Task, TaskType
+from .display import COLOURS, step
+from .options import Format
+from .text import is_safe, one_line, safe, safe_json
+
+
+def stdout() -> Console:
+    # Rich assumes 80 columns where there is no terminal, and would fold ids and URLs in files.
+    return Console(width=None if sys.stdout.isatty() else 240)
+
+
+def stderr() -> Console:
+    return Console(stderr=True, width=None if sys.stderr.isatty() else 240)
+
+
+def write_submitted(form: Format, submitted: Submitted) -> None:
+    """The id alone for people, too: so that `$(mediatask submit ...)` is one."""
+    if form in (Format.JSON, Format.YAML):
+        _document(form, submitted.raw())
+        return
+    _names([submitted.task_id])
+    if form == Format.TABLE:
+        typer.secho(f"queued; follow it with: mediatask watch {one_line(submitted.task_id)}", dim=True, err=True)
+
+
+def write_task(form: Format, task: Task) -> None:
+    """All of one task; as a table one field a line, what is empty left out."""
+    if form == Format.NAME:
+        _names([task.task_id])
+    elif form != Format.TABLE:
+        _document(form, task.raw())
+    else:
+        _fields(task)
+
+
+def write_status(form: Format, task: Task) -> None:
+    """What has become of a task; for people its status alone."""
+    if form == Format.TABLE:
+        typer.echo(task.status)
+    else:
+        write_task(form, task)
+
+
+def write_tasks(form: Format, tasks: Sequence[Task]) -> None:
+    """Tasks, as a list; as a table one row each."""
+    if form == Format.NAME:
+        _names(task.task_id for task in tasks)
+    elif form != Format.TABLE:
+        _document(form, [task.raw() for task in tasks])
+    else:
+        _rows(tasks)
+
+
+def write_page(form: Format, page: Page) -> None:
+    """A page of a list; which page it is of how many goes to standard error where it is a table."""
+    if form in (Format.JSON, Format.YAML):
+        _document(form, page.raw())
+        return
+    write_tasks(form, page.tasks)
+    if form == Format.TABLE and page.total != len(page.tasks):
+        typer.secho(f"page {page.page} of {page.pages}, {page.total} tasks in all", dim=True, err=True)
+
+
+def write_types(form: Format, types: Sequence[TaskType]) -> None:
+    """The catalogue of task types."""
+    if form == Format.NAME:
+        _names(entry.name for entry in types)
+    elif form != Format.TABLE:
+        _document(form, [entry.raw() for entry in types])
+    else:
+        for entry in types:
+            typer.echo(f"{one_line(entry.name):<18} {one_line(entry.summary)}")
+
+
+def write_fields(form: Format, kind: TaskType) -> None:
+    """The fields of one task type."""
+    fields: dict[str, dict[str, Any]] = kind.json_schema.get("properties", {})
+    if form == Format.NAME:
+        _names(fields)
+    elif form != Format.TABLE:
+        _document(form, kind.raw())
+    else:
+        for name, field in fields.items():
+            typer.echo(f"{one_line(name):<24} {one_line(str(field.get('description', '')))}")
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """Time since a moment in its largest unit, `3d`, as kubectl shows it."""
+    if since is None:
+        return ""
+    seconds = max(0, int((now - (since if since.tzinfo else since.replace(tzinfo=UTC))).total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _names(names: Iterable[str]) -> None:
+    for name in names:
+        typer.echo(one_line(name))
+
+
+def _document(form: Format, value: Any) -> None:
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if form == Format.YAML:
+        text = yaml.safe_dump(value, sort_keys=False, allow_unicode=is_safe(text)).rstrip()
+        typer.echo(safe(text))
+    else:
+        typer.echo(safe_json(text))
+
+
+def _rows(tasks: Sequence[Task]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("ID", "TYPE", "STATUS", "PROGRESS", "ATTEMPT", "AGE", "TIME", "STEP"):
+        table.add_column(heading, no_wrap=heading != "STEP", overflow="fold")
+    now = datetime.now(UTC)
+    for task in tasks:
+        table.add_row(
+            Text(one_line(task.task_id)),
+            Text(one_line(task.task_type or "")),
+            Text(task.status, style=COLOURS[task.status]),
+            f"{task.progress:.0%}",
+            str(task.attempt or ""),
+            age(task.created_at, now),
+            "" if task.seconds is None else f"{task.seconds:.1f} s",
+            Text(step(task)),
+        )
+    stdout().print(table)
+
+
+def _fields(task: Task) -> None:
+    fields = task.raw()
+    result = fields.pop("result", None) or {}
+    metadata = result.pop("metadata", None) or {}
+    # Their addresses are long and signed; the first one is media_url, programs read the rest from JSON.
+    files = [f"{file['name']} ({file['bytes']:,} bytes)" for file in result.pop("artifacts", [])]
+    shown = {**fields, **result, "files": ", ".join(files), **metadata}
+    filled = {one_line(name): value for name, value in shown.items() if value not in (None, "", [], {})}
+    width = max(map(len, filled))
+    for name, value in filled.items():
+        text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+        typer.echo(f"{name:<{width}}  {one_line(text)}")

@@ -1,0 +1,97 @@
+"""A submit request out of a file and the words of a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from ..errors import UsageError
+from .submission import Schema, task_data
+
+ENVELOPE = {"task_type", "task_data", "project_id"}
+"""Fields that tell a whole request from a `task_data` alone."""
+
+TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the command line says about the request's content."""
+
+    task_type: str | None
+    text: str | None
+    settings: list[str]
+    metadata: list[str]
+    project: str | None
+    """Where it was named there."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as JSON has it: a date is text."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in entries if tag != TIMESTAMP]
+        for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def read_file(content: bytes) -> dict[str, Any]:
+    """The whole request that a file holds; one that holds `task_data` alone becomes such a request.
+
+    Raises:
+        UsageError: it holds neither.
+    """
+    try:
+        given = yaml.load(content.decode(), _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UsageError(f"--file is neither JSON nor YAML: {error}") from error
+    if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
+        raise UsageError("--file holds no JSON or YAML object")
+    request = given if ENVELOPE & given.keys() else {"task_data": given}
+    for name in ("task_data", "metadata"):
+        if not isinstance(request.get(name, {}), dict):
+            raise UsageError(f"{name} in --file is not an object")
+    return request
+
+
+def build(
+    request: Mapping[str, Any],
+    words: Words,
+    options: Mapping[str, Any],
+    default_project: str,
+    schema_of: Callable[[str], Schema],
+) -> dict[str, Any]:
+    """Arguments of `Client.submit`; the command line takes precedence over the file.
+
+    Args:
+        request: of the file, `{}` without one.
+        options: further fields of the request that the command line names; None where it does not.
+        default_project: for a request that names none.
+        schema_of: JSON Schema of a task type.
+
+    Raises:
+        UsageError: no type is named, or the words do not fit it.
+    """
+    task_type = words.task_type or request.get("task_type")
+    if not isinstance(task_type, str) or not task_type:
+        raise UsageError("say which TYPE of task; `mediatask types` lists them")
+    body = {
+        **request,
+        **{name: value for name, value in options.items() if value is not None},
+        "project_id": words.project or request.get("project_id", default_project),
+        "task_type": task_type,
+        "task_data": task_data(schema_of(task_type), words.text, words.settings, request.get("task_data", {})),
+    }
+    if words.metadata:
+        body["metadata"] = {**request.get("metadata", {}), **_pairs(words.metadata)}
+    return body
+
+
+def _pairs(entries: list[str]) -> dict[str, str]:
+    pairs = [entry.partition("=") for entry in entries]
+    if wrong := [key for key, equals, _ in pairs if not equals]:
+        raise UsageError(f"--metadata {wrong[0]}: write it as key=value")
+    return {key: value for key, _, value in pairs}

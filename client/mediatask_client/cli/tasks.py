@@ -1,0 +1,250 @@
+"""Verbs that ask a service, by its REST API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..config import DEFAULT_DIR
+from .app import app
+from .options import Dir, Format, IdProject, Key, Output, Project, Status, TaskId, Url
+from .text import safe
+
+Wait = Annotated[bool, typer.Option("--wait", "-w", help="Follow it to its end.")]
+
+
+@app.command()
+def types(
+    name: Annotated[str | None, typer.Argument(metavar="TYPE", help="Show the fields of this one.")] = None,
+    output: Output = Format.TABLE,
+    url: Url = None,
+    api_key: Key = None,
+    folder: Dir = DEFAULT_DIR,
+) -> None:
+    """Show the task types, or the fields of one."""
+    from .output import write_fields, write_types
+    from .session import Session
+
+    with Session(url, api_key, folder) as session:
+        if name:
+            write_fields(output, session.task_type(name))
+        else:
+            write_types(output, session.client.task_types())
+
+
+@app.command(epilog='Example: mediatask submit generate_image "a lighthouse at dusk" --set width=512 --download .')
+def submit(
+    context: typer.Context,
+    task_type: Annotated[
+        str | None, typer.Argument(metavar="TYPE", help="Task type, for example generate_image; see `types`.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Argument(metavar="TEXT", help="What to draw, film, say or ask: the type's main field.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="A field of the request's task_data; may be repeated."),
+    ] = None,
+    file: Annotated[
+        typer.FileBinaryRead | None,
+        typer.Option(
+            help="JSON or YAML file: a whole request (task_type, task_data, project_id ...) or its task_data alone; "
+            "- reads standard input. The command line takes precedence over the file."
+        ),
+    ] = None,
+    project: Project = "default",
+    priority: Annotated[int | None, typer.Option(min=0, max=9, help="0 is most urgent; 5 when absent.")] = None,
+    callback_url: Annotated[str | None, typer.Option(help="Where to post the signed webhook.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Echoed in the webhook; may be repeated.")
+    ] = None,
+    idempotency_key: Annotated[str | None, typer.Option(help="The same key never makes a second task.")] = None,
+    wait: Wait = False,
+    download: Annotated[Path | None, typer.Option(help="Wait, and write the media to this file or folder.")] = None,
+    output: Output = Format.TABLE,
+    url: Url = None,
+    api_key: Key = None,
+    folder: Dir = DEFAULT_DIR,
+) -> None:
+    """Submit a task; prints its id."""
+    from . import output as results
+    from .request import Words, build, read_file
+    from .session import Session
+
+    source = context.get_parameter_source("project")
+    named = project if source and source.name == "COMMANDLINE" else None
+    words = Words(task_type, text, settings or [], metadata or [], named)
+    options = {"priority": priority, "callback_url": callback_url, "idempotency_key": idempotency_key}
+    request = read_file(file.read()) if file else {}
+    with Session(url, api_key, folder) as session:
+        body = build(request, words, options, project, session.schema)
+        submitted = session.client.submit(**body)
+        if not (wait or download):
+            results.write_submitted(output, submitted)
+            return
+        (task,) = session.follow([submitted.task_id])
+        if download and task.status == "completed":
+            for path in session.download(task, download):
+                typer.echo(f"written: {path}", err=True)
+        if output != Format.TABLE or task.status == "completed":
+            results.write_task(output, task)
+    _exit_by([task.status])
+
+
+@app.command()
+def get(
+    task_id: TaskId,
+    project: IdProject = "default",
+    output: Output = Format.TABLE,
+    url: Url = None,
+    api_key: Key = None,
+    folder: Dir = DEFAULT_DIR,
+) -> None:
+    """Show a task."""
+    from .output import write_task
+    from .session import Session
+
+    with Session(url, api_key, folder) as session:
+        write_task(output, session.on(task_id, project, session.client.get))
+
+
+@app.command(name="list")
+def list_tasks(
+    project: Project = "default",
+    status: Annotated[Status | None, typer.Option(help="Only tasks in this state.")] = None,
+    task_type: Annotated[str | None, typer.Option("--type", help="Only tasks of this type.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Tasks per page.")] = 20,
+    page: Annotated[int, typer.Option(min=1, help="Page to show.")] = 1,
+    output: Output = Format.TABLE,
+    url: Url = None,
+    api_key: Key = None,
+    folder: Dir = DEFAULT_DIR,
+) -> None:
+    """List a project's tasks, newest first."""
+    from .output import write_page
+    from .session import Session
+
+    with Session(url, api_key, folder) as session:
+        write_page(output, session.client.page(project, page, limit, status=status, task_type=task_type))
+
+
+@app.command()
+def watch(
+    task_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="ID", help="Tasks to follow, or the beginnings of their ids.")
+    ] = None,
+    project: Project = "default",
+    output: Output = Format.TABLE,
+    url: Url = None,
+    api_key: Key = None,
+    folder: Dir = DEFAULT_DIR,
+) -> None:
+    """Follow tasks to their end; without ids, all unfinished ones of the project."""
+    from .output import write_tasks
+    from .session import Session
+
+    with Session(url, api_key, folder) as session:
+        found = [session.on(given, project, session.client.get) for given in task_ids or []]
+        ids = [task.task_id for task in found] or session.unfinished(project)
+        if not ids:
+            typer.echo(f"nothing is queued or running in project {safe(project)}", err=True)
+        tasks = session.follow(ids)
+        if output != Format.TABLE:
+            write_tasks(output, tasks)
+    _exit_by([task.status for task in tasks])
+
+
+@app.command()
+def cancel(
+    task_id: TaskId,
+    project: IdProject = "default",
+    output: Output = Format.TABLE,
+    url: Url = None,
+    api_key: Key = None,
+    folder: Dir = DEFAULT_DIR,
+) -> None:
+    """Stop a queued or running task and wait until it has stopped."""
+    from .output import write_status
+    from .session import Session
+
+    with Session(url, api_key, folder) as session:
+        task = session.on(task_id, project, session.client.cancel)
+        write_status(output, task if task.done else session.client.wait(task.task_id))
+
+
+@app.command()
+def retry(
+    task_id: TaskId,
+    project: IdProject = "default",
+    wait: Wait = False,
+    output: Output = Format.TABLE,
+    url: Url = None,
+    api_key: Key = None,
+    folder: Dir = DEFAULT_DIR,
+) -> None:
+    """Try a failed or cancelled task again, under the same id."""
+    from .output import write_status
+    from .session import Session
+
+    with Session(url, api_key, folder) as session:
+        task = session.on(task_id, project, session.client.retry)
+        if wait:
+            (task,) = session.follow([task.task_id])
+        write_status(output, task)
+    if wait:
+        _exit_by([task.status])
+
+
+@app.command()
+def logs(
+    task_id: TaskId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the attempt ends.")] = False,
+    project: IdProject = "default",
+    url: Url = None,
+    api_key: Key = None,
+    folder: Dir = DEFAULT_DIR,
+) -> None:
+    """Print the log of a task's latest attempt."""
+    from .session import Session
+
+    with Session(url, api_key, folder) as session:
+        session.on(task_id, project, lambda found: _print_log(session.client.logs(found, follow=follow)))
+
+
+@app.command(name="open")
+def open_media(
+    task_id: TaskId,
+    to: Annotated[Path | None, typer.Option(help="File or folder to write to; a temporary one when absent.")] = None,
+    view: Annotated[bool, typer.Option("--view/--no-view", help="Show it on the screen.")] = True,
+    project: IdProject = "default",
+    url: Url = None,
+    api_key: Key = None,
+    folder: Dir = DEFAULT_DIR,
+) -> None:
+    """Fetch a completed task's media and show it; prints where it was written."""
+    import tempfile
+
+    from .session import Session
+    from .viewer import show
+
+    with Session(url, api_key, folder) as session:
+        task = session.on(task_id, project, session.client.get)
+        paths = session.download(task, to or Path(tempfile.mkdtemp(prefix="mediatask-")))
+    for path in paths:
+        typer.echo(str(path))
+        if view:
+            show(path)
+
+
+def _print_log(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(safe(line))
+
+
+def _exit_by(statuses: list[str]) -> None:
+    """Exit code 1 unless all completed; why a task did not has been shown while it was followed."""
+    if any(status != "completed" for status in statuses):
+        raise typer.Exit(1)
