@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from . import local, tasks
-from .app import app
+from .app import app, complain
 
 __all__ = ["app", "local", "main", "tasks"]
 
@@ -16,6 +16,7 @@ __all__ = ["app", "local", "main", "tasks"]
 def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    if any(not word.isascii() and "\udc80" <= max(word) <= "\udcff" for word in sys.argv):
-        sys.exit("error: an argument is not UTF-8")
+    if any("\udc80" <= character <= "\udcff" for word in sys.argv for character in word):
+        complain("an argument is not UTF-8")
+        sys.exit(2)
     app()

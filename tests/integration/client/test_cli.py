@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,27 @@ def test_a_request_from_a_file_yields_to_the_command_line(service: Service, tmp_
     assert request.body == body | {"task_data": {"prompt": "x", "width": 128}, "metadata": {"a": "1", "b": "2"}}
 
 
+@pytest.mark.parametrize(
+    ("given", "env", "project"),
+    [([], {}, "from_file"), ([], {"MEDIATASK_PROJECT": "env"}, "from_file"), (["-p", "named"], {}, "named")],
+)
+def test_the_project_of_a_whole_request(
+    service: Service, tmp_path: Path, given: list[str], env: dict[str, str], project: str
+) -> None:
+    """The command line takes precedence over the file, and the file over the environment's default."""
+    (tmp_path / "task.yaml").write_text("task_type: test_prompt\nproject_id: from_file\n")
+    words = ["submit", "--file", "task.yaml", *given, "--set", "prompt_template=hi"]
+    result = CliRunner().invoke(cli.app, words, env=env)
+    assert result.exit_code == 0, result.stderr
+    assert service.asked("POST", SUBMIT)[0].body["project_id"] == project
+
+
+def test_a_date_in_a_file_is_text(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "task.yaml").write_text("prompt: 2026-01-01\n")
+    assert run("submit", "generate_image", "--file", "task.yaml").exit_code == 0
+    assert service.asked("POST", SUBMIT)[0].body["task_data"] == {"prompt": "2026-01-01"}
+
+
 def test_task_data_from_standard_input(service: Service) -> None:
     assert run("submit", "generate_image", "--file", "-", stdin='{"prompt": "x"}').exit_code == 0
     assert service.asked("POST", SUBMIT)[0].body["task_data"] == {"prompt": "x"}
@@ -136,10 +158,10 @@ def test_a_wrong_command_ends_with_2_and_is_not_sent(service: Service, words: li
     assert service.asked("POST", SUBMIT) == []
 
 
-def test_a_refused_request_ends_with_2(service: Service) -> None:
+def test_a_request_that_the_service_refuses_ends_with_1(service: Service) -> None:
     service.on("POST", SUBMIT, problem(400, "invalid", errors=[{"loc": ["width"], "msg": "too small"}]))
     result = run("submit", "generate_image", "x", "--set", "width=1")
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "width: too small" in result.stderr
 
 
@@ -181,6 +203,75 @@ def test_a_failed_task_ends_with_1_and_its_reason(service: Service) -> None:
 # ---- get, list, watch, cancel, retry, logs, open, types
 
 
+def page(*ids: str) -> Answer:
+    tasks = [task(task_id=name) for name in ids]
+    return Answer(200, {"tasks": tasks, "total": len(tasks), "page": 1, "limit": 100, "pages": 1})
+
+
+VERBS = pytest.mark.parametrize("verb", ["get", "cancel", "retry", "logs", "open", "watch"])
+
+
+def answer_for(service: Service, task_id: str) -> None:
+    path = f"/api/v1/tasks/{task_id}"
+    state = completed(service, "a.png") | {"task_id": task_id}
+    service.on("GET", f"{path}/status", Answer(200, state))
+    service.on("DELETE", f"{path}/cancel", Answer(200, state))
+    service.on("POST", f"{path}/retry", Answer(202, {}))
+    service.on("GET", f"{path}/logs", Answer(200, b"a line\n"))
+
+
+@VERBS
+def test_the_beginning_of_an_id_is_enough(service: Service, verb: str) -> None:
+    answer_for(service, "3f2a9c01-77")
+    service.on("GET", "/api/v1/projects/demo/tasks", page("3f2b0000-11", "3f2a9c01-77"))
+    result = run(verb, "3f2a", "-p", "demo")
+    assert result.exit_code == 0, result.output
+    assert any("3f2a9c01-77" in request.path for request in service.requests)
+
+
+@VERBS
+def test_a_beginning_of_several_ids_is_a_usage_error_and_touches_none(service: Service, verb: str) -> None:
+    for task_id in ("3f2a9c01-77", "3f2a9c02-88"):
+        answer_for(service, task_id)
+    service.on("GET", "/api/v1/projects/default/tasks", page("3f2a9c02-88", "3f2a9c01-77", "4"))
+    result = run(verb, "3f2a9c0")
+    assert result.exit_code == 2
+    assert "3f2a9c0 is the beginning of 2 ids, give more of it: 3f2a9c02-88, 3f2a9c01-77" in result.stderr
+    assert not any("3f2a9c01-77" in request.path for request in service.requests)
+
+
+@VERBS
+@pytest.mark.parametrize("given", ["3f2", "4444"])
+def test_a_beginning_of_no_id_or_too_short_is_not_found(service: Service, verb: str, given: str) -> None:
+    service.on("GET", "/api/v1/projects/default/tasks", page("3f2a9c02-88"))
+    result = run(verb, given)
+    assert result.exit_code == 1
+    assert "HTTP 404" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["types"], list(task_types())),
+        (["submit", "generate_image", "x"], ["task-1"]),
+        (["submit", "generate_image", "x", "--wait"], ["task-1"]),
+        (["get", "task-1"], ["task-1"]),
+        (["list"], ["task-1", "task-2"]),
+        (["watch", "task-1"], ["task-1"]),
+        (["cancel", "task-1"], ["task-1"]),
+        (["retry", "task-1", "--wait"], ["task-1"]),
+    ],
+)
+def test_names_alone_and_the_same_as_documents(service: Service, words: list[str], names: list[str]) -> None:
+    answer_for(service, "task-1")
+    service.on("GET", "/api/v1/projects/default/tasks", page("task-1", "task-2"))
+    assert run(*words, "-o", "name").stdout.splitlines() == names
+    document = json.loads(run(*words, "-o", "json").stdout)
+    assert document == yaml.safe_load(run(*words, "-o", "yaml").stdout)
+    entries = document if isinstance(document, list) else document.get("tasks", [document])
+    assert [entry.get("task_id") or entry["name"] for entry in entries] == names
+
+
 @pytest.mark.parametrize(("form", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
 def test_get_for_programs(service: Service, form: str, read: Any) -> None:
     state = completed(service, "a.png")
@@ -196,7 +287,9 @@ def test_get_for_people(service: Service) -> None:
 
 
 def test_list(service: Service) -> None:
-    tasks = [task("completed", started_at="2026-01-01T00:00:00Z", completed_at="2026-01-01T00:00:07.5Z")]
+    times = {"created_at": "2000-01-01T00:00:00Z"}
+    times |= {"started_at": "2000-01-01T00:00:00Z", "completed_at": "2000-01-01T00:00:07.5Z"}
+    tasks = [task("completed", **times)]
     service.on(
         "GET",
         "/api/v1/projects/demo/tasks",
@@ -204,8 +297,10 @@ def test_list(service: Service) -> None:
     )
     result = run("list", "-p", "demo", "--page", "2", "--type", "generate_image", "--status", "completed")
     heading, row = result.stdout.splitlines()
-    assert heading.split() == ["ID", "TYPE", "STATUS", "PROGRESS", "ATTEMPT", "TIME", "STEP"]
-    assert row.split() == ["task-1", "generate_image", "completed", "100%", "1", "7.5", "s", "upload", "complete"]
+    assert heading.split() == ["ID", "TYPE", "STATUS", "PROGRESS", "ATTEMPT", "AGE", "TIME", "STEP"]
+    *start, days, seconds, _, _, _ = row.split()
+    assert start == ["task-1", "generate_image", "completed", "100%", "1"]
+    assert (int(days.removesuffix("d")) > 9000, seconds) == (True, "7.5")
     assert "page 2 of 2, 21 tasks in all" in result.stderr
     assert service.requests[0].query == {
         "page": "2",
@@ -318,10 +413,35 @@ def test_ctrl_c_ends_a_watch_quietly(service: Service) -> None:
     assert "Traceback" not in err
 
 
-def test_help_and_the_sdk_start_without_media_libraries() -> None:
+def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys, mediatask_client, mediatask_client.cli, mediatask_client.webhooks\n"
+        "import sys, mediatask_client.webhooks, mediatask_client.cli as cli\n"
+        "from typer.testing import CliRunner\n"
+        "for words in (['--help'], ['--version']):\n"
+        "    CliRunner().invoke(cli.app, words)\n"
+        "heavy = {'httpx', 'pydantic', 'rich', 'yaml', 'asyncio', 'mediatask_crds', 'mediatask_local', 'PIL'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_sdk_starts_without_media_libraries() -> None:
+    code = (
+        "import sys\n"
+        "from mediatask_client import AsyncClient, Client, Task\n"
         "heavy = {'PIL', 'numpy', 'av', 'torch', 'kubernetes', 'fastapi', 'mediatask_local'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_help_names_the_exit_codes_and_the_version_is_the_packages() -> None:
+    told = run("--help").stdout
+    assert all(f"\n    {code:<4} " in told for code in (0, 1, 2, 130))
+    assert run("--version").stdout == f"mediatask {version('mediatask')}\n"
+
+
+def test_the_shell_completes_states(tmp_path: Path) -> None:
+    env = {"_MEDIATASK_COMPLETE": "complete_bash", "COMP_WORDS": "mediatask list --status p", "COMP_CWORD": "3"}
+    result = CliRunner().invoke(cli.app, [], env=env, prog_name="mediatask")
+    assert result.stdout.split() == ["processing"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,7 +150,7 @@ def test_refusals_become_exceptions_with_the_next_step(
 def test_each_fault_of_a_request_is_named(client: Client, service: Service) -> None:
     errors = [{"loc": ["body", "task_data", "width"], "msg": "must be a multiple of 8"}]
     service.on("POST", SUBMIT, problem(400, "invalid", errors=errors))
-    with pytest.raises(InvalidRequest, match=r"body\.task_data\.width: must be a multiple of 8") as raised:
+    with pytest.raises(InvalidRequest, match=r"\n  task_data\.width: must be a multiple of 8") as raised:
         client.submit("demo", "generate_image", {"width": 7})
     assert raised.value.errors == errors
 
@@ -325,14 +324,3 @@ async def test_the_async_client_does_the_same(service: Service, tmp_path: Path) 
         assert [line async for line in client.logs("task-1")] == ["one", "two"]
         with pytest.raises(NotFound):
             await client.get("other")
-
-
-def test_both_clients_have_the_same_methods() -> None:
-    def surface(kind: type) -> dict[str, list[str]]:
-        return {
-            name: list(inspect.signature(member).parameters)
-            for name, member in vars(kind).items()
-            if callable(member) and not name.startswith("_") and name not in ("close", "aclose")
-        }
-
-    assert surface(Client) == surface(AsyncClient)
