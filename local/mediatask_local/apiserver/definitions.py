@@ -15,6 +15,7 @@ from .schema import child, with_object_fields
 STORAGE = "customresourcedefinitions.apiextensions.k8s.io"
 # Keeps a definition until its last custom resource is gone.
 CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
+_COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 _TYPES = ("object", "array", "string", "integer", "number", "boolean")
 
 
@@ -84,6 +85,7 @@ def _errors(definition: Object) -> Iterator[FieldError]:
         if not isinstance(schema, dict):
             yield required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required")
             continue
+        yield from _column_errors(version, f"spec.versions[{index}]" if len(versions) > 1 else "spec")
         where += ".openAPIV3Schema"
         if schema.get("type") != "object":
             yield invalid_value(f"{where}.type", schema.get("type"), "must be object at the root")
@@ -92,6 +94,21 @@ def _errors(definition: Object) -> Iterator[FieldError]:
             compile_rules(schema)
         except CompileError as error:
             yield FieldError(where + error.path, "FieldValueInvalid", f"Invalid value: {error}")
+
+
+def _column_errors(version: Object, where: str) -> Iterator[FieldError]:
+    """All that the real server checks: it prints name and age alone when it cannot parse a path."""
+    for index, column in enumerate(version.get("additionalPrinterColumns") or ()):
+        at = f"{where}.additionalPrinterColumns[{index}]"
+        if not column.get("name"):
+            yield required(f"{at}.name")
+        if column.get("type") not in _COLUMN_TYPES:
+            yield invalid_value(f"{at}.type", column.get("type"), f"must be one of {','.join(_COLUMN_TYPES)}")
+        path = column.get("jsonPath")
+        if not path:
+            yield required(f"{at}.jsonPath")
+        elif not path.startswith("."):
+            yield invalid_value(f"{at}.jsonPath", path, "must be a simple json path starting with .")
 
 
 def _schema_errors(schema: Any, path: str) -> Iterator[FieldError]:

@@ -61,13 +61,18 @@ def render(resource: Resource, objects: Iterable[Object], list_metadata: Object,
 
 def columns_of(resource: Resource) -> list[Column]:
     if resource.custom:
-        own = [_custom(column) for column in resource.columns]
+        try:
+            own = [_custom(column) for column in resource.columns]
+        except ValueError:
+            # As the real server does when it cannot parse one of the paths.
+            own = []
         return [_NAME, *own] if own else [_NAME, _AGE]
     return _BUILTIN.get(resource.storage_name, [_NAME, _AGE])
 
 
 def _custom(spec: Object) -> Column:
     path, kind = spec["jsonPath"], spec["type"]
+    jsonpath.parse(path)
 
     def cell(obj: Object) -> Any:
         found = jsonpath.find(obj, path)

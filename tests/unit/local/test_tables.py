@@ -35,7 +35,11 @@ def test_durations_as_kubectl_writes_them(seconds: int, text: str) -> None:
 
 OBJECT: dict[str, Any] = {
     "metadata": {"labels": {"app.kubernetes.io/name": "x"}},
-    "status": {"conditions": [{"type": "A", "status": "False"}, {"type": "B", "status": "True"}], "n": 0},
+    "status": {
+        "conditions": [{"type": "A", "status": "False"}, {"type": "B", "status": "True"}],
+        "n": 0,
+        "runs": [{"code": code} for code in (1, 2, 3)],
+    },
 }
 
 
@@ -43,7 +47,6 @@ OBJECT: dict[str, Any] = {
     ("path", "found"),
     [
         (".status.n", [0]),
-        ("status.n", [0]),
         ('.status.conditions[?(@.type=="B")].status', ["True"]),
         (".status.conditions[?(@.type=='C')].status", []),
         (".status.conditions[0].type", ["A"]),
@@ -51,13 +54,38 @@ OBJECT: dict[str, Any] = {
         (".status.conditions[*].type", ["A", "B"]),
         (".status.conditions[7].type", []),
         (r".metadata.labels.app\.kubernetes\.io/name", ["x"]),
-        (".metadata.labels['app.kubernetes.io/name']", ["x"]),
+        (r".metadata.labels['app\.kubernetes\.io/name']", ["x"]),
+        (".metadata.labels['app.kubernetes.io/name']", []),
         (".status.n.deeper", []),
-        (".status[", []),
+        (".status.n[0]", []),
+        (".status.conditions[-1:].type", ["B"]),
+        (".status.conditions[0:1].type", ["A"]),
+        (".status.conditions[:].type", ["A", "B"]),
+        (".status.conditions[::2].type", ["A"]),
+        (".status.conditions[5:].type", []),
+        (".status.none[-1:].type", []),
+        (".status.conditions[0,1].type", ["A", "B"]),
+        (".status.conditions[?(@.type!='A')].type", ["B"]),
+        (".status.conditions[?(@.type)].type", ["A", "B"]),
+        (".status.conditions[?(@.missing)].type", []),
+        (".status.runs[?(@.code>1)].code", [2, 3]),
+        (".status.runs[?(@.code<=2)].code", [1, 2]),
+        (".status.runs[?(@.code=='2')].code", []),
+        (".status.runs[*].code", [1, 2, 3]),
+        (".status.runs.*.code", [1, 2, 3]),
+        ("..code", [1, 2, 3]),
     ],
 )
 def test_json_paths(path: str, found: list[Any]) -> None:
     assert jsonpath.find(OBJECT, path) == found
+
+
+@pytest.mark.parametrize(
+    "path", [".status[", ".a[x]", '.a["x"]', ".a{b}", ".a[?(@.b=~'c')]", ".a[1:2:3:4]", ".a[?(@.b"]
+)
+def test_what_is_no_json_path(path: str) -> None:
+    with pytest.raises(ValueError, match=r"JSON path|array index|operator"):
+        jsonpath.parse(path)
 
 
 @pytest.mark.parametrize("resource", [r for r in BUILTIN if not r.is_review], ids=lambda r: f"{r.plural}-{r.group}")
