@@ -1,7 +1,8 @@
 """What a Job pod is told, what it may ask the API, and how it ends.
 
-The pod gets `JobSpec` as `MEDIATASK_SPEC` and a token bound to itself; it speaks only to the API's internal routes
-and ends with an exit code of `ExitCode` and a `TerminationMessage` in its termination log.
+The pod gets `JobSpec` as `MEDIATASK_SPEC` and a token bound to itself; task data that would make the variable too long
+is read from the API instead. The pod speaks only to the API's internal routes and ends with an exit code of `ExitCode`
+and a `TerminationMessage` in its termination log.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from .base import Wire
 from .model import ModelSource
@@ -20,10 +21,18 @@ ENV_TOKEN_FILE = "MEDIATASK_TOKEN_FILE"
 ENV_TERMINATION_LOG = "MEDIATASK_TERMINATION_LOG"
 ENV_WORK = "MEDIATASK_WORK"
 ENV_MODEL_CACHE = "MEDIATASK_MODEL_CACHE"
+SPEC_LIMIT = 64 * 1024
+"""Bytes of `MEDIATASK_SPEC` with the task's data in it. Linux refuses to start a process with a longer variable than
+128 KiB. Beyond the limit the data is left out."""
 TOKEN_DIR = "/var/run/secrets/mediatask"
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LIMIT = 4096
 """Bytes of a termination message that the kubelet keeps."""
+
+
+Stage = Literal["start", "inputs", "import", "model", "load", "infer", "render", "encode", "upload"]
+"""Of an attempt, in order: the interpreter and the runtime; fetching inputs; importing libraries; finding the model's
+files, or building them; weights into memory; inference and synthesis; drawing frames; encoding files; uploading."""
 
 
 class ExitCode(IntEnum):
@@ -73,8 +82,9 @@ class JobSpec(Wire):
     project: str
     attempt: Annotated[int, Field(ge=1)]
     type: str
-    data: dict[str, Any]
-    """`task_data`, already validated by REST or the CRD; validated once more by the job."""
+    data: dict[str, Any] | None = None
+    """`task_data`, already validated by REST or the CRD; validated once more by the job. Absent where the spec would
+    exceed `SPEC_LIMIT`: the pod gets it from `GET /internal/v1/tasks/{id}/data`."""
     model: ModelSource | None = None
     parameters: dict[str, Any] = {}
     """The class's settings for its runner."""
@@ -100,7 +110,7 @@ class JobResult(Wire):
     metadata: dict[str, Any]
     """As the type promises, plus seed, model, versions and `warnings`."""
     timings: dict[str, float] = {}
-    """Seconds per stage: inputs, model, load, infer, encode, upload."""
+    """Seconds by `Stage`."""
 
 
 class JobError(Wire):
@@ -124,7 +134,11 @@ class TerminationMessage(Wire):
     """Another pod had published first; `result_key` names that result."""
 
 
-# ---- bodies of the internal routes, POST /internal/v1/tasks/{id}/...
+# ---- bodies of the internal routes /internal/v1/tasks/{id}/..., POST where nothing else is said
+
+
+class TaskDataAnswer(RootModel[dict[str, Any]]):
+    """`GET .../data`: the task's data, for a spec that came without it."""
 
 
 class ProgressReport(Wire):

@@ -288,7 +288,8 @@ class MediaTaskStatus(Resource):
     error: TaskError | None = None
     """Why it failed."""
     timings: dict[str, float] = {}
-    """Seconds by stage: queued, scheduled, inputs, model, load, infer, encode, upload."""
+    """Seconds by stage: queued, scheduled, image, start, inputs, import, model, load, infer, render, encode, upload,
+    total."""
     callback: CallbackState | None = None
     """Delivery of the webhook."""
 

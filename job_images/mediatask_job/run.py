@@ -1,4 +1,4 @@
-"""One attempt from start to end: read the spec, run the type's runner, upload, report, leave the last words."""
+"""One attempt from start to end: read the spec, run the type's runner, upload, report, say how it ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import logging
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mediatask_crds.podcontract import (
     ExitCode,
@@ -20,7 +23,7 @@ from mediatask_crds.podcontract import (
 from mediatask_crds.tasktypes import TaskData
 
 from .context import Context
-from .failures import JobFailure, Superseded, Temporary
+from .failures import JobFailure, Stopped, Superseded, Temporary
 from .inputs.inputs import Inputs
 from .models import Models
 from .outputs.upload import upload
@@ -28,9 +31,9 @@ from .runners import find_runner
 from .runtime.api import Api
 from .runtime.progress import Progress
 from .runtime.signals import Stop, stop_on_sigterm
-from .runtime.spec import Environment, read_environment, read_spec, termination_log
+from .runtime.spec import Environment, parse_data, read_environment, read_spec, termination_log
 from .runtime.termination import failed, published, write
-from .runtime.timings import Timings
+from .runtime.timings import Timings, process_age
 
 log = logging.getLogger(__name__)
 
@@ -48,19 +51,18 @@ def main() -> int:
     )
     # One line per request would bury the job's own words.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    last_words = termination_log()
+    message_file = termination_log()
     stop = Stop()
-    stop_on_sigterm(stop, lambda reason: write(last_words, failed(reason)))
+    stop_on_sigterm(stop, lambda reason: write(message_file, failed(reason)))
     code, message = _attempt(stop)
-    write(last_words, message)
+    write(message_file, message)
     return code
 
 
 def _attempt(stop: Stop) -> tuple[int, TerminationMessage]:
-    """Do the work and turn every way it can end into an exit code and last words."""
+    """Do the work and turn every way it can end into an exit code and a termination message."""
     try:
-        spec, data = read_spec()
-        return ExitCode.DONE, _work(spec, data, read_environment(), stop)
+        return ExitCode.DONE, _work(read_spec(), read_environment(), stop)
     except Superseded as reason:
         log.info("superseded: %s", reason)
         return ExitCode.DONE, TerminationMessage(superseded=True)
@@ -77,58 +79,76 @@ def _attempt(stop: Stop) -> tuple[int, TerminationMessage]:
 
 
 def _failed(failure: JobFailure) -> tuple[int, TerminationMessage]:
-    log.error("%s: %s", failure.code, failure.message)
+    level = logging.INFO if isinstance(failure, Stopped) else logging.ERROR
+    log.log(level, "%s: %s", failure.code, failure.message)
     return failure.exit_code, failed(failure)
 
 
 def _bug(error: Exception) -> tuple[int, TerminationMessage]:
     log.exception("unexpected error")
-    last_words = JobError(code="InternalError", message=f"{type(error).__name__}: {error}", retryable=True)
-    return _BUG, TerminationMessage(error=last_words)
+    told = JobError(code="InternalError", message=f"{type(error).__name__}: {error}", retryable=True)
+    return _BUG, TerminationMessage(error=told)
 
 
-def _work(spec: JobSpec, data: TaskData, env: Environment, stop: Stop) -> TerminationMessage:
-    api = Api(env.api, spec.task, env.token_file, stop)
-    env.work.mkdir(parents=True, exist_ok=True)
-    # A folder of this process's own: the container may be the second one in this pod.
-    work = Path(tempfile.mkdtemp(prefix="job-", dir=env.work))
-    try:
-        with Progress(api, spec.attempt, stop) as progress:
-            result = _make(spec, data, env, stop, api, work, progress)
-            # From here on there is no way back: a published result is published.
-            stop.check()
-            answer = api.publish(ResultReport(attempt=spec.attempt, result=result))
-        log.info("%s %s", "superseded by" if answer.superseded else "published as", answer.result_key)
-        return published(result, answer)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _make(
-    spec: JobSpec, data: TaskData, env: Environment, stop: Stop, api: Api, work: Path, progress: Progress
-) -> JobResult:
+def _work(spec: JobSpec, env: Environment, stop: Stop) -> TerminationMessage:
     timings = Timings()
+    timings.add("start", process_age())
+    api = Api(env.api, spec.task, env.token_file, stop)
+    data = parse_data(spec.type, api.task_data() if spec.data is None else spec.data)
+    with _scratch(env.work) as folder, Progress(api, spec.attempt, stop) as progress:
+        ctx = _context(spec, data, env, api, folder, timings, progress, stop)
+        with timings.stage("import"):
+            runner = find_runner(spec.type)
+        output = runner.run(ctx)
+        artifacts = []
+        with timings.stage("upload"):
+            for file in output.files:
+                stop.check()
+                progress.report("uploading", _RUNNER_SHARE)
+                artifacts.append(upload(api, spec.attempt, file.path, file.content_type))
+        metadata = output.metadata | {"warnings": ctx.warnings}
+        result = JobResult(artifacts=artifacts, metadata=metadata, timings=timings.seconds())
+        # From here on there is no way back: a published result is published.
+        stop.check()
+        answer = api.publish(ResultReport(attempt=spec.attempt, result=result))
+    log.info("%s %s", "superseded by" if answer.superseded else "published as", answer.result_key)
+    return published(result, answer)
+
+
+@contextmanager
+def _scratch(parent: Path) -> Iterator[Path]:
+    """A folder of this process's own: the container may be the second one in this pod."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="job-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _context(
+    spec: JobSpec,
+    data: TaskData,
+    env: Environment,
+    api: Api,
+    folder: Path,
+    timings: Timings,
+    progress: Progress,
+    stop: Stop,
+) -> Context[Any]:
+    """What the runner sees of all this."""
     warnings: list[str] = []
-    received, made = work / "inputs", work / "outputs"
+    received, made = folder / "inputs", folder / "outputs"
     received.mkdir()
     made.mkdir()
-    ctx = Context(
+    return Context(
         data=data,
         spec=spec,
         inputs=Inputs(api, spec.attempt, spec.inputs, received, warnings, timings, stop.check),
-        models=Models(spec.model, env.model_cache, work, timings, stop.check),
+        models=Models(spec.model, env.model_cache, folder, timings, stop.check),
         work=made,
         timings=timings,
         progress=lambda step, fraction: progress.report(step, fraction * _RUNNER_SHARE),
         check_stop=stop.check,
         warnings=warnings,
     )
-    output = find_runner(spec.type).run(ctx)
-    artifacts = []
-    with timings.stage("upload"):
-        for file in output.files:
-            stop.check()
-            progress.report("uploading", _RUNNER_SHARE)
-            artifacts.append(upload(api, spec.attempt, file.path, file.content_type))
-    metadata = output.metadata | {"warnings": warnings}
-    return JobResult(artifacts=artifacts, metadata=metadata, timings=timings.seconds())

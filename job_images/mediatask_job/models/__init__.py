@@ -55,7 +55,7 @@ class Models:
         """
         folder = self.folder()
         self._check_stop()
-        with self._timings.stage("load"):
+        with self._timings.stage("import"):
             from .ladder import climb
 
         return climb(folder, self._source or ModelSource(), self._timings, self._check_stop, work)

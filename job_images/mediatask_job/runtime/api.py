@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -18,6 +18,7 @@ from mediatask_crds.podcontract import (
     ProgressReport,
     ResultAnswer,
     ResultReport,
+    TaskDataAnswer,
 )
 
 from ..failures import Superseded, Temporary
@@ -49,8 +50,8 @@ class KeyTaken(NotNow):
 class Api:
     """Calls for one task. Thread-safe: the progress thread shares it.
 
-    Every call but `progress` and `put` is repeated for `patience` seconds when the API cannot be reached, is
-    overloaded or failing, and then ends the job with `Temporary`; a 409 ends it with `Superseded`.
+    Every call but `progress`, `grant_artifact` and `put` is repeated for `patience` seconds when the API cannot be
+    reached, is overloaded or failing, and then ends the job with `Temporary`; a 409 ends it with `Superseded`.
     """
 
     def __init__(self, base: str, task: str, token_file: Path, stop: Stop, patience: float = PATIENCE_SECONDS) -> None:
@@ -61,19 +62,23 @@ class Api:
         # No proxies from the environment: these addresses are the cluster's own.
         self._http = httpx.Client(trust_env=False, timeout=_TIMEOUT, follow_redirects=False)
 
+    def task_data(self) -> dict[str, Any]:
+        """The task's data, for a spec that came without it."""
+        return self.patiently(lambda: self._get("data", TaskDataAnswer), "reading the task's data").root
+
     def progress(self, report: ProgressReport) -> ProgressAnswer:
         """One try, because the next report says more. Raises NotNow or Superseded."""
-        return self._ask("progress", report, ProgressAnswer)
+        return self._post("progress", report, ProgressAnswer)
 
     def grant_artifact(self, request: ArtifactRequest) -> ArtifactGrant:
-        """Leave to store one file."""
-        return self._ask("artifacts", request, ArtifactGrant)
+        """Permission to store one file."""
+        return self._post("artifacts", request, ArtifactGrant)
 
     def grant_input(self, attempt: int, reference: str) -> str | None:
         """A readable URL for a reference that only the platform can resolve; None when it cannot either."""
         request = InputRequest(attempt=attempt, refs=[reference])
         try:
-            granted = self.patiently(lambda: self._ask("inputs", request, InputGrant), "asking for an input")
+            granted = self.patiently(lambda: self._post("inputs", request, InputGrant), "asking for an input")
         except Refused as refused:
             if refused.status == 404:
                 return None
@@ -82,7 +87,7 @@ class Api:
 
     def publish(self, report: ResultReport) -> ResultAnswer:
         """Publish the result. Repeating it is harmless: the first report of a task wins."""
-        return self.patiently(lambda: self._ask("result", report, ResultAnswer), "publishing the result")
+        return self.patiently(lambda: self._post("result", report, ResultAnswer), "publishing the result")
 
     def put(self, grant: ArtifactGrant, file: Path) -> None:
         """Upload a file, one try.
@@ -117,13 +122,18 @@ class Api:
         """`call` with this client's patience."""
         return patiently(call, what, self._stop, self._patience)
 
-    def _ask(self, route: str, body: BaseModel, kind: type[Answer]) -> Answer:
+    def _post(self, route: str, body: BaseModel, kind: type[Answer]) -> Answer:
+        return self._ask("POST", route, kind, body.model_dump_json().encode())
+
+    def _get(self, route: str, kind: type[Answer]) -> Answer:
+        return self._ask("GET", route, kind)
+
+    def _ask(self, method: str, route: str, kind: type[Answer], body: bytes | None = None) -> Answer:
+        headers = {"Authorization": f"Bearer {self._token()}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         try:
-            answer = self._http.post(
-                f"{self._base}/{route}",
-                content=body.model_dump_json().encode(),
-                headers={"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"},
-            )
+            answer = self._http.request(method, f"{self._base}/{route}", content=body, headers=headers)
         except httpx.TransportError as error:
             raise NotNow(f"{type(error).__name__}: {error}") from error
         status = answer.status_code

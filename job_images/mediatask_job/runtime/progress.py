@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 INTERVAL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 10.0
 """A report even without news: its answer is how a job learns that its task was cancelled."""
+_LAST_REPORT_SECONDS = 2.0
+"""How long the end of the job waits for a report that is under way."""
 
 
 class Progress:
@@ -26,18 +28,19 @@ class Progress:
         self._api = api
         self._attempt = attempt
         self._stop = stop
-        self._step = "starting"
-        self._fraction = 0.0
+        self._state = ("starting", 0.0)
+        self._sent: tuple[str, float] | None = None
         self._news = threading.Event()
         self._done = threading.Event()
+        self._failed = False
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
     def report(self, step: str, fraction: float) -> None:
         """Say how far the job is: `step` in snake_case, `fraction` 0..1. It never falls."""
-        if step != self._step:
+        before, reached = self._state
+        if step != before:
             log.info("%s", step)
-        self._step = step[:128]
-        self._fraction = max(self._fraction, min(fraction, 1.0))
+        self._state = (step[:128], max(reached, min(fraction, 1.0)))
         self._news.set()
 
     def __enter__(self) -> Progress:
@@ -45,23 +48,29 @@ class Progress:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Stop reporting. The last report may still be under way; it says nothing that the result does not."""
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Stop reporting. Of a failed attempt the step where it failed is still told, of others the result is."""
+        self._failed = error is not None and not isinstance(error, Stopped | Superseded)
         self._done.set()
         self._news.set()
-        self._thread.join(timeout=2 * INTERVAL_SECONDS)
+        self._thread.join(timeout=_LAST_REPORT_SECONDS)
 
     def _run(self) -> None:
         while not self._done.is_set():
             self._news.wait(HEARTBEAT_SECONDS)
+            if self._done.is_set():
+                break
             self._news.clear()
-            if self._done.is_set() or not self._send():
+            if not self._send():
                 return
             self._done.wait(INTERVAL_SECONDS)
+        if self._failed and self._state != self._sent:
+            self._send()
 
     def _send(self) -> bool:
         """One report; False when there is no point in another."""
-        report = ProgressReport(attempt=self._attempt, progress=self._fraction, step=self._step)
+        self._sent = step, fraction = self._state
+        report = ProgressReport(attempt=self._attempt, progress=fraction, step=step)
         try:
             if self._api.progress(report).cancel:
                 self._stop.request(Stopped("Cancelled", "the task was cancelled"))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -47,15 +48,26 @@ def read_environment(env: Mapping[str, str] = os.environ) -> Environment:
     )
 
 
-def read_spec(env: Mapping[str, str] = os.environ) -> tuple[JobSpec, TaskData]:
-    """The task, and its data as the type's model.
+def read_spec(env: Mapping[str, str] = os.environ) -> JobSpec:
+    """What the operator wants done.
 
     Raises:
         InvalidInput: missing or not valid; the message names the fields.
     """
     try:
-        spec = JobSpec.model_validate_json(_required(env, podcontract.ENV_SPEC))
-        return spec, task_type(spec.type).model_validate(spec.data)
+        return JobSpec.model_validate_json(_required(env, podcontract.ENV_SPEC))
+    except ValidationError as error:
+        raise InvalidInput("InvalidTask", _sentences(error)) from error
+
+
+def parse_data(kind: str, data: dict[str, Any]) -> TaskData:
+    """The task's data as its type's model.
+
+    Raises:
+        InvalidInput: no such type, or not valid; the message names the fields.
+    """
+    try:
+        return task_type(kind).model_validate(data)
     except UnknownTaskType as error:
         raise InvalidInput("UnknownTaskType", str(error)) from error
     except ValidationError as error:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from mediatask_common.logging import get_logger
 from mediatask_common.times import seconds_between
+from mediatask_crds.podcontract import Stage
 from mediatask_crds.task import Phase
 
 from ..deciding.admission import AdmissionQueue
@@ -13,7 +16,7 @@ from .redis_writer import RedisWriter
 
 log = get_logger(__name__)
 
-_STAGES = frozenset(("queued", "scheduled", "image", "inputs", "model", "load", "infer", "encode", "upload", "total"))
+_STAGES = frozenset(("queued", "scheduled", "image", *get_args(Stage), "total"))
 
 
 class Reporter:

@@ -47,6 +47,8 @@ class Store:
     """On an upload to a taken key: the connection ends before the answer is read."""
     cancel: bool = False
     published_before: bool = False
+    task_data: dict[str, Any] = field(default_factory=dict)
+    """Answer of the data route."""
     slow_input: float = 0.0
     """Seconds between the pieces of /inputs/drip."""
 
@@ -61,6 +63,9 @@ class Store:
 
 
 def _application(store: Store) -> web.Application:
+    async def data(request: web.Request) -> web.Response:
+        return store.refusal("data", request) or web.json_response(store.task_data)
+
     async def progress(request: web.Request) -> web.Response:
         if refused := store.refusal("progress", request):
             return refused
@@ -126,6 +131,7 @@ def _application(store: Store) -> web.Application:
     base = f"/internal/v1/tasks/{TASK}"
     application.add_routes(
         [
+            web.get(f"{base}/data", data),
             web.post(f"{base}/progress", progress),
             web.post(f"{base}/artifacts", artifacts),
             web.post(f"{base}/inputs", inputs),
@@ -218,7 +224,7 @@ def start(store: Store, tmp_path: Path, model_cache: Path) -> Iterator[Start]:
     jobs: list[Job] = []
 
     def start(
-        type: str, data: dict[str, Any], *, setup: str = "", env: dict[str, str] | None = None, **spec: Any
+        type: str, data: dict[str, Any] | None, *, setup: str = "", env: dict[str, str] | None = None, **spec: Any
     ) -> Job:
         folder = tmp_path / f"pod-{len(jobs)}"
         folder.mkdir()

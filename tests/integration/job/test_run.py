@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +30,8 @@ def test_a_finished_task_is_uploaded_published_and_told(run: Any, store: Any) ->
     assert artifact["bytes"] == len(store.objects[artifact["key"]])
     assert ended.words.result is not None
     assert ended.words.result.model_dump() == report["result"]
-    assert set(report["result"]["timings"]) >= {"infer", "encode", "upload"}
+    assert set(report["result"]["timings"]) >= {"start", "import", "infer", "encode", "upload"}
+    assert report["result"]["timings"]["start"] > 0.05
 
 
 def test_a_job_without_torch_starts_fast_and_stays_small(run: Any) -> None:
@@ -63,6 +65,22 @@ def test_a_pod_without_a_spec_says_so(run: Any) -> None:
     ended = run("test_prompt", PROMPT, env={"MEDIATASK_SPEC": ""})
     assert ended.code == 10
     assert "MEDIATASK_SPEC" in ended.words.error.message
+
+
+def test_data_that_is_too_long_for_the_environment_is_fetched(run: Any, store: Any) -> None:
+    store.task_data = PROMPT | {"test_parameters": {"name": "x" * 200_000}}
+    store.failures = {"data": [503]}
+    ended = run("test_prompt", None)
+    assert ended.code == 0, ended.log
+    [content] = store.objects.values()
+    assert len(json.loads(content)["output_data"]["prompt"]) > 200_000
+
+
+def test_fetched_data_is_validated(run: Any, store: Any) -> None:
+    store.task_data = {"prompt_template": ""}
+    ended = run("test_prompt", None)
+    assert ended.code == 10
+    assert "prompt_template" in ended.words.error.message
 
 
 def test_an_api_that_stays_away_is_temporary(run: Any, store: Any) -> None:
@@ -136,8 +154,19 @@ def test_sigterm_ends_the_job_soon_and_uploads_nothing(start: Any, store: Any) -
     assert ended.code == 143
     assert time.monotonic() - asked < 5
     assert ended.words.error.code == "Preempted"
+    assert "ERROR" not in ended.log
     assert not store.objects
     assert not list((job.folder / "work").iterdir())
+
+
+def test_sigterm_during_the_first_imports(start: Any, tmp_path: Path) -> None:
+    """Where there is no handler yet the first process of a container would not even notice."""
+    reached = tmp_path / "reached"
+    (tmp_path / "httpx.py").write_text(f"import pathlib, time; pathlib.Path({str(reached)!r}).touch(); time.sleep(100)")
+    job = start("test_prompt", PROMPT, env={"PYTHONPATH": str(tmp_path)})
+    job.until(reached.exists)
+    job.process.send_signal(signal.SIGTERM)
+    assert job.process.wait(10) == 143
 
 
 def test_sigterm_while_the_api_is_away(start: Any, store: Any) -> None:
@@ -181,6 +210,17 @@ def test_a_bug_is_told_and_retried(run: Any) -> None:
     assert ended.code == 1
     assert ended.words.error.code == "InternalError"
     assert "Traceback" in ended.log
+
+
+def test_the_step_where_an_attempt_failed_is_reported(run: Any, store: Any) -> None:
+    failing = (
+        "import mediatask_job.runners.test_prompt as r\n"
+        "from mediatask_job.failures import InvalidInput\n"
+        "def run(ctx): ctx.progress('thinking', 0.5); raise InvalidInput('No', 'no')\n"
+        "r.run = run"
+    )
+    assert run("test_prompt", PROMPT, setup=failing).code == 10
+    assert store.reports[-1]["step"] == "thinking"
 
 
 def test_a_full_disk_is_temporary(run: Any) -> None:
