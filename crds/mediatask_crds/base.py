@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 
 class Resource(BaseModel):
-    """Part of a custom resource: camelCase on the wire, unknown fields refused."""
+    """Part of a custom resource: camelCase on the wire, unknown fields refused where one is made."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", use_attribute_docstrings=True
     )
+
+    @classmethod
+    def from_stored(cls, value: dict[str, Any]) -> Self:
+        """The model of what the API server keeps, without the fields that this version does not know.
+
+        A newer version may have written the object before a rollback; the API server has checked it then.
+
+        Raises:
+            ValidationError: a known field has a value that is not one of its own.
+        """
+        return cls.model_validate(value, extra="ignore")
 
 
 class Wire(BaseModel):

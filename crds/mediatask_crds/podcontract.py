@@ -10,9 +10,11 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, RootModel
+from pydantic import AfterValidator, Field, RootModel
 
+from .artifact import ContentType, Digest, FileName, FileSize, StoreKey
 from .base import Wire
+from .freeform import FREE_FORM, LINE, at_most, without_control_characters
 from .model import ModelSource
 
 ENV_SPEC = "MEDIATASK_SPEC"
@@ -28,6 +30,15 @@ TOKEN_DIR = "/var/run/secrets/mediatask"
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LIMIT = 4096
 """Bytes of a termination message that the kubelet keeps."""
+RESULT_METADATA_LIMIT = 64 * 1024
+"""Bytes of a result's metadata as JSON: it is kept in the task's status; what is larger belongs into a file."""
+
+# A pod is a stranger: everything that it sends is bounded.
+AttemptNumber = Annotated[int, Field(ge=1, le=10**6)]
+Seconds = Annotated[float, Field(ge=0, le=10**9)]
+Timings = Annotated[dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")], Seconds], Field(max_length=32)]
+Prose = Annotated[str, Field(max_length=4096), AfterValidator(without_control_characters)]
+"""A message for people, often an exception's: control characters are replaced, since a refusal would lose it."""
 
 
 Stage = Literal["start", "inputs", "import", "model", "load", "infer", "render", "encode", "upload"]
@@ -94,31 +105,31 @@ class JobSpec(Wire):
 class Artifact(Wire):
     """A published file."""
 
-    name: str
-    key: str
+    name: FileName
+    key: StoreKey
     """Where it lies in the artifact store."""
-    sha256: str
-    bytes: int
-    content_type: str
+    sha256: Digest
+    bytes: FileSize
+    content_type: ContentType
 
 
 class JobResult(Wire):
     """What a task produced."""
 
-    artifacts: list[Artifact]
+    artifacts: Annotated[list[Artifact], Field(max_length=64)]
     """The first one is the task's media; others accompany it."""
-    metadata: dict[str, Any]
+    metadata: Annotated[dict[str, Any], FREE_FORM, at_most(RESULT_METADATA_LIMIT)]
     """As the type promises, plus seed, model, versions and `warnings`."""
-    timings: dict[str, float] = {}
+    timings: Timings = {}
     """Seconds by `Stage`."""
 
 
 class JobError(Wire):
     """Why an attempt failed."""
 
-    code: str
+    code: Annotated[str, Field(max_length=128)]
     """CamelCase reason, for example `InputUnreachable`."""
-    message: str
+    message: Prose
     retryable: bool
 
 
@@ -127,7 +138,7 @@ class TerminationMessage(Wire):
 
     result: JobResult | None = None
     """The result, where it fits; else it is read from the store under `result_key`."""
-    result_key: str | None = None
+    result_key: StoreKey | None = None
     """Where the API keeps the published result."""
     error: JobError | None = None
     superseded: bool = False
@@ -144,11 +155,11 @@ class TaskDataAnswer(RootModel[dict[str, Any]]):
 class ProgressReport(Wire):
     """`.../progress`: how far the attempt is."""
 
-    attempt: int
+    attempt: AttemptNumber
     progress: Annotated[float, Field(ge=0, le=1)]
-    step: Annotated[str, Field(max_length=128)]
+    step: Annotated[str, Field(pattern=LINE, max_length=128)]
     """What is being done, snake_case, for example `rendering_video`."""
-    message: Annotated[str, Field(max_length=1024)] | None = None
+    message: Annotated[str, Field(pattern=LINE, max_length=1024)] | None = None
 
 
 class ProgressAnswer(Wire):
@@ -159,11 +170,11 @@ class ProgressAnswer(Wire):
 class ArtifactRequest(Wire):
     """`.../artifacts`: leave to store one file."""
 
-    attempt: int
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$")]
-    content_type: Annotated[str, Field(max_length=128)]
-    bytes: Annotated[int, Field(ge=0)]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    attempt: AttemptNumber
+    name: FileName
+    content_type: ContentType
+    bytes: FileSize
+    sha256: Digest
 
 
 class ArtifactGrant(Wire):
@@ -178,8 +189,8 @@ class ArtifactGrant(Wire):
 class InputRequest(Wire):
     """`.../inputs`: readable URLs for references that only the platform can resolve (`upload://...`)."""
 
-    attempt: int
-    refs: Annotated[list[str], Field(max_length=64)]
+    attempt: AttemptNumber
+    refs: Annotated[list[Annotated[str, Field(pattern=LINE, max_length=2048)]], Field(max_length=64)]
 
 
 class InputGrant(Wire):
@@ -189,7 +200,7 @@ class InputGrant(Wire):
 class ResultReport(Wire):
     """`.../result`: publish. The first report of a task wins, whichever attempt or pod sends it."""
 
-    attempt: int
+    attempt: AttemptNumber
     result: JobResult
 
 

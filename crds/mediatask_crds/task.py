@@ -7,13 +7,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from .artifact import ContentType, Digest, FileName, FileSize, StoreKey
 from .base import Resource
+from .freeform import FREE_FORM, at_most
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
 ProjectId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$", max_length=63)]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, max_length=64)]
 Seconds = Annotated[int, Field(ge=1, le=7 * 24 * 3600)]
 ShortMap = Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=64)]
+CallbackUrl = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x20\x7f]+$", max_length=2048)]
+METADATA_LIMIT = 16 * 1024
+"""Bytes of a task's metadata as JSON: it goes into every answer, webhook and list."""
+Metadata = Annotated[dict[str, Any], Field(max_length=64), FREE_FORM, at_most(METADATA_LIMIT)]
+"""A caller's own values. The CRD cannot bound the size of a free-form object: REST and the operator do."""
 
 
 class Event(StrEnum):
@@ -44,7 +51,7 @@ class Phase(StrEnum):
 class Callback(Resource):
     """Who is told how the task goes."""
 
-    url: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2048)]
+    url: CallbackUrl
     """Receiver of the signed webhook."""
     events: Annotated[list[Event], Field(min_length=1, max_length=5)] = [
         Event.COMPLETED,
@@ -111,8 +118,8 @@ class MediaTaskSpec(Resource):
     """0 is most urgent, 9 least."""
     callback: Callback | None = None
     """Webhook to call."""
-    metadata: Annotated[dict[str, Any], Field(max_length=64)] = {}
-    """Free-form values of the caller, echoed in the webhook and in status answers."""
+    metadata: Metadata = {}
+    """Free-form values of the caller, 16 KiB at most, echoed in the webhook and in status answers."""
     deadlines: Deadlines | None = None
     """Time limits of this task, where the class allows it."""
     retry: Retry | None = None
@@ -189,15 +196,15 @@ class QueueState(Resource):
 class ArtifactStatus(Resource):
     """A published file."""
 
-    name: str
+    name: FileName
     """File name."""
-    key: str
+    key: StoreKey
     """Key in the artifact store."""
-    sha256: str
+    sha256: Digest
     """Digest of the content, hexadecimal."""
-    bytes: int
-    """Size."""
-    content_type: str
+    bytes: FileSize
+    """Size in bytes."""
+    content_type: ContentType
     """Media type."""
 
 

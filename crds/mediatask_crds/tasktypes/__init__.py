@@ -11,9 +11,9 @@ import pkgutil
 from functools import cache
 from importlib.metadata import entry_points
 
-from .base import TaskData
+from .base import TaskData, input_urls
 
-__all__ = ["TaskData", "UnknownTaskType", "task_type", "task_types"]
+__all__ = ["TaskData", "UnknownTaskType", "input_urls", "task_type", "task_types"]
 
 
 class UnknownTaskType(ValueError):

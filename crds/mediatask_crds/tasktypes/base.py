@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from ..base import Wire
+from ..freeform import NoNul
 
 # Bounds keep CEL rules affordable for the API server and keep nonsense away from a GPU.
-Text = Annotated[str, Field(min_length=1, max_length=8192)]
-Word = Annotated[str, Field(min_length=1, max_length=128)]
-InputUrl = Annotated[str, Field(min_length=8, max_length=2048, pattern=r"^(https?|upload)://\S+$")]
+Text = Annotated[NoNul, Field(min_length=1, max_length=8192)]
+Word = Annotated[NoNul, Field(min_length=1, max_length=128)]
+
+
+class _Input:
+    """Marks a text as the URL of an input, so that `input_urls` finds it."""
+
+
+InputUrl = Annotated[
+    str, Field(min_length=8, max_length=2048, pattern=r"^(https?|upload)://[^\s\x00-\x20\x7f]+$"), _Input()
+]
 InputUrls = Annotated[list[InputUrl], Field(max_length=64)]
 Pixels = Annotated[int, Field(ge=64, le=4096, multiple_of=8)]
 # The largest integer that every JSON reader keeps exactly. Beyond it the API server cannot tell a bound from a fraction
@@ -32,3 +42,33 @@ class TaskData(Wire):
     """An estimate of a run before any was measured, in seconds."""
     one_of_required: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Groups of fields of which at least one must be given (aliases of one another)."""
+
+
+def input_urls(data: TaskData) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every `InputUrl` of validated task data with its place, for example `(("reference_images", 0), "https://...")`."""
+    return _inputs_of(data, ())
+
+
+def _inputs_of(model: BaseModel, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    for name, field in type(model).model_fields.items():
+        marked = any(isinstance(mark, _Input) for mark in field.metadata) or _marked(field.annotation)
+        yield from _texts(getattr(model, name), (*path, name), marked=marked)
+
+
+def _marked(annotation: Any) -> bool:
+    """Whether the type, or one that it is made of, is an InputUrl."""
+    args = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return any(isinstance(mark, _Input) for mark in args[1:]) or _marked(args[0])
+    return any(_marked(arg) for arg in args)
+
+
+def _texts(value: Any, path: tuple[str | int, ...], *, marked: bool) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, BaseModel):
+        yield from _inputs_of(value, path)
+    elif isinstance(value, str):
+        if marked:
+            yield path, value
+    elif isinstance(value, (list, tuple, dict)):
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _texts(child, (*path, key), marked=marked)

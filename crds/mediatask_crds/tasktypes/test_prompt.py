@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from ..freeform import FREE_FORM
 from .base import TaskData, Text, Word
 
 
@@ -25,7 +26,7 @@ class TestPrompt(TaskData):
     """Id of the prompt under test, echoed in the result."""
     agent_type: Word | None = None
     """Agent that the prompt is written for, for example `character_creator`."""
-    test_parameters: Annotated[dict[str, Any], Field(max_length=128)] = {}
+    test_parameters: Annotated[dict[str, Any], Field(max_length=128), FREE_FORM] = {}
     """Values for the template."""
     test_result_id: Word | None = None
     """Id of the row that waits for the result, echoed in it."""

@@ -129,8 +129,8 @@ class Task:
             resource_version=meta["resourceVersion"],
             generation=meta.get("generation", 1),
             created_at=meta["creationTimestamp"],
-            spec=MediaTaskSpec.model_validate({"taskData": {}, **obj["spec"]}),
-            status=MediaTaskStatus.model_validate(obj.get("status") or {}),
+            spec=MediaTaskSpec.from_stored({"taskData": {}, **obj["spec"]}),
+            status=MediaTaskStatus.from_stored(obj.get("status") or {}),
             deleting="deletionTimestamp" in meta,
         )
 

@@ -127,7 +127,7 @@ class Cache:
             return None
         self._class_versions[name] = _version(obj)
         try:
-            self.classes[name] = MediaTaskClassSpec.model_validate(obj["spec"])
+            self.classes[name] = MediaTaskClassSpec.from_stored(obj["spec"])
         except ValidationError as error:
             log.warning("class cannot be used", task_class=name, error=str(error))
             self.classes.pop(name, None)

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mediatask_crds.names import label_value
-from mediatask_crds.tasktypes import UnknownTaskType, task_type, task_types
+from mediatask_crds.tasktypes import TaskData, UnknownTaskType, input_urls, task_type, task_types
+from mediatask_crds.tasktypes.base import InputUrl, InputUrls
 
 SEEDS: list[tuple[str, dict[str, Any]]] = [
     (
@@ -91,6 +92,43 @@ def test_prompt_is_an_alias_of_character_description() -> None:
         kind.model_validate({})
     with pytest.raises(ValidationError, match="two different"):
         kind.model_validate({"prompt": "a", "character_description": "b"})
+
+
+def test_every_input_of_a_request_is_found_with_its_place() -> None:
+    found = {name: dict(input_urls(task_type(name).model_validate(data))) for name, data in SEEDS}
+    assert found == {
+        "generate_video": {
+            ("storyboard_images", 0): "https://example.com/frame1.jpg",
+            ("storyboard_images", 1): "https://example.com/frame2.jpg",
+        },
+        "generate_image": {
+            ("style_guide",): "https://example.com/noir_style_guide.jpg",
+            ("reference_images", 0): "https://example.com/ref1.jpg",
+            ("reference_images", 1): "https://example.com/ref2.jpg",
+        },
+        "process_audio": {("character_voice_profile",): "https://example.com/detective_voice.wav"},
+        "test_prompt": {},
+    }
+
+
+def test_inputs_of_an_installed_type_are_found_however_deep() -> None:
+    class Layer(BaseModel):
+        picture: InputUrl
+        caption: str = "https://not.an.input/"
+
+    class Collage(TaskData):
+        cover: InputUrl
+        mask: InputUrl | None = None
+        layers: list[Layer] = []
+        masks: dict[str, InputUrls] = {}
+
+    url = "https://example.com/x"
+    given = Collage(cover=url, layers=[Layer(picture=url + "1")], masks={"sky": [url + "2"]})
+    assert dict(input_urls(given)) == {
+        ("cover",): url,
+        ("layers", 0, "picture"): url + "1",
+        ("masks", "sky", 0): url + "2",
+    }
 
 
 def test_unknown_type_lists_those_there_are() -> None:
