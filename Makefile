@@ -96,7 +96,7 @@ lint: $(READY) ## ruff, mypy, import-linter, and whether generated files are cur
 	@$(BIN)/python client/generate.py --check
 
 .PHONY: format
-format: $(READY) ## Format the code and mend what can be mended
+format: $(READY) ## Format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
 
@@ -106,7 +106,7 @@ crds: $(READY) ## Write crds/*.yaml from the models, and what the chart repeats 
 	@$(BIN)/python charts/generate.py
 
 .PHONY: chart
-chart: crds ## Write what the chart repeats of other places: definitions, schema of the classes, table of values
+chart: crds ## Write the chart's generated parts: copies of the CRDs, schema of the classes, table of values
 
 .PHONY: client
 client: $(READY) ## Write the synchronous client from the asynchronous one

@@ -1,7 +1,7 @@
 """Writes the parts of `charts/mediatask` that say what is said elsewhere: `python charts/generate.py [--check]`.
 
 - `files/crds/`: copies of `crds/*.yaml`; a chart can hold no file from outside its folder.
-- `values.schema.json`, definition `classSpec`: a class of the values is the spec of a MediaTaskClass.
+- `values.schema.json`, `$defs/classSpec`: a class of the values is the spec of a MediaTaskClass, whose types exist.
 - `README.md`, the table of values: from the `# --` comments of `values.yaml`.
 """
 
@@ -17,6 +17,8 @@ from typing import Any
 
 import yaml
 
+from mediatask_crds.tasktypes import task_types
+
 REPOSITORY = Path(__file__).parent.parent
 CHART = REPOSITORY / "charts" / "mediatask"
 TABLE = re.compile(r"(?<=<!-- values: begin -->\n).*(?=<!-- values: end -->)", re.DOTALL)
@@ -28,20 +30,22 @@ Schema = dict[str, Any]
 
 def rendered() -> dict[Path, str]:
     """Path to content of every file that is written, wholly or in part."""
-    definitions = {path.name: path.read_text() for path in sorted((REPOSITORY / "crds").glob("*.yaml"))}
+    crds = {path.name: path.read_text() for path in sorted((REPOSITORY / "crds").glob("*.yaml"))}
     schema, readme = CHART / "values.schema.json", CHART / "README.md"
     return {
-        **{CHART / "files" / "crds" / name: text for name, text in definitions.items()},
-        schema: _with_class_spec(schema.read_text(), definitions["tasks.ft.tc_mediataskclasses.yaml"]),
+        **{CHART / "files" / "crds" / name: text for name, text in crds.items()},
+        schema: _with_class_spec(schema.read_text(), crds["tasks.ft.tc_mediataskclasses.yaml"]),
         readme: TABLE.sub(lambda _: _table((CHART / "values.yaml").read_text()), readme.read_text()),
     }
 
 
-def _with_class_spec(schema: str, definition: str) -> str:
+def _with_class_spec(schema: str, crd: str) -> str:
     whole = json.loads(schema)
-    version = yaml.safe_load(definition)["spec"]["versions"][0]
+    version = yaml.safe_load(crd)["spec"]["versions"][0]
     spec = _strict(version["schema"]["openAPIV3Schema"]["properties"]["spec"])
     spec["required"].remove(DEFAULTED)
+    # The CRD takes any name. Installed plug-ins' types are among those that are found here.
+    spec["properties"]["taskTypes"]["items"] = {"enum": sorted(task_types())}
     whole["$defs"]["classSpec"] = spec
     return json.dumps(whole, indent=2) + "\n"
 

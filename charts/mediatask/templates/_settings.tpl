@@ -35,6 +35,11 @@
 http://{{ include "mediatask.name" (list . "api-internal") }}.{{ .Release.Namespace }}.svc:8002
 {{- end -}}
 
+{{/* Where operator and API answer /metrics. */}}
+{{- define "mediatask.metricsPort" -}}
+9090
+{{- end -}}
+
 {{/* An entry of `env` from a Secret: include "mediatask.secretEnv" (list "NAME" "secret" "key") */}}
 {{- define "mediatask.secretEnv" -}}
 - name: {{ index . 0 }}
@@ -50,6 +55,8 @@ http://{{ include "mediatask.name" (list . "api-internal") }}.{{ .Release.Namesp
   value: {{ .Values.log.level }}
 - name: MEDIATASK_LOG_STYLE
   value: json
+- name: MEDIATASK_METRICS_PORT
+  value: {{ include "mediatask.metricsPort" . | quote }}
 - name: MEDIATASK_ALLOW_NETWORKS
   value: {{ .Values.allowNetworks | toJson | quote }}
 {{- with include "mediatask.redisSecret" . }}

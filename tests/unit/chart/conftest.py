@@ -15,7 +15,7 @@ Values = dict[str, Any]
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CHART = REPOSITORY / "charts" / "mediatask"
-TRYOUT: Values = yaml.safe_load((CHART / "ci" / "local-values.yaml").read_text())
+QUICK_START: Values = yaml.safe_load((CHART / "ci" / "local-values.yaml").read_text())
 PRODUCTION: Values = {
     "image": {"repository": "registry.example.com/mediatask"},
     "jobImage": {"repository": "registry.example.com/mediatask-job"},

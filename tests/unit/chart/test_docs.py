@@ -14,7 +14,7 @@ BLOCKS = [
 ]
 
 
-def test_the_lasting_installation_has_all_it_needs(render: Render) -> None:
+def test_the_production_installation_has_all_it_needs(render: Render) -> None:
     objects = render(BLOCKS[0])
     assert not [item for item in objects if item["kind"] == "Secret"]
     assert "mediatask-test" in pod_specs(objects)

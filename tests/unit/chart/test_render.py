@@ -19,16 +19,31 @@ from mediatask_api.auth.keys import PREFIX
 from mediatask_api.main import GRACE_SECONDS
 from mediatask_api.settings import ApiSettings
 from mediatask_common.settings import StoreSettings
+from mediatask_crds.names import LABEL_TASK
 from mediatask_crds.taskclass import MediaTaskClassSpec
 from mediatask_operator.effects.webhook import decode_secret
 from mediatask_operator.settings import OperatorSettings
 
-from .conftest import CHART, PRODUCTION, REPOSITORY, TRYOUT, Object, Render, Values, env_of, find, merged, pod_specs
+from .conftest import (
+    CHART,
+    PRODUCTION,
+    QUICK_START,
+    REPOSITORY,
+    Object,
+    Render,
+    Values,
+    env_of,
+    find,
+    merged,
+    pod_specs,
+)
 from .podsecurity import violations
 
-EVERYTHING = merged(TRYOUT, {"api": {"podDisruptionBudget": {"enabled": True}}, "rbac": {"namespaces": ["media", "b"]}})
+EVERYTHING = merged(
+    QUICK_START, {"api": {"podDisruptionBudget": {"enabled": True}}, "rbac": {"namespaces": ["media", "b"]}}
+)
 INSTALLATIONS = pytest.mark.parametrize(
-    "values", [TRYOUT, PRODUCTION, EVERYTHING], ids=["try-out", "production", "everything"]
+    "values", [QUICK_START, PRODUCTION, EVERYTHING], ids=["quick-start", "production", "everything"]
 )
 
 
@@ -71,7 +86,7 @@ def test_every_pod_meets_the_restricted_profile(render: Render, values: Values) 
 
 
 def test_the_profile_is_really_looked_at(render: Render) -> None:
-    spec = pod_specs(render(TRYOUT))["mediatask-api"]
+    spec = pod_specs(render(QUICK_START))["mediatask-api"]
     spec["containers"][0]["securityContext"] = {"privileged": True}
     spec["securityContext"] = {}
     assert len(list(violations(spec))) == 6
@@ -105,7 +120,7 @@ def test_the_services_understand_every_variable(
     tmp_path: Path,
 ) -> None:
     env = env_of(container(render(values), f"mediatask-{deployment}"))
-    assert env.keys() <= variables(settings)
+    assert env.keys() - {"MEDIATASK_METRICS_PORT"} <= variables(settings)
     set_environment(monkeypatch, env, tmp_path)
     read = settings()
     assert read.store.kind == "s3"  # type: ignore[attr-defined]
@@ -168,7 +183,141 @@ def test_the_api_hears_the_pods_of_just_the_namespaces_that_the_operator_serves(
         assert [role["metadata"]["namespace"] for role in roles] == namespaces
 
 
+# ---- who may connect
+
+
+def allowed(objects: list[Object], component: str) -> dict[str, list[Object] | None]:
+    """Peers that may connect to a component's pods, by port; None: everybody."""
+    policy = find(objects, "NetworkPolicy", f"mediatask-{component}")["spec"]
+    assert policy["policyTypes"] == ["Ingress"]
+    selected = policy["podSelector"]["matchLabels"].items()
+    template = find(objects, "Deployment", f"mediatask-{component}")["spec"]["template"]
+    assert selected <= template["metadata"]["labels"].items()
+    ports = {port["name"] for port in template["spec"]["containers"][0]["ports"]}
+    rules = {port["port"]: rule.get("from") for rule in policy.get("ingress", []) for port in rule["ports"]}
+    assert rules.keys() <= ports
+    return rules
+
+
+def job_labels() -> dict[str, str]:
+    """Of a Job pod, as the operator makes it."""
+    return {LABEL_TASK: "some-task"}
+
+
+def chosen(peer: Object, labels: dict[str, str]) -> bool:
+    selector = peer["podSelector"]
+    same = selector.get("matchLabels", {}).items() <= labels.items()
+    return same and all(rule["key"] in labels for rule in selector.get("matchExpressions", []))
+
+
+def test_only_job_pods_reach_the_internal_port(render: Render) -> None:
+    everywhere = allowed(render(merged(PRODUCTION, {"rbac": {"namespaces": []}})), "api")
+    assert everywhere["http"] is None
+    [peer] = everywhere["internal"] or []
+    assert peer["namespaceSelector"] == {}
+    assert chosen(peer, job_labels())
+    for labels in pod_labels(render(QUICK_START)):
+        assert not chosen(peer, labels)
+    served = merged(PRODUCTION, {"rbac": {"namespaces": ["media", "films"]}})
+    [peer] = allowed(render(served), "api")["internal"] or []
+    [rule] = peer["namespaceSelector"]["matchExpressions"]
+    assert (rule["key"], rule["operator"], rule["values"]) == (
+        "kubernetes.io/metadata.name",
+        "In",
+        ["media", "films"],
+    )
+    assert chosen(peer, job_labels())
+
+
+def pod_labels(objects: list[Object]) -> list[dict[str, str]]:
+    return [item["spec"]["template"]["metadata"]["labels"] for item in objects if item["kind"] == "Deployment"]
+
+
+def test_only_the_two_services_reach_the_bundled_redis(render: Render) -> None:
+    objects = render(QUICK_START)
+    rules = allowed(objects, "redis")
+    assert rules.keys() == {"redis"}
+    peers = rules["redis"] or []
+    assert all(peer.keys() == {"podSelector"} for peer in peers), "of the release's namespace alone"
+    reached = {
+        labels["app.kubernetes.io/component"]
+        for labels in pod_labels(objects)
+        if any(chosen(peer, labels) for peer in peers)
+    }
+    assert reached == {"api", "operator"}
+    assert not any(chosen(peer, job_labels()) for peer in peers)
+
+
+def test_metrics_are_scraped_by_whom_the_values_name(render: Render) -> None:
+    monitoring = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    for values, peers in (
+        ({}, [{"namespaceSelector": {}}]),
+        ({"networkPolicy": {"metricsFrom": monitoring}}, monitoring),
+    ):
+        objects = render(merged(PRODUCTION, values))
+        assert [allowed(objects, component)["metrics"] for component in ("api", "operator")] == [peers, peers]
+    nobody = render(merged(PRODUCTION, {"networkPolicy": {"metricsFrom": []}}))
+    assert allowed(nobody, "api").keys() == {"http", "internal"}
+    assert allowed(nobody, "operator") == {}
+
+
+def test_policies_can_be_left_out(render: Render) -> None:
+    objects = render(merged(QUICK_START, {"networkPolicy": {"enabled": False}}))
+    assert not [item for item in objects if item["kind"] == "NetworkPolicy"]
+
+
+def test_metrics_have_a_port_and_a_service_of_their_own(render: Render) -> None:
+    annotations = {"prometheus.io/scrape": "true"}
+    objects = render(merged(PRODUCTION, {"metrics": {"annotations": annotations}}))
+    for component in ("api", "operator"):
+        spec = container(objects, f"mediatask-{component}")
+        ports = {port["name"]: port["containerPort"] for port in spec["ports"]}
+        assert env_of(spec)["MEDIATASK_METRICS_PORT"] == str(ports["metrics"])
+        service = find(objects, "Service", f"mediatask-{component}-metrics")
+        assert service["spec"]["clusterIP"] == "None"
+        assert service["metadata"]["annotations"] == annotations
+        assert [(port["name"], port["port"]) for port in service["spec"]["ports"]] == [("metrics", ports["metrics"])]
+    public = find(objects, "Service", "mediatask-api")["spec"]["ports"]
+    assert [port["targetPort"] for port in public] == ["http"]
+
+
+# ---- people
+
+
+def test_editors_of_a_namespace_make_tasks_and_viewers_read_them(render: Render) -> None:
+    objects = render(PRODUCTION)
+    grants: dict[str, set[tuple[str, str]]] = {"view": set(), "edit": set(), "admin": set()}
+    for item in objects:
+        if item["kind"] == "ClusterRole":
+            rights = {
+                (verb, resource) for rule in item["rules"] for verb in rule["verbs"] for resource in rule["resources"]
+            }
+            for role, granted in grants.items():
+                if item["metadata"]["labels"].get(f"rbac.authorization.k8s.io/aggregate-to-{role}") == "true":
+                    granted |= rights
+    read = {(verb, kind) for verb in ("get", "list", "watch") for kind in ("mediatasks", "mediataskclasses")}
+    write = {(verb, "mediatasks") for verb in ("create", "update", "patch", "delete", "deletecollection")}
+    assert grants == {"view": read, "edit": read | write, "admin": read | write}
+
+
+@pytest.mark.parametrize("rbac", [{"aggregate": False}, {"create": False}])
+def test_the_clusters_roles_can_be_left_alone(render: Render, rbac: Values) -> None:
+    objects = render(merged(PRODUCTION, {"rbac": rbac}))
+    assert "aggregate-to" not in json.dumps(objects)
+
+
 # ---- secrets
+
+
+def test_no_generated_secret_is_in_arguments_or_environment(render: Render) -> None:
+    objects = render(QUICK_START)
+    made = [text for item in objects if item["kind"] == "Secret" for text in item["stringData"].values()]
+    pods = json.dumps(pod_specs(objects))
+    assert not [text for text in made if text in pods]
+    for name, spec in pod_specs(objects).items():
+        for part in spec["containers"]:
+            words = " ".join([*part["command"], *part.get("args", [])])
+            assert "$(" not in words, f"{name}: what a variable holds would be an argument"
 
 
 def test_production_makes_no_secret_and_takes_the_named_ones(render: Render) -> None:
@@ -183,8 +332,8 @@ def test_production_makes_no_secret_and_takes_the_named_ones(render: Render) -> 
     }
 
 
-def test_what_the_try_out_refers_to_is_made_with_it(render: Render) -> None:
-    objects = render(TRYOUT)
+def test_what_the_quick_start_refers_to_is_made_with_it(render: Render) -> None:
+    objects = render(QUICK_START)
     made = {item["metadata"]["name"]: item["stringData"] for item in objects if item["kind"] == "Secret"}
     for name, key in references(objects):
         assert name in made
@@ -192,7 +341,7 @@ def test_what_the_try_out_refers_to_is_made_with_it(render: Render) -> None:
 
 
 def test_generated_keys_are_of_the_kind_that_the_services_take(render: Render) -> None:
-    objects = render(TRYOUT)
+    objects = render(QUICK_START)
     keys = find(objects, "Secret", "mediatask-api-keys")["stringData"]
     [stored] = json.loads(keys["keys.json"])
     assert keys["api-key"].startswith(PREFIX)
@@ -202,7 +351,7 @@ def test_generated_keys_are_of_the_kind_that_the_services_take(render: Render) -
     assert len(decode_secret(secret)) == 32
 
 
-# ---- classes and definitions
+# ---- classes and CRDs
 
 
 def classes(objects: list[Object]) -> dict[str, MediaTaskClassSpec]:
@@ -229,14 +378,14 @@ def test_large_numbers_stay_whole(render: Render) -> None:
     assert "totalSeconds: 604800\n" in text
 
 
-def test_the_try_out_serves_every_type_that_its_image_can(render: Render) -> None:
-    defaults = {kind for spec in classes(render(TRYOUT)).values() if spec.default for kind in spec.task_types}
+def test_the_quick_start_serves_every_type_that_its_image_can(render: Render) -> None:
+    defaults = {kind for spec in classes(render(QUICK_START)).values() if spec.default for kind in spec.task_types}
     assert defaults == {"process_audio", "test_prompt", "generate_video"}
 
 
 def test_with_the_torch_image_every_type_is_served_as_in_the_local_mode(render: Render) -> None:
     torch = yaml.safe_load((CHART / "ci" / "torch-values.yaml").read_text())
-    found = classes(render(merged(TRYOUT, torch)))
+    found = classes(render(merged(QUICK_START, torch)))
     local = list(yaml.safe_load_all((REPOSITORY / "local/mediatask_local/classes.yaml").read_text()))
     assert found.keys() == {item["metadata"]["name"] for item in local}
     for item in local:
@@ -253,20 +402,22 @@ def test_other_classes_restart_the_operator_alone(render: Render) -> None:
         assert same is (name == "mediatask-api")
 
 
-def test_the_definitions_are_those_of_the_repository(render: Render) -> None:
+def test_the_crds_are_those_of_the_repository(render: Render) -> None:
     for path in (REPOSITORY / "crds").glob("*.yaml"):
         source = yaml.safe_load(path.read_text())
-        found = find(render(TRYOUT), "CustomResourceDefinition", source["metadata"]["name"])
+        found = find(render(QUICK_START), "CustomResourceDefinition", source["metadata"]["name"])
         assert found["spec"] == source["spec"]
         assert found["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
         assert len(yaml.safe_dump(found)) < 256 * 1024
 
 
-def test_definitions_may_go_with_the_release_or_be_left_to_others(render: Render) -> None:
-    kept = [item for item in render(merged(TRYOUT, {"crds": {"keep": False}})) if item["kind"].startswith("Custom")]
+def test_crds_may_go_with_the_release_or_be_left_to_others(render: Render) -> None:
+    kept = [
+        item for item in render(merged(QUICK_START, {"crds": {"keep": False}})) if item["kind"].startswith("Custom")
+    ]
     assert len(kept) == 2
     assert all("annotations" not in item["metadata"] for item in kept)
-    others = render(merged(TRYOUT, {"crds": {"install": False}}))
+    others = render(merged(QUICK_START, {"crds": {"install": False}}))
     assert not [item for item in others if item["kind"].startswith("Custom")]
 
 
@@ -275,7 +426,7 @@ def test_the_account_of_running_jobs_stays_where_tasks_stay(render: Render, keep
     own = {"example.com/role": "media"}
     account = {"create": True, "annotations": own}
     values = {"crds": {"keep": keep}, "serviceAccounts": {"job": account}, "rbac": {"namespaces": ["media"]}}
-    objects = render(merged(TRYOUT, values))
+    objects = render(merged(QUICK_START, values))
     policy = {"helm.sh/resource-policy": "keep"} if keep else {}
     assert find(objects, "ServiceAccount", "mediatask-job")["metadata"]["annotations"] == own | policy
     assert "annotations" not in find(objects, "ServiceAccount", "mediatask-api")["metadata"]
@@ -284,7 +435,7 @@ def test_the_account_of_running_jobs_stays_where_tasks_stay(render: Render, keep
 # ---- pods
 
 
-def test_a_digest_goes_before_a_tag(render: Render) -> None:
+def test_a_digest_takes_precedence_over_a_tag(render: Render) -> None:
     digest = f"sha256:{'a' * 64}"
     objects = render(merged(PRODUCTION, {"image": {"tag": "1.2", "digest": digest}}))
     assert container(objects, "mediatask-api")["image"] == f"registry.example.com/mediatask@{digest}"
@@ -346,7 +497,7 @@ def notes(chart: Chart, values: Values) -> str:
 
 
 def test_the_notes_say_how_to_get_the_key_and_the_address(chart: Chart) -> None:
-    text = notes(chart, TRYOUT)
+    text = notes(chart, QUICK_START)
     assert "kubectl -n media port-forward svc/mediatask-api 8001" in text
     assert "kubectl -n media get secret mediatask-api-keys -o jsonpath='{.data.api-key}' | base64 -d" in text
     assert "helm -n media test mediatask" in text
@@ -354,7 +505,7 @@ def test_the_notes_say_how_to_get_the_key_and_the_address(chart: Chart) -> None:
 
 def test_the_notes_warn_of_what_is_missing(chart: Chart) -> None:
     without = merged(PRODUCTION, {"webhooks": {"existingSecret": "", "apiKeyKey": ""}})
-    assert "webhooks go out unsigned" in notes(chart, without)
+    assert "webhooks are not signed" in notes(chart, without)
     without["classes"] = {}
     assert "`classes` is empty" in notes(chart, without)
     assert "NOTE" not in notes(chart, PRODUCTION)
@@ -363,5 +514,5 @@ def test_the_notes_warn_of_what_is_missing(chart: Chart) -> None:
 def test_the_helm_test_takes_the_generated_key_or_a_given_one(render: Render) -> None:
     assert "mediatask-test" not in pod_specs(render(PRODUCTION))
     given = render(merged(PRODUCTION, {"test": {"existingSecret": "tester", "apiKeyKey": "key"}}))
-    for objects, secret in ((given, "secret:tester/key"), (render(TRYOUT), "secret:mediatask-api-keys/api-key")):
+    for objects, secret in ((given, "secret:tester/key"), (render(QUICK_START), "secret:mediatask-api-keys/api-key")):
         assert env_of(pod_specs(objects)["mediatask-test"]["containers"][0])["MEDIATASK_API_KEY"] == secret

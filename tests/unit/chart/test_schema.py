@@ -11,9 +11,14 @@ import yaml
 from helm_python import Chart
 from helm_python.errors import HelmError, HelmValuesError
 
-from .conftest import CHART, PRODUCTION, TRYOUT, Render, Values, merged
+from mediatask_crds.tasktypes import task_types
 
-FREE = {"affinity", "labelSelector", "global", "parameters", "nodeAffinity", "podAffinity", "podAntiAffinity"}
+from .conftest import CHART, PRODUCTION, QUICK_START, Render, Values, merged
+
+FREE = {"affinity", "labelSelector", "global", "parameters", "nodeAffinity", "podAffinity", "podAntiAffinity"} | {
+    "namespaceSelector",
+    "podSelector",
+}
 """Keys whose insides are Kubernetes' or the job runner's to check."""
 
 
@@ -71,6 +76,13 @@ WRONG: list[tuple[Values, str]] = [
     (job_class(model={"url": "x"}), "/classes/x/model.*'url'"),
     (job_class(inputs={"onMissing": "ignore"}), "/classes/x/inputs/onMissing"),
     (job_class(resources={"limits": {"memory": 4}}), "/classes/x/resources/limits/memory"),
+    (job_class(taskTypes=["nope"]), "/classes/x/taskTypes/0"),
+    ({"rbac": {"aggregate": "yes"}}, "/rbac/aggregate"),
+    ({"metrics": {"port": 9090}}, "/metrics.*'port'"),
+    ({"networkPolicy": {"enabled": 1}}, "/networkPolicy/enabled"),
+    ({"networkPolicy": {"metricsFrom": [{}]}}, "/networkPolicy/metricsFrom/0"),
+    ({"networkPolicy": {"metricsFrom": [{"namespace": "x"}]}}, "/networkPolicy/metricsFrom/0.*'namespace'"),
+    ({"networkPolicy": {"metricsFrom": [{"ipBlock": {"cidr": "all"}}]}}, "/networkPolicy/metricsFrom/0/ipBlock/cidr"),
     ({"test": {"timeoutSeconds": 0}}, "/test/timeoutSeconds"),
 ]
 
@@ -78,7 +90,7 @@ WRONG: list[tuple[Values, str]] = [
 @pytest.mark.parametrize(("wrong", "named"), WRONG, ids=[json.dumps(values) for values, _ in WRONG])
 def test_the_key_of_a_wrong_value_is_named(chart: Chart, wrong: Values, named: str) -> None:
     with pytest.raises(HelmValuesError, match=f"(?s){named}"):
-        chart.validate_schema(merged(TRYOUT, wrong))
+        chart.validate_schema(merged(QUICK_START, wrong))
 
 
 TOGETHER: list[tuple[Values, str]] = [
@@ -125,6 +137,10 @@ def test_the_schema_knows_the_keys_of_the_values_and_no_others() -> None:
             compare(properties[key], value[key], f"{path}.{key}")
 
     compare(schema, values, "")
+
+
+def test_a_class_may_have_every_task_type(chart: Chart) -> None:
+    chart.validate_schema(merged(QUICK_START, job_class(taskTypes=list(task_types()))))
 
 
 def test_no_object_takes_unknown_keys() -> None:
