@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from mediatask_common.logging import get_logger
 
-from .dieparent import die_with_parent
+from .die_with_parent import die_with_parent
 
 log = get_logger(__name__)
 
@@ -101,14 +100,13 @@ class Child:
         with self._log_file.open("ab") as out:
             self._log_start = out.tell()
             process = await asyncio.create_subprocess_exec(
-                *self.service.command,
+                *die_with_parent(self.service.command),
                 env=dict(self.service.environment),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 # Ctrl-C is for the supervisor, which then ends its children in order.
                 start_new_session=True,
-                preexec_fn=die_with_parent(signal.SIGKILL),
             )
         self._process = process
         self._on_pid(self.service.name, process.pid)

@@ -22,7 +22,7 @@ from mediatask_common.logging import get_logger, setup_logging
 
 from .child import StartError
 from .credentials import ensure_credentials
-from .dieparent import die_with_parent
+from .die_with_parent import die_with_parent
 from .jobrunner.gpus import real_gpus, slot_count
 from .ports import PortTaken, choose_ports
 from .services import Setup
@@ -191,12 +191,11 @@ def embedded(
     output = directory / "up.log"
     with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "mediatask_local.up", *arguments],
+            die_with_parent([sys.executable, "-m", "mediatask_local.up", *arguments], signal.SIGTERM),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             start_new_session=True,
-            preexec_fn=die_with_parent(signal.SIGTERM),
         )
     try:
         yield _wait_ready(process, directory, output, timeout)

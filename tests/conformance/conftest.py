@@ -20,6 +20,7 @@ import pytest
 
 from conformance import samples
 from conformance.client import Api, Connection
+from mediatask_local.die_with_parent import die_with_parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,7 +40,7 @@ def kubeconfig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         return
     directory = tmp_path_factory.mktemp("apiserver")
     command = [sys.executable, "-m", "mediatask_local.apiserver", "--dir", str(directory), "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(die_with_parent(command), stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         yield Path(json.loads(process.stdout.readline())["kubeconfig"])

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from conformance.client import Api, Connection
+from mediatask_local.die_with_parent import die_with_parent
 
 PATH = "/api/v1/namespaces/default/configmaps"
 ROUNDS = 4
@@ -24,7 +25,7 @@ WRITERS = 8
 @contextmanager
 def server(directory: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "mediatask_local.apiserver", "--dir", str(directory), "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(die_with_parent(command), stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["event"] == "ready"

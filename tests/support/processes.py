@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from mediatask_local.die_with_parent import die_with_parent
+
 READY_SECONDS = 60.0
 
 
@@ -19,10 +21,13 @@ READY_SECONDS = 60.0
 def python_module(
     module: str, *arguments: str, env: Mapping[str, str] | None = None, log: Path
 ) -> Iterator[subprocess.Popen[str]]:
-    """`python -m module arguments`, with its stderr in a file; ended by SIGTERM, at the latest by SIGKILL."""
+    """`python -m module arguments`, with its stderr in a file; ended by SIGTERM, at the latest by SIGKILL.
+
+    It ends with the test run, too, however that ends.
+    """
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            die_with_parent([sys.executable, "-m", module, *arguments]),
             env={**os.environ, **(env or {})},
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -12,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mediatask_local.dieparent import die_with_parent
+from mediatask_local.die_with_parent import die_with_parent
 from mediatask_local.redisserver import PROGRAMS, RedisServer, installed_program
 
 from .processes import READY_SECONDS
@@ -53,9 +52,7 @@ class RunningRedis:
         """Back when it takes connections."""
         log = self.folder / "redis.log"
         with log.open("ab") as out:
-            self._process = subprocess.Popen(
-                self._server.command, stdout=out, stderr=out, preexec_fn=die_with_parent(signal.SIGKILL)
-            )
+            self._process = subprocess.Popen(die_with_parent(self._server.command), stdout=out, stderr=out)
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):

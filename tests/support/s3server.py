@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import httpx
 
 from mediatask_common.settings import StoreSettings
 from mediatask_local.child import StartError
-from mediatask_local.dieparent import die_with_parent
+from mediatask_local.die_with_parent import die_with_parent
 from mediatask_local.s3server import HEALTH_PATH, S3Server, find_program
 
 from .processes import READY_SECONDS, free_port
@@ -43,11 +42,10 @@ def s3_server(folder: Path, *, port: int | None = None) -> Iterator[S3Server]:
 def running(server: S3Server, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as out:
         process = subprocess.Popen(
-            server.command,
+            die_with_parent(server.command),
             env=server.environment,
             stdout=out,
             stderr=out,
-            preexec_fn=die_with_parent(signal.SIGKILL),
         )
     try:
         _wait_ready(server, process, log)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cluster.harness.errors import ClusterError
+from mediatask_local.die_with_parent import die_with_parent
 
-DIES_WITH_PARENT = Path(__file__).with_name("dies_with_parent.py")
 STOP_SECONDS = 5
 LOG_TAIL_LINES = 5
 
@@ -32,8 +31,7 @@ class Processes:
         self._commands[name] = (program, arguments, environment or {})
         with (self._logs / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                # -I and -S: nothing of the environment's Python is needed, and it starts in half the time.
-                [sys.executable, "-I", "-S", str(DIES_WITH_PARENT), str(os.getpid()), str(program), *arguments],
+                die_with_parent([str(program), *arguments]),
                 env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 
 from cluster.harness.errors import ClusterError
-from cluster.harness.processes import DIES_WITH_PARENT
+from mediatask_local.die_with_parent import die_with_parent
 
 Report = Callable[[str], None]
 
@@ -59,7 +58,7 @@ def run(command: Sequence[str], report: Report, *, environment: dict[str, str] |
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             # A build that outlived its parent would work on in a storage that another one holds by then.
-            [sys.executable, str(DIES_WITH_PARENT), str(os.getpid()), str(shutil.which("nice")), *command],
+            die_with_parent(["nice", *command]),
             env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"} | (environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from helm_python import Chart
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from mediatask_local.dieparent import die_with_parent
+from mediatask_local.die_with_parent import die_with_parent
 from support.redisserver import redis_program
 
 CHART = Path(__file__).parents[3] / "charts" / "mediatask"
@@ -52,7 +51,7 @@ def running(objects: list[dict[str, Any]]) -> Iterator[tuple[subprocess.Popen[by
             words = [word.replace(mounted, str(place)) for word in words]
         # Its own options, and no port: other tests run here, too.
         command = [redis_program(), *words, "--port", "0", "--unixsocket", f"{folder}/socket"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=die_with_parent(signal.SIGKILL))
+        process = subprocess.Popen(die_with_parent(command), stdout=subprocess.DEVNULL)
         try:
             yield process, f"{folder}/socket", secret["password"]
         finally:

@@ -22,6 +22,7 @@ import pytest
 from aiohttp import web
 
 from mediatask_crds.podcontract import TerminationMessage
+from mediatask_local.die_with_parent import die_with_parent
 
 TOKEN = "a-token-of-this-pod"
 TASK = "task-1"
@@ -189,7 +190,9 @@ class Job:
         program = f"{setup}\nimport sys\nfrom mediatask_job.run import main\nsys.exit(main())"
         command = ["-c", program] if setup else ["-m", "mediatask_job"]
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen([sys.executable, *command], env=env, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                die_with_parent([sys.executable, *command]), env=env, stdout=log, stderr=log
+            )
 
     @property
     def log(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from cluster.harness.build import build
 from cluster.harness.recipes import TOOLS
+from mediatask_local.die_with_parent import die_with_parent
 
 PROGRAMS = (TOOLS["helm"], TOOLS["kubectl"])
 ROOT = Path(__file__).parents[4]
@@ -58,7 +59,12 @@ class Commands:
         """A command that stays, with its output in a file."""
         with log.open("ab") as output:
             return subprocess.Popen(
-                command.split(), env=self.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                die_with_parent(command.split()),
+                env=self.environment,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
             )
 
     def helm(self, *arguments: str, seconds: float = SECONDS) -> str:
