@@ -16,6 +16,7 @@ from bench.cluster import CRDS, NAMESPACE, PICTURE
 from cluster.harness.cluster import free_ports
 from cluster.harness.wait import wait_for
 from mediatask_common.kube import CLASSES, TASKS, Kube, Object, Resource
+from mediatask_common.store.file import ABOUT, CONTENT
 from mediatask_crds import generate
 from mediatask_crds.names import API_VERSION
 
@@ -100,12 +101,12 @@ class Ours:
         key = f"projects/bench/{task['metadata']['uid']}/image.png"
         about = {"sha256": hashlib.sha256(PICTURE).hexdigest(), "content_type": "image/png"}
         for original, place, content in (
-            (folder / "picture", folder / "store" / "objects" / key, PICTURE),
-            (folder / "about", folder / "store" / "meta" / f"{key}.json", orjson.dumps(about)),
+            (folder / "picture", folder / "store" / "objects" / key / CONTENT, PICTURE),
+            (folder / "about", folder / "store" / "objects" / key / ABOUT, orjson.dumps(about)),
         ):
             if not original.exists():
                 original.write_bytes(content)
-            place.parent.mkdir(parents=True)
+            place.parent.mkdir(parents=True, exist_ok=True)
             os.link(original, place)
 
 

@@ -37,8 +37,9 @@ RESULT_METADATA_LIMIT = 64 * 1024
 AttemptNumber = Annotated[int, Field(ge=1, le=10**6)]
 Seconds = Annotated[float, Field(ge=0, le=10**9)]
 Timings = Annotated[dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")], Seconds], Field(max_length=32)]
-Prose = Annotated[str, Field(max_length=4096), AfterValidator(without_control_characters)]
-"""A message for people, often an exception's: control characters are replaced, since a refusal would lose it."""
+Prose = Annotated[str, AfterValidator(lambda text: without_control_characters(text[:4096]))]
+"""A message for people, often an exception's: it is cut and control characters are replaced, since a refusal would
+lose it."""
 
 
 Stage = Literal["start", "inputs", "import", "model", "load", "infer", "render", "encode", "upload"]

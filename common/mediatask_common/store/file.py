@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import hmac
 import os
+import re
 import secrets
+import shutil
 import time
 from collections.abc import AsyncIterable, AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import orjson
 
 from ..settings import StoreSettings
-from .base import Stored, UploadGrant
+from .base import Stored, UploadGrant, check_key, public_url
+
+CONTENT = "content"
+ABOUT = "about.json"
+LEFT_OVER_SECONDS = 24 * 3600
+"""An upload that has not grown for so long belongs to a process that was killed."""
+_MOMENT = re.compile(r"[0-9]{1,15}")
 
 
 class BadSignature(PermissionError):
@@ -28,16 +38,20 @@ class ContentMismatch(ValueError):
 
 
 class FileStore:
-    """Objects under `folder/objects/<key>`, what is known of each under `folder/meta/<key>.json`."""
+    """Each object is a folder `objects/<key>` with the content and what is known of it.
+
+    It is put together in `incoming` and appears under its key by one rename, which fails where there is one already:
+    a crash leaves the whole object or none, and of several writers one wins.
+    """
 
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
         self._objects = settings.folder / "objects"
-        self._meta = settings.folder / "meta"
         self._incoming = settings.folder / "incoming"
-        for folder in (self._objects, self._meta, self._incoming):
+        for folder in (self._objects, self._incoming):
             folder.mkdir(parents=True, exist_ok=True)
-        self._secret = _secret(settings.secret_file or settings.folder / "secret")
+        _remove_left_over(self._incoming)
+        self._secret = _secret(settings.secret_file or settings.folder / "secret", self._incoming)
 
     # ---- URLs
 
@@ -48,45 +62,48 @@ class FileStore:
             "X-Content-SHA256": sha256,
             "X-Content-Size": str(size),
         }
-        url = self._signed(self._settings.put_url, "PUT", key, expires, content_type, str(size), sha256)
+        until = int(time.time()) + expires
+        url = self._signed(self._settings.put_url, "PUT", key, until, content_type, str(size), sha256)
         return UploadGrant(url, headers)
 
-    def download_url(self, key: str, *, expires: int | None = None) -> str:
-        if self._settings.public_url:
-            return f"{self._settings.public_url.rstrip('/')}/{quote(key)}"
-        return self._signed(self._settings.get_url, "GET", key, expires or self._settings.url_expiry_seconds)
+    def public_url(self, key: str) -> str | None:
+        return public_url(self._settings.public_url, check_key(key))
+
+    def download_url(self, key: str, *, expires: int | None = None, at: datetime | None = None) -> str:
+        start = time.time() if at is None else at.timestamp()
+        until = int(start) + (expires or self._settings.url_expiry_seconds)
+        return self.public_url(key) or self._signed(self._settings.get_url, "GET", key, until)
 
     def verify(self, method: str, key: str, expires: str, signature: str, *bound: str) -> None:
-        """Check the query of a signed URL. Raises BadSignature."""
-        if not expires.isdigit() or int(expires) < time.time():
+        """Check the query of a signed URL, whatever stands in it. Raises BadSignature."""
+        if not _MOMENT.fullmatch(expires) or int(expires) < time.time():
             raise BadSignature("this link has expired")
-        if not hmac.compare_digest(signature, self._sign(method, key, expires, *bound)):
+        expected = self._sign(method, key, expires, *bound)
+        if not hmac.compare_digest(signature.encode(errors="replace"), expected.encode()):
             raise BadSignature("this link is not valid")
 
-    def _signed(self, base: str, method: str, key: str, seconds: int, *bound: str) -> str:
-        expires = str(int(time.time()) + seconds)
-        query = urlencode({"expires": expires, "signature": self._sign(method, key, expires, *bound)})
+    def _signed(self, base: str, method: str, key: str, until: int, *bound: str) -> str:
+        query = urlencode({"expires": until, "signature": self._sign(method, check_key(key), str(until), *bound)})
         return f"{base.rstrip('/')}/{quote(key)}?{query}"
 
     def _sign(self, *parts: str) -> str:
         # Length-prefixed, so that no two lists of parts read the same.
-        message = b"".join(f"{len(part)}:{part}".encode() for part in parts)
+        message = b"".join(f"{len(part)}:{part}".encode(errors="surrogatepass") for part in parts)
         return hmac.new(self._secret, message, hashlib.sha256).hexdigest()
 
     # ---- objects
 
     def path(self, key: str) -> Path:
-        """The file of a key. Raises ValueError for keys that lead elsewhere."""
-        if key.startswith("/") or any(part in ("", ".", "..") for part in key.split("/")) or "\0" in key:
-            raise ValueError(f"not a key: {key!r}")
-        return self._objects / key
+        """The file with the content of a key. Raises InvalidKey."""
+        return self._objects / check_key(key) / CONTENT
 
     async def head(self, key: str) -> Stored | None:
-        path, meta = self.path(key), self._meta / f"{key}.json"
-        if not path.exists():
+        path = self.path(key)
+        try:
+            about = orjson.loads(path.with_name(ABOUT).read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        known = orjson.loads(meta.read_bytes())
-        return Stored(key, path.stat().st_size, known["sha256"], known["content_type"])
+        return Stored(key, path.stat().st_size, about["sha256"], about["content_type"])
 
     async def read(self, key: str, *, limit: int = 8 * 1024**2) -> bytes:
         path = self.path(key)
@@ -106,73 +123,76 @@ class FileStore:
     ) -> bool:
         """Create an object from a stream; False when the key is taken.
 
-        The file appears under its key in one step (a hard link of a finished, synced file), so that a crash leaves
-        either the whole object or none.
-
         Raises:
             ContentMismatch: size or digest differ from what was announced; nothing is stored.
         """
-        path, meta = self.path(key), self._meta / f"{key}.json"
-        if path.exists():
+        target = self.path(key).parent
+        if target.exists():
             return False
         incoming = self._incoming / secrets.token_hex(8)
+        incoming.mkdir()
         digest, received = hashlib.sha256(), 0
         try:
-            with incoming.open("wb") as out:
+            with (incoming / CONTENT).open("wb") as out:
                 async for chunk in chunks:
                     received += len(chunk)
                     if received > size:
                         break
                     digest.update(chunk)
                     out.write(chunk)
-                if received != size or digest.hexdigest() != sha256:
-                    raise ContentMismatch("the content does not have the announced size and SHA-256 digest")
-                await asyncio.to_thread(_sync, out.fileno())
-            path.parent.mkdir(parents=True, exist_ok=True)
-            meta.parent.mkdir(parents=True, exist_ok=True)
-            # Two writers of one key carry the same announcement only when they carry the same bytes; the
-            # description is linked by the winner alone.
-            try:
-                os.link(incoming, path)
-            except FileExistsError:
-                return False
-            _write_synced(meta, orjson.dumps({"sha256": sha256, "content_type": content_type}))
-            _sync_folder(path.parent)
-            return True
+            if received != size or digest.hexdigest() != sha256:
+                raise ContentMismatch("the content does not have the announced size and SHA-256 digest")
+            (incoming / ABOUT).write_bytes(orjson.dumps({"sha256": sha256, "content_type": content_type}))
+            return await asyncio.to_thread(self._appear, incoming, target)
         finally:
-            with contextlib.suppress(FileNotFoundError):
-                incoming.unlink()
+            shutil.rmtree(incoming, ignore_errors=True)
+
+    def _appear(self, incoming: Path, target: Path) -> bool:
+        """Give a complete object its key; False when the key is taken. Blocks until it is on disk."""
+        for path in (incoming / CONTENT, incoming / ABOUT, incoming):
+            _sync(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            incoming.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+            return False
+        # The new folders above it, too: one that another process has just made may not be on disk yet.
+        for folder in target.parents:
+            _sync(folder)
+            if folder == self._objects:
+                break
+        return True
 
     async def check(self) -> None:
         if not os.access(self._objects, os.W_OK):
             raise OSError(f"{self._objects} is not writable")
 
 
-def _secret(path: Path) -> bytes:
-    """The signing key, made once: several processes may start at the same moment."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as out:
-        key = secrets.token_hex(32).encode()
-        out.write(key)
-    return key
+def _secret(path: Path, incoming: Path) -> bytes:
+    """The signing key, made once and whole: several processes may start at the same moment."""
+    if not path.exists():
+        made = incoming / secrets.token_hex(8)
+        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(secrets.token_hex(32).encode())
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
+        made.unlink()
+    return path.read_bytes()
 
 
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
+def _remove_left_over(incoming: Path) -> None:
+    oldest = time.time() - LEFT_OVER_SECONDS
+    for path in incoming.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            newest = max(entry.stat().st_mtime for entry in (path, *path.glob("*")))
+            if newest < oldest:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _sync(descriptor: int) -> None:
-    os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -10,15 +10,18 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
+from botocore import UNSIGNED
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..settings import StoreSettings
-from .base import Stored, UploadGrant
+from .base import Stored, UploadGrant, check_key, public_url
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -32,12 +35,15 @@ class S3Store:
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
         self._bucket = settings.bucket
-        self._client = _client(settings, settings.endpoint_url)
-        # Signatures cover the host: callers outside the cluster need URLs signed for the address they use.
-        external = settings.external_endpoint_url
-        self._external = _client(settings, external) if external else self._client
+        session = _session(settings)
+        self._client = _client(session, settings, settings.endpoint_url, "s3v4")
+        # Signatures cover the host: callers outside the cluster need URLs signed for the address they use. These are
+        # signed here, since the client signs as of now alone.
+        self._external = _client(session, settings, settings.external_endpoint_url or settings.endpoint_url, UNSIGNED)
+        self._credentials = session.get_credentials()
 
     def upload_grant(self, key: str, *, content_type: str, size: int, sha256: str, expires: int = 3600) -> UploadGrant:
+        check_key(key)
         checksum = _checksum(sha256)
         url = self._client.generate_presigned_url(
             "put_object",
@@ -61,16 +67,22 @@ class S3Store:
         }
         return UploadGrant(url, headers)
 
-    def download_url(self, key: str, *, expires: int | None = None) -> str:
-        if self._settings.public_url:
-            return f"{self._settings.public_url.rstrip('/')}/{quote(key)}"
-        return self._external.generate_presigned_url(
-            "get_object",
-            Params={"Bucket": self._bucket, "Key": key},
-            ExpiresIn=expires or self._settings.url_expiry_seconds,
-        )
+    def public_url(self, key: str) -> str | None:
+        return public_url(self._settings.public_url, check_key(key))
+
+    def download_url(self, key: str, *, expires: int | None = None, at: datetime | None = None) -> str:
+        public = self.public_url(key)
+        if public is not None:
+            return public
+        plain = self._external.generate_presigned_url("get_object", Params={"Bucket": self._bucket, "Key": key})
+        request = AWSRequest("GET", plain)
+        region = self._external.meta.region_name
+        lifetime = expires or self._settings.url_expiry_seconds
+        _SignedAt(self._credentials, region, lifetime, at or datetime.now(UTC)).add_auth(request)
+        return str(request.url)
 
     async def head(self, key: str) -> Stored | None:
+        check_key(key)
         try:
             found = await self._call(key, lambda: self._client.head_object(Bucket=self._bucket, Key=key))
         except FileNotFoundError:
@@ -87,9 +99,11 @@ class S3Store:
                 raise ValueError(f"{key} is larger than {limit} bytes")
             return found["Body"].read()
 
+        check_key(key)
         return await self._call(key, fetch)
 
     async def create(self, key: str, content: bytes, content_type: str) -> bool:
+        check_key(key)
         sha256 = hashlib.sha256(content).hexdigest()
         try:
             await self._call(
@@ -148,21 +162,39 @@ class S3Store:
         return self._client.meta.endpoint_url
 
 
+class _SignedAt(S3SigV4QueryAuth):
+    """Signs a URL as of a given moment."""
+
+    def __init__(self, credentials: Any, region: str, expires: int, at: datetime) -> None:
+        super().__init__(credentials, "s3", region, expires)
+        self._at = at
+
+    def _modify_request_before_signing(self, request: AWSRequest) -> None:
+        # Called by `add_auth` after it has set the time and before it signs.
+        request.context["timestamp"] = self._at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        super()._modify_request_before_signing(request)  # type: ignore[misc]  # the stubs lack it
+
+
 def _checksum(sha256: str) -> str:
     """A hexadecimal digest as S3 writes it."""
     return base64.b64encode(bytes.fromhex(sha256)).decode()
 
 
-def _client(settings: StoreSettings, endpoint: str | None) -> S3Client:
+def _session(settings: StoreSettings) -> boto3.Session:
     secret = settings.secret_access_key
-    client: S3Client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
+    return boto3.Session(
         region_name=settings.region,
         aws_access_key_id=settings.access_key_id,
         aws_secret_access_key=secret.get_secret_value() if secret else None,
+    )
+
+
+def _client(session: boto3.Session, settings: StoreSettings, endpoint: str | None, signature: Any) -> S3Client:
+    client: S3Client = session.client(
+        "s3",
+        endpoint_url=endpoint,
         config=Config(
-            signature_version="s3v4",
+            signature_version=signature,
             s3={"addressing_style": settings.addressing},
             connect_timeout=5,
             read_timeout=20,

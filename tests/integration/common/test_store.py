@@ -6,11 +6,13 @@ import asyncio
 import hashlib
 import secrets
 import time
+from datetime import timedelta, timezone
 
 import httpx
 import pytest
 
-from mediatask_common.store import UploadGrant, artifact_key, result_key
+from mediatask_common.store import InvalidKey, UploadGrant, artifact_key, result_key
+from mediatask_common.times import utcnow
 
 from .conftest import Place
 
@@ -158,6 +160,39 @@ async def test_urls_expire(strict_place: Place, key: str) -> None:
         await asyncio.sleep(0.2)
     assert (await put(place, granted)).status_code == 403
     assert await place.store.head(key + "2") is None
+
+
+async def test_urls_of_one_moment_are_the_same(strict_place: Place, key: str) -> None:
+    place, at = strict_place, utcnow() - timedelta(seconds=50)
+    await place.store.create(key, CONTENT, "image/png")
+    url = place.store.download_url(key, expires=600, at=at)
+    assert url == place.store.download_url(key, expires=600, at=at.astimezone(timezone(timedelta(hours=5))))
+    assert url != place.store.download_url(key, expires=600, at=at + timedelta(seconds=1))
+    assert (await place.http.get(url)).content == CONTENT
+    assert place.store.public_url(key) is None
+    over = place.store.download_url(key, expires=30, at=at)
+    assert (await place.http.get(over)).status_code == 403
+
+
+# ---- keys
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["", "/", "/etc/passwd", "../x", "a/../../x", "a/./b", "a//b", "a/", "a\0b", "\ud800", "x" * 241, "a/" * 600 + "b"],
+)
+async def test_what_is_no_key_is_refused_alike_by_every_operation(place: Place, bad: str) -> None:
+    store = place.store
+    for call in (
+        lambda: store.public_url(bad),
+        lambda: store.download_url(bad),
+        lambda: store.upload_grant(bad, content_type="image/png", size=1, sha256=digest(b"x")),
+    ):
+        with pytest.raises(InvalidKey):
+            call()
+    for operation in (store.head(bad), store.read(bad), store.create(bad, b"x", "image/png")):
+        with pytest.raises(InvalidKey):
+            await operation
 
 
 # ---- downloads

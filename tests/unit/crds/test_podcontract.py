@@ -117,3 +117,4 @@ def test_references_are_bounded() -> None:
 def test_an_error_keeps_its_words_without_control_characters() -> None:
     error = JobError(code="InternalError", message="Traceback:\n\t\x1b[31mboom\0\r", retryable=True)
     assert error.message == "Traceback:\n\t?[31mboom??"
+    assert len(JobError(code="InternalError", message="x" * 5000, retryable=True).message) == 4096
