@@ -18,12 +18,12 @@ from diffusers import AutoencoderTiny, DiffusionPipeline
 from PIL import Image
 from torch import Tensor
 
-from demo_model.captions import UNNAMED, caption
 from demo_model.judge import Judge, accuracy_on_drawings, train_judge, visible
 from demo_model.paint import enlarge, load, paint, to_image
-from demo_model.pictures import drawn
-from demo_model.scene import ATTRIBUTES, Scene, held_out_scene
+from demo_model.parts.pictures import drawn
 from demo_model.train import PICTURES
+from demo_model.world.captions import UNNAMED, caption
+from demo_model.world.scene import ATTRIBUTES, Scene, held_out_scene
 
 _BATCH = 24
 _FIRST = 100_000

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from demo_model.loop import Plan, fit
-from demo_model.pictures import SIZE, to_unit
-from demo_model.render import render
-from demo_model.scene import ATTRIBUTES, Scene, held_out_scene, training_scene
+from demo_model.parts.loop import Plan, fit
+from demo_model.parts.pictures import SIZE, to_unit
+from demo_model.world.render import render
+from demo_model.world.scene import ATTRIBUTES, Scene, held_out_scene, training_scene
 
 PLAN = Plan(steps=1500, learning_rate=2e-3, average_decay=0.99)
 _BATCH = 48

@@ -16,12 +16,12 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here is ever downloaded
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
 
-from demo_model.autoencoder import encode, train_autoencoder
-from demo_model.denoiser import new_scheduler, train_denoiser
 from demo_model.judge import train_judge
-from demo_model.pictures import drawn
-from demo_model.text import new_tokenizer, train_text_encoder
-from demo_model.upscaler import train_upscaler
+from demo_model.parts.autoencoder import encode, train_autoencoder
+from demo_model.parts.denoiser import new_scheduler, train_denoiser
+from demo_model.parts.pictures import drawn
+from demo_model.parts.text import new_tokenizer, train_text_encoder
+from demo_model.parts.upscaler import train_upscaler
 
 PICTURES = 24_000
 

@@ -8,7 +8,7 @@ import torch
 
 from demo_model.evaluate import random_prompts
 from demo_model.judge import accuracy, visible
-from demo_model.scene import ATTRIBUTES, Scene
+from demo_model.world.scene import ATTRIBUTES, Scene
 
 CAR = Scene("forest", "day", "clear", "autumn", "car", "red", "left", "wide", "eye", "plain", seed=7)
 

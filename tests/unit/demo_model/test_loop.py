@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from demo_model.loop import Plan, fit
+from demo_model.parts.loop import Plan, fit
 
 
 class Interrupted(Exception):

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo_model.captions import UNKNOWN_WORD, UNNAMED, caption
-from demo_model.render import render
-from demo_model.scene import ATTRIBUTES, Scene, held_out_scene, sample_scene, training_scene
-from demo_model.text import MAX_TOKENS, new_tokenizer, token_ids
+from demo_model.parts.text import MAX_TOKENS, new_tokenizer, token_ids
+from demo_model.world.captions import UNKNOWN_WORD, UNNAMED, caption
+from demo_model.world.render import render
+from demo_model.world.scene import ATTRIBUTES, Scene, held_out_scene, sample_scene, training_scene
 
 PLAIN = Scene("city", "day", "clear", "summer", "car", "red", "centre", "medium", "eye", "plain", seed=7)
 

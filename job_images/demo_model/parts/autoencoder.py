@@ -9,8 +9,8 @@ from diffusers import AutoencoderTiny
 from torch import Tensor
 from torch.nn import functional
 
-from demo_model.loop import Plan, fit
-from demo_model.pictures import SIZE, to_unit
+from demo_model.parts.loop import Plan, fit
+from demo_model.parts.pictures import SIZE, to_unit
 
 PLAN = Plan(steps=2600, learning_rate=2e-3, average_decay=0.995)
 LATENT_CHANNELS = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from demo_model.canvas import Colour, mix, scale
+from demo_model.world.canvas import Colour, mix, scale
 
 _SKY: dict[str, tuple[Colour, Colour]] = {
     "dawn": ((150, 172, 226), (255, 196, 190)),

@@ -13,9 +13,9 @@ from diffusers import AutoencoderTiny
 from torch import Tensor
 from torch.nn import functional
 
-from demo_model.autoencoder import encode, reconstruction_loss
-from demo_model.loop import Plan, fit
-from demo_model.pictures import drawn, to_unit
+from demo_model.parts.autoencoder import encode, reconstruction_loss
+from demo_model.parts.loop import Plan, fit
+from demo_model.parts.pictures import drawn, to_unit
 
 PLAN = Plan(steps=2000, learning_rate=1.5e-3, average_decay=0.995)
 _WIDTH = 32

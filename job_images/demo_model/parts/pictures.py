@@ -10,8 +10,8 @@ from numpy.lib.format import open_memmap
 from torch import Tensor
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from demo_model.render import render
-from demo_model.scene import training_scene
+from demo_model.world.render import render
+from demo_model.world.scene import training_scene
 
 SIZE = 128
 """Native size of the model, in pixels."""

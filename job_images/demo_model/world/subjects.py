@@ -9,9 +9,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from demo_model.canvas import Canvas, Colour, Point, mix, scale
-from demo_model.light import Light
-from demo_model.scene import Scene
+from demo_model.world.canvas import Canvas, Colour, Point, mix, scale
+from demo_model.world.light import Light
+from demo_model.world.scene import Scene
 
 COLOURS: dict[str, Colour] = {
     "red": (214, 44, 40),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 
-from demo_model.scene import ATTRIBUTES, SEASONAL_PLACES, Scene
+from demo_model.world.scene import ATTRIBUTES, SEASONAL_PLACES, Scene
 
 UNNAMED = -1
 """Stands for an attribute's value where the caption does not name it."""

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
-from demo_model.captions import UNKNOWN_WORD, UNNAMED, caption
-from demo_model.loop import Plan, fit
-from demo_model.scene import ATTRIBUTES, sample_scene
+from demo_model.parts.loop import Plan, fit
+from demo_model.world.captions import UNKNOWN_WORD, UNNAMED, caption
+from demo_model.world.scene import ATTRIBUTES, sample_scene
 
 PLAN = Plan(steps=600, learning_rate=1.5e-3, average_decay=0.99, save_every=100)
 MAX_TOKENS = 40

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from demo_model.canvas import Canvas, Colour, mix
-from demo_model.light import Light
-from demo_model.scene import Scene
+from demo_model.world.canvas import Canvas, Colour, mix
+from demo_model.world.light import Light
+from demo_model.world.scene import Scene
 
 HORIZON = {"eye": 0.62, "low": 0.76, "high": 0.46}
 """Height of the horizon for each camera angle: a camera near the ground sees much sky."""

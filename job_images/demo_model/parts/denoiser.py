@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
-from demo_model.autoencoder import LATENT_CHANNELS, LATENT_SIZE
-from demo_model.captions import caption
-from demo_model.loop import Plan, fit
-from demo_model.scene import training_scene
-from demo_model.text import WIDTH, token_ids
+from demo_model.parts.autoencoder import LATENT_CHANNELS, LATENT_SIZE
+from demo_model.parts.loop import Plan, fit
+from demo_model.parts.text import WIDTH, token_ids
+from demo_model.world.captions import caption
+from demo_model.world.scene import training_scene
 
 PLAN = Plan(steps=6300, learning_rate=8e-4, warmup=300, average_decay=0.998, save_every=500)
 TRAIN_TIMESTEPS = 1000

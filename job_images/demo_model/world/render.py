@@ -7,11 +7,11 @@ import random
 import numpy as np
 from PIL import Image
 
-from demo_model.canvas import Canvas, Colour, mix
-from demo_model.light import Light, light_of
-from demo_model.places import draw_place
-from demo_model.scene import Scene
-from demo_model.subjects import draw_subject
+from demo_model.world.canvas import Canvas, Colour, mix
+from demo_model.world.light import Light, light_of
+from demo_model.world.places import draw_place
+from demo_model.world.scene import Scene
+from demo_model.world.subjects import draw_subject
 
 
 def _weather(canvas: Canvas, scene: Scene, light: Light, rng: random.Random) -> None:

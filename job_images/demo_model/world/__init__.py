@@ -1,0 +1,1 @@
+"""The drawn world that the model learns: scenes, their captions, and how they are drawn."""
