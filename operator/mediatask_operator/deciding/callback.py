@@ -23,6 +23,7 @@ SCHEDULE = tuple(
 """Pause before each try: about 75 hours in all, as Standard Webhooks recommends."""
 LONGEST_RETRY_AFTER = timedelta(hours=24)
 _ERROR_LIMIT = 1000
+"""Characters of an error that go into the status: it may quote what a receiver sent."""
 
 _EVENT_OF_PHASE = {
     Phase.PROCESSING: Event.STARTED,
@@ -58,22 +59,23 @@ def record(draft: Draft, delivery: Delivery | None) -> None:
     state = draft.status.callback
     if delivery is None or state is None or state.id != delivery.webhook_id or state.attempts >= delivery.number:
         return
+    error = delivery.error[:_ERROR_LIMIT]
     state.attempts = delivery.number
     state.last_status_code = delivery.status_code
-    state.last_error = delivery.error[:_ERROR_LIMIT] or None
+    state.last_error = error or None
     state.next_attempt_at = None
     if delivery.ok:
         state.delivered_at = rfc3339(draft.now)
         draft.set("CallbackDelivered", True, Reason.DELIVERED, Reason.DELIVERED.sentence)
     elif delivery.permanent:
         reason = Reason.RECEIVER_GONE if delivery.status_code == 410 else Reason.INVALID_URL
-        draft.set("CallbackDelivered", False, reason, delivery.error or reason.sentence)
+        draft.set("CallbackDelivered", False, reason, error or reason.sentence)
     elif delivery.number >= len(SCHEDULE):
-        draft.set("CallbackDelivered", False, Reason.EXHAUSTED, delivery.error)
+        draft.set("CallbackDelivered", False, Reason.EXHAUSTED, error)
     else:
         pause = _pause(delivery)
         state.next_attempt_at = rfc3339(draft.now + pause, micro=True)
-        draft.set("CallbackDelivered", False, Reason.RETRYING, delivery.error)
+        draft.set("CallbackDelivered", False, Reason.RETRYING, error)
 
 
 def due(draft: Draft) -> datetime | None:
@@ -85,6 +87,11 @@ def due(draft: Draft) -> datetime | None:
 def _pause(delivery: Delivery) -> timedelta:
     """The schedule's pause with up to a tenth of jitter, or what the receiver asked for when that is longer."""
     jitter = hashlib.sha256(f"{delivery.webhook_id}/{delivery.number}".encode()).digest()[0] / 255 / 10
-    pause = SCHEDULE[delivery.number] * (1 + jitter)
-    wished = timedelta(seconds=delivery.retry_after or 0)
-    return max(pause, min(wished, LONGEST_RETRY_AFTER))
+    return max(SCHEDULE[delivery.number] * (1 + jitter), _wished(delivery.retry_after))
+
+
+def _wished(seconds: float | None) -> timedelta:
+    """What the receiver asked for, within reason: no number it can send stops the schedule."""
+    if seconds is None or not seconds > 0:  # `not >`: NaN is neither
+        return timedelta(0)
+    return timedelta(seconds=min(seconds, LONGEST_RETRY_AFTER.total_seconds()))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
+
+import pytest
 
 from mediatask_operator.deciding import callback
 from mediatask_operator.deciding.observation import Delivery, Task
@@ -90,3 +93,65 @@ def test_the_id_is_the_same_for_ever_and_another_for_another_round() -> None:
     assert draft.status.callback is not None
     assert draft.status.callback.id == callback.webhook_id(UID, "failed", 0)
     assert callback.webhook_id(UID, "failed", 1) != callback.webhook_id(UID, "failed", 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "pause"),
+    [
+        (10.0**20, callback.LONGEST_RETRY_AFTER),
+        (math.inf, callback.LONGEST_RETRY_AFTER),
+        (1.7976931348623157e308, callback.LONGEST_RETRY_AFTER),
+        (math.nan, None),
+        (-1.0, None),
+        (-math.inf, None),
+        (0.0, None),
+    ],
+)
+def test_no_retry_after_stops_the_schedule(asked: float, pause: timedelta | None) -> None:
+    """None: what the schedule says by itself."""
+    draft, usual = a_draft(), a_draft()
+    tried(draft, 1, status_code=503, retry_after=asked)
+    tried(usual, 1, status_code=503)
+    assert callback.due(draft) == (callback.due(usual) if pause is None else START + pause)
+
+
+def test_tries_are_spread_so_that_a_receiver_is_not_called_by_everyone_at_once() -> None:
+    pauses = set()
+    for number in range(50):
+        draft = a_draft()
+        assert draft.status.callback is not None
+        draft.status.callback.id = f"webhook-{number}"
+        tried(draft, 2)
+        when = callback.due(draft)
+        assert when is not None
+        pauses.add(when - START)
+    assert callback.SCHEDULE[2] <= min(pauses)
+    assert max(pauses) <= callback.SCHEDULE[2] * 1.1
+    assert len(pauses) > 25
+    assert max(pauses) - min(pauses) > callback.SCHEDULE[2] * 0.05
+
+
+@pytest.mark.parametrize("outcome", [{}, {"permanent": True}, {"permanent": True, "status_code": 410}])
+@pytest.mark.parametrize("number", [1, 10])
+def test_a_long_error_is_cut_wherever_it_is_told(outcome: dict[str, object], number: int) -> None:
+    draft = a_draft()
+    tried(draft, number, error="x" * 100_000, **outcome)
+    state, condition = draft.status.callback, draft.condition("CallbackDelivered")
+    assert state is not None
+    assert condition is not None
+    assert state.last_error == condition.message == "x" * 1000
+
+
+def test_the_outcome_of_another_webhook_is_not_taken() -> None:
+    draft = a_draft()
+    before = draft.status.model_copy(deep=True)
+    callback.record(draft, Delivery("another", 1, ok=True))
+    assert draft.status == before
+
+
+def test_a_webhook_that_has_begun_does_not_begin_again() -> None:
+    draft = a_draft()
+    tried(draft, 1)
+    before = draft.status.model_copy(deep=True)
+    callback.announce(draft)
+    assert draft.status == before
