@@ -39,10 +39,15 @@ class Target:
     host: str
     """Host name as in the URL: for the Host header, SNI and certificate check."""
     port: int
-    address: str
-    """The address to connect to."""
+    addresses: tuple[str, ...]
+    """The addresses to connect to, in the order in which to try them; never empty."""
     path: str
     """Path with query."""
+
+    @property
+    def address(self) -> str:
+        """The first address."""
+        return self.addresses[0]
 
 
 def check_url(url: str, allow_networks: Sequence[str] = ()) -> Target:
@@ -63,7 +68,7 @@ def check_url(url: str, allow_networks: Sequence[str] = ()) -> Target:
     for address in addresses:
         _check_address(host, address, allow_networks)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.scheme, host, port, str(addresses[0]), path)
+    return Target(parts.scheme, host, port, tuple(map(str, addresses)), path)
 
 
 def check_literal(url: str, allow_networks: Sequence[str] = ()) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from datetime import timedelta
 
 import kopf
+from pydantic import ValidationError
 
 from mediatask_common.kube import Kube
 from mediatask_common.logging import get_logger, setup_logging
@@ -26,8 +28,10 @@ from .deciding.admission import AdmissionQueue
 from .deciding.observation import Outcome, Task
 from .deciding.plan import ReadResult, SendWebhook
 from .effects.base import Effects
+from .effects.keys import WebhookKeys
+from .effects.pool import EffectPool
 from .effects.result import ProveResult
-from .effects.webhook import DeliverWebhook, WebhookKeys, WebhookSender
+from .effects.webhook import DeliverWebhook
 from .health import serve_health, serve_metrics
 from .metrics import Metrics
 from .objects import Key, Object, key_of
@@ -145,19 +149,38 @@ class _Operator:
 
     def _make_effects(self) -> Effects:
         settings = self._settings
-        keys = WebhookKeys(settings.webhook_secrets_file, settings.webhook_api_key_file)
+        keys = WebhookKeys(
+            settings.webhook_secrets_file,
+            settings.webhook_api_key_file,
+            settings.webhook_api_key_hosts,
+            self._metrics.key_file_damaged,
+        )
         if not keys.secrets():
             log.warning("no webhook secrets are set: webhooks are sent unsigned")
-        sender = WebhookSender(keys, settings.allow_networks, settings.webhook_timeout_seconds)
-        effects = Effects(self._current, self._learned)
-        effects.register(ReadResult, ProveResult(open_store(settings.store)), settings.webhook_workers)
-        effects.register(SendWebhook, DeliverWebhook(sender, self._metrics), settings.webhook_workers)
+        if settings.webhook_api_key_file and not settings.webhook_api_key_hosts:
+            log.warning("an API key for webhooks is set, but no host that gets it")
+        webhook = DeliverWebhook(
+            keys,
+            _media_url,
+            settings.allow_networks,
+            settings.webhook_timeout_seconds,
+            settings.webhook_workers,
+            self._metrics,
+        )
+        effects = Effects(self._current, self._learned, self._queue.add_after, self._metrics)
+        results = EffectPool(settings.result_workers, settings.result_workers)
+        webhooks = EffectPool(settings.webhook_workers, settings.webhook_workers_per_host)
+        effects.register(ReadResult, ProveResult(open_store(settings.store)), results)
+        effects.register(SendWebhook, webhook, webhooks)
         return effects
 
-    def _current(self, task: Task) -> Task | None:
-        """The task as it is now; None when it is gone."""
-        cached = self._cache.get(task.key).task
-        return Task.parse(cached) if cached is not None and cached["metadata"]["uid"] == task.uid else None
+    def _current(self, key: Key, uid: str) -> Task | None:
+        cached = self._cache.get(key).task
+        if cached is None or cached["metadata"]["uid"] != uid:
+            return None
+        with contextlib.suppress(ValidationError):  # reconciling it leaves such a task alone, too
+            return Task.parse(cached)
+        return None
 
     def _learned(self, task: Task, outcome: Outcome) -> None:
         self._expectations.learned(task, outcome)
@@ -192,3 +215,7 @@ class _Operator:
         for task in self._cache.tasks():
             if (task.get("status") or {}).get("phase", "queued") == "queued":
                 self._queue.add(key_of(task))
+
+
+def _media_url(task: Task) -> str | None:
+    return task.status.result.media_url if task.status.result else None

@@ -56,6 +56,18 @@ class Metrics:
         self.webhooks = Counter(
             "mediatask_webhook_attempts", "Tries to deliver a webhook.", ["outcome"], registry=registry
         )
+        self.effect_failures = Counter(
+            "mediatask_effect_failures",
+            "Effects (result, webhook) that failed in a way nobody foresaw; tried again.",
+            ["effect"],
+            registry=registry,
+        )
+        self.key_file_damaged = Gauge(
+            "mediatask_webhook_key_file_damaged",
+            "1 while a file of webhook keys cannot be used: the keys it held before stay in use.",
+            ["file"],
+            registry=registry,
+        )
         self.drift = Counter(
             "mediatask_watch_drift", "Differences that a resync found and the watches had not told.", registry=registry
         )

@@ -23,11 +23,17 @@ class OperatorSettings(CommonSettings):
     webhook_secrets_file: Path | None = None
     """Signing secrets, one `whsec_...` a line; all sign, so that a receiver may rotate. Read again when changed."""
     webhook_api_key_file: Path | None = None
-    """A key that is sent to receivers as `X-API-Key`. Read again when changed."""
+    """A key that is sent as `X-API-Key` to the hosts of `webhook_api_key_hosts`. Read again when changed."""
+    webhook_api_key_hosts: list[str] = []
+    """Receivers that get the API key (JSON list): host names, `*.example.com` for all below; over https only."""
     webhook_timeout_seconds: float = Field(default=15, gt=0)
     """Time for a receiver to answer; Standard Webhooks recommends 15 to 30 s."""
-    webhook_workers: int = Field(default=16, ge=1)
-    """Webhooks in delivery at one time, so that slow receivers hold up neither each other nor a reconcile."""
+    webhook_workers: int = Field(default=64, ge=1)
+    """Webhooks in delivery at one time."""
+    webhook_workers_per_host: int = Field(default=8, ge=1)
+    """Webhooks in delivery to one host at one time, so that a slow receiver holds up nobody else's."""
+    result_workers: int = Field(default=32, ge=1)
+    """Results that are checked in the artifact store at one time."""
     health_host: str = "0.0.0.0"
     """Address that `/healthz` listens on."""
     health_port: int = Field(default=8080, ge=0, le=65535)

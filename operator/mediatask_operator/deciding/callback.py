@@ -31,6 +31,8 @@ _EVENT_OF_PHASE = {
     Phase.FAILED: Event.FAILED,
     Phase.CANCELLED: Event.CANCELLED,
 }
+PHASE_OF_EVENT = {f"task.{event}": phase for phase, event in _EVENT_OF_PHASE.items()}
+"""The phase that an event tells of, by the event's name in a message."""
 
 
 def webhook_id(task_uid: str, event: str, round_: int) -> str:

@@ -22,7 +22,7 @@ PRODUCTION: Values = {
     "imagePullSecrets": [{"name": "registry"}],
     "s3": {"bucket": "media", "endpoint": "https://s3.example.com", "existingSecret": "s3-credentials"},
     "redis": {"existingSecret": "redis"},
-    "webhooks": {"existingSecret": "webhooks", "apiKeyKey": "api-key"},
+    "webhooks": {"existingSecret": "webhooks", "apiKeyKey": "api-key", "apiKeyHosts": ["hooks.example.com"]},
     "api": {"keys": {"existingSecret": "api-keys"}, "podDisruptionBudget": {"enabled": True}},
     "rbac": {"namespaces": ["media"]},
     "classes": {"image": {"taskTypes": ["generate_image"], "model": {"hub": "example/model", "revision": "1"}}},

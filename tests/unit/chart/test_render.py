@@ -21,7 +21,7 @@ from mediatask_api.settings import ApiSettings
 from mediatask_common.settings import StoreSettings
 from mediatask_crds.names import LABEL_TASK
 from mediatask_crds.taskclass import MediaTaskClassSpec
-from mediatask_operator.effects.webhook import decode_secret
+from mediatask_operator.effects.keys import decode_secrets
 from mediatask_operator.settings import OperatorSettings
 
 from .conftest import (
@@ -347,8 +347,9 @@ def test_generated_keys_are_of_the_kind_that_the_services_take(render: Render) -
     assert keys["api-key"].startswith(PREFIX)
     assert stored["sha256"] == hashlib.sha256(keys["api-key"].encode()).hexdigest()
     secret = find(objects, "Secret", "mediatask-webhook")["stringData"]["secrets"]
-    assert decode_secret(secret) == base64.b64decode(secret.removeprefix("whsec_"))
-    assert len(decode_secret(secret)) == 32
+    [decoded] = decode_secrets(secret)
+    assert decoded == base64.b64decode(secret.removeprefix("whsec_"))
+    assert len(decoded) == 32
 
 
 # ---- classes and CRDs

@@ -1,0 +1,72 @@
+"""What a webhook says: the platform's fields, in a Standard Webhooks v1 message. Pure.
+
+Every try of one webhook carries the same bytes, whatever becomes of the task meanwhile: a message is made of facts
+that no longer change once its event has come to pass.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from mediatask_crds.task import Result
+
+from ..deciding.callback import PHASE_OF_EVENT
+from ..deciding.observation import Task
+
+BODY_LIMIT = 256 * 1024
+"""Bytes of a message; where metadata make it larger they are left out, and read from the status instead."""
+
+MediaUrl = Callable[[Task], str | None]
+"""The address of a completed task's media, the same whenever it is asked for."""
+
+
+def body(task: Task, event: str, media_url: MediaUrl) -> bytes:
+    """The JSON of a webhook.
+
+    Args:
+        event: as the status names it, for example `task.completed`.
+    """
+    said = _fields(task, event, media_url)
+    content = orjson.dumps(said)
+    if len(content) > BODY_LIMIT:
+        said["metadata"] = {}
+        if said["result"] is not None:
+            said["result"]["metadata"] = {}
+        content = orjson.dumps(said)
+    return content
+
+
+def _fields(task: Task, event: str, media_url: MediaUrl) -> dict[str, Any]:
+    status, phase = task.status, PHASE_OF_EVENT[event]
+    result = status.result if event == "task.completed" else None
+    error = status.error if event == "task.failed" else None
+    return {
+        "type": event,
+        "timestamp": status.completed_at if phase.terminal else status.started_at,
+        "task_id": task.name,
+        "status": phase,
+        "project_id": task.spec.project_id,
+        "result": None if result is None else _result(task, result, media_url),
+        "error": None if error is None else error.model_dump(mode="json"),
+        "metadata": task.spec.metadata,
+    }
+
+
+def _result(task: Task, result: Result, media_url: MediaUrl) -> dict[str, Any]:
+    return {
+        "media_url": media_url(task),
+        "payload_media_id": result.payload_media_id,
+        "metadata": result.metadata,
+    }
+
+
+def signature(secret: bytes, webhook_id: str, timestamp: str, content: bytes) -> str:
+    """`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`."""
+    signed = b".".join((webhook_id.encode(), timestamp.encode(), content))
+    return "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
