@@ -20,9 +20,9 @@ import httpx
 from . import calls, files
 from .config import resolve
 from .errors import Unavailable, WaitTimeout
+from .failures import failure, refusal, unexpected, unreachable
 from .models import Artifact, Page, Submitted, Task, TaskType
 from .pace import Pace
-from .refusals import failure, refusal, unexpected, unreachable
 from .transport import options
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class AsyncClient:
     """A connection to one service.
 
     Args:
-        url, api_key: as `config.resolve` finds them when absent.
+        url, api_key: found by `config.resolve` when absent.
         folder: state folder of a local mode to connect to.
 
     Raises:
@@ -72,10 +72,10 @@ class AsyncClient:
         idempotency_key: str | None = None,
         **extra: Any,
     ) -> Submitted:
-        """Queue a task. Sent again after a lost connection, it stays one task.
+        """Queue a task. Repeated after a lost connection, it is still one task.
 
         Args:
-            idempotency_key: your own name for this request; the same key gives the same task, from any process.
+            idempotency_key: identifies this request; the same key gives the same task, from any process.
             extra: further fields of the request, as the service documents them.
         """
         call = calls.submit(
@@ -161,7 +161,7 @@ class AsyncClient:
                 return
             pause = pace.after(changed=changed)
             if deadline is not None and time.monotonic() + pause > deadline:
-                raise WaitTimeout(f"not finished after {timeout:g} s; the work goes on, `mediatask watch` follows it")
+                raise WaitTimeout(f"not finished after {timeout:g} s; the work continues, `mediatask watch` follows it")
             await asyncio.sleep(pause)
 
     async def wait(
@@ -203,7 +203,7 @@ class AsyncClient:
         return await self.fetch(artifact, files.target(to, task_id, artifact))
 
     async def fetch(self, artifact: Artifact, path: Path) -> Path:
-        """Write one of a task's files (`Task.artifacts`), which appears once it is whole and checked."""
+        """Write one of a task's files (`Task.artifacts`); it appears once it is complete and its checksum is right."""
         try:
             async with self._media.stream("GET", artifact.url) as response:
                 if not response.is_success:
@@ -213,7 +213,7 @@ class AsyncClient:
                     async for chunk in response.aiter_bytes():
                         out.write(chunk)
         except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise Unavailable(f"the download of {artifact.name} broke off ({error}): try again") from error
+            raise Unavailable(f"the download of {artifact.name} was interrupted ({error}): try again") from error
         return path
 
     async def task_types(self) -> Sequence[TaskType]:

@@ -15,8 +15,8 @@ import httpx
 from pydantic import TypeAdapter
 
 from .errors import UsageError
+from .failures import unexpected
 from .models import Page, Submitted, Task, TaskType
-from .refusals import unexpected
 
 T = TypeVar("T")
 

@@ -19,9 +19,9 @@ import httpx
 from . import calls, files
 from .config import resolve
 from .errors import Unavailable, WaitTimeout
+from .failures import failure, refusal, unexpected, unreachable
 from .models import Artifact, Page, Submitted, Task, TaskType
 from .pace import Pace
-from .refusals import failure, refusal, unexpected, unreachable
 from .transport import options
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class Client:
     """A connection to one service.
 
     Args:
-        url, api_key: as `config.resolve` finds them when absent.
+        url, api_key: found by `config.resolve` when absent.
         folder: state folder of a local mode to connect to.
 
     Raises:
@@ -71,10 +71,10 @@ class Client:
         idempotency_key: str | None = None,
         **extra: Any,
     ) -> Submitted:
-        """Queue a task. Sent again after a lost connection, it stays one task.
+        """Queue a task. Repeated after a lost connection, it is still one task.
 
         Args:
-            idempotency_key: your own name for this request; the same key gives the same task, from any process.
+            idempotency_key: identifies this request; the same key gives the same task, from any process.
             extra: further fields of the request, as the service documents them.
         """
         call = calls.submit(
@@ -158,7 +158,7 @@ class Client:
                 return
             pause = pace.after(changed=changed)
             if deadline is not None and time.monotonic() + pause > deadline:
-                raise WaitTimeout(f"not finished after {timeout:g} s; the work goes on, `mediatask watch` follows it")
+                raise WaitTimeout(f"not finished after {timeout:g} s; the work continues, `mediatask watch` follows it")
             time.sleep(pause)
 
     def wait(
@@ -199,7 +199,7 @@ class Client:
         return self.fetch(artifact, files.target(to, task_id, artifact))
 
     def fetch(self, artifact: Artifact, path: Path) -> Path:
-        """Write one of a task's files (`Task.artifacts`), which appears once it is whole and checked."""
+        """Write one of a task's files (`Task.artifacts`); it appears once it is complete and its checksum is right."""
         try:
             with self._media.stream("GET", artifact.url) as response:
                 if not response.is_success:
@@ -209,7 +209,7 @@ class Client:
                     for chunk in response.iter_bytes():
                         out.write(chunk)
         except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise Unavailable(f"the download of {artifact.name} broke off ({error}): try again") from error
+            raise Unavailable(f"the download of {artifact.name} was interrupted ({error}): try again") from error
         return path
 
     def task_types(self) -> Sequence[TaskType]:

@@ -1,4 +1,4 @@
-"""Where the service is and which key opens it: arguments, then environment, then a local mode that runs nearby."""
+"""Address and API key of the service: arguments, then environment, then a local mode that runs here."""
 
 from __future__ import annotations
 

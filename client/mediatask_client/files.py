@@ -1,4 +1,4 @@
-"""What a download is called, and that it is whole before it appears."""
+"""Names of downloads, and files that appear only once they are complete."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def complete(path: Path, artifact: Artifact) -> Iterator[Incoming]:
             incoming = Incoming(out)
             yield incoming
         if incoming.digest.hexdigest() != artifact.sha256:
-            raise Unavailable(f"{artifact.name} did not arrive as it was published: try again")
+            raise Unavailable(f"the download of {artifact.name} is damaged, its checksum differs: try again")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""How often a followed task is asked for: often while things move, seldom while they do not."""
+"""Polling interval of a followed task: short while things move, longer while they do not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SLOWEST = 3.0
 
 @dataclass
 class Pace:
-    """Seconds until the next look; grows by a quarter with each look that shows nothing new."""
+    """Seconds until the next poll; grows by a quarter with each poll that shows nothing new."""
 
     seconds: float = FASTEST
 

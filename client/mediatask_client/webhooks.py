@@ -36,7 +36,7 @@ class WebhookEvent(TypedDict):
     result: dict[str, Any] | None
     error: Any
     metadata: dict[str, Any]
-    """What the submitter gave as metadata."""
+    """The metadata of the submit request."""
 
 
 def verify(
@@ -57,7 +57,7 @@ def verify(
         now: Unix time, for tests.
 
     Raises:
-        WebhookError: a header is missing, the time is off, no signature fits, or the body is not a JSON object.
+        WebhookError: a header is missing, the time is off, no signature matches, or the body is not a JSON object.
     """
     found = {name.lower(): value for name, value in headers.items()}
     try:
@@ -69,14 +69,14 @@ def verify(
     raw = body.encode() if isinstance(body, str) else body
     signed = f"{message_id}.{timestamp}.".encode() + raw
     given = [entry.partition(",")[2] for entry in signatures.split(" ") if entry.startswith("v1,")]
-    # No early end: the time taken tells nothing about which secret or signature fits.
-    fits = False
+    # No early exit: the time taken must not tell which secret or signature matches.
+    genuine = False
     for secret in [secrets] if isinstance(secrets, str) else secrets:
         expected = base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256))
         for signature in given:
-            fits |= hmac.compare_digest(expected, signature.encode(errors="replace"))
-    if not fits:
-        raise WebhookError("no signature fits")
+            genuine |= hmac.compare_digest(expected, signature.encode(errors="replace"))
+    if not genuine:
+        raise WebhookError("no signature matches")
     return _event(raw)
 
 

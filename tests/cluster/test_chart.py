@@ -1,6 +1,6 @@
 """The chart on a real API server: helm installs, upgrades and removes it, and no task is lost over it.
 
-On a cluster of its own: definitions and classes belong to the whole cluster, and other tests have theirs. It has no
+On a cluster of its own: CRDs and classes belong to the whole cluster, and other tests have theirs. It has no
 node, so no pod runs; that the pods are made at all shows that the namespace's Pod Security profile lets them pass.
 """
 
@@ -26,13 +26,14 @@ from mediatask_common.kube import CLASSES, NAMESPACES, PODS, TASKS, Kube, Object
 from mediatask_operator.acting.default_classes import apply_classes
 
 CHART = Path(__file__).parents[2] / "charts/mediatask"
-TRY_OUT = CHART / "ci/local-values.yaml"
+QUICK_START = CHART / "ci/local-values.yaml"
 NAMESPACE = "media"
 SCHEMAS = "kubernetes-json-schema/v1.36.0-local-strict"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 DEPLOYMENTS = Resource("apps", "v1", "deployments")
 REPLICA_SETS = Resource("apps", "v1", "replicasets")
 SECRETS = Resource("", "v1", "secrets")
+ROLE_BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings")
 CONFIG_MAPS = Resource("", "v1", "configmaps")
 TASK = {
     "apiVersion": "tasks.ft.tc/v1alpha1",
@@ -56,10 +57,10 @@ class Helm:
         return done.stdout
 
     def install(self, *arguments: str) -> str:
-        return self("install", "mediatask", str(CHART), "--values", str(TRY_OUT), *arguments)
+        return self("install", "mediatask", str(CHART), "--values", str(QUICK_START), *arguments)
 
     def upgrade(self, *arguments: str) -> str:
-        return self("upgrade", "mediatask", str(CHART), "--values", str(TRY_OUT), *arguments)
+        return self("upgrade", "mediatask", str(CHART), "--values", str(QUICK_START), *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -117,16 +118,43 @@ async def pods_of(kube: Kube, wanted: int) -> list[Object]:
             await asyncio.sleep(0.1)
 
 
-async def test_one_command_installs_the_try_out_where_only_restricted_pods_may_be(
+async def test_one_command_installs_the_quick_start_where_only_restricted_pods_may_be(
     release: None, helm: Helm, kube: Kube
 ) -> None:
     notes = await asyncio.to_thread(helm.install)
     assert "kubectl -n media port-forward svc/mediatask-api 8001" in notes
-    assert "NOTE: media lie in the bundled S3" in notes
+    assert "NOTE: media are stored in the bundled S3" in notes
 
     pods = await pods_of(kube, 5)
     made = sorted(pod["metadata"]["labels"]["app.kubernetes.io/component"] for pod in pods)
     assert made == ["api", "api", "operator", "redis", "s3"]
+
+
+async def test_who_may_edit_a_namespace_may_make_tasks_in_it_and_who_may_view_it_reads_them(
+    release: None, helm: Helm, kube: Kube
+) -> None:
+    await asyncio.to_thread(helm.install)
+    for role in ("view", "edit", "admin"):
+        subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": role}
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+        body = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": role}}
+        await kube.create(ROLE_BINDINGS, {**body, "roleRef": reference, "subjects": [subject]}, NAMESPACE)
+
+    async def may(user: str, verb: str, subresource: str = "", namespace: str = NAMESPACE) -> bool:
+        wanted = {"namespace": namespace, "group": "tasks.ft.tc", "resource": "mediatasks", "subresource": subresource}
+        body = {"spec": {"user": user, "resourceAttributes": {**wanted, "verb": verb}}}
+        answer = await kube.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
+        return bool(answer["status"]["allowed"])
+
+    async with asyncio.timeout(30):  # a controller adds up the roles
+        while True:
+            if await may("admin", "delete") and await may("edit", "create") and await may("view", "list"):
+                break
+            await asyncio.sleep(0.1)
+    assert [await may(user, "watch") for user in ("view", "edit", "admin")] == [True, True, True]
+    assert [await may(user, "create") for user in ("view", "edit", "admin")] == [False, True, True]
+    assert not any([await may(user, "patch", "status") for user in ("view", "edit", "admin")])
+    assert not await may("edit", "create", namespace="default")
 
 
 async def test_the_operator_may_apply_the_classes_that_come_with_it(
@@ -199,13 +227,13 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "s3.bundled.persistence.enabled=true",
         ),
     ],
-    ids=["try-out", "everything"],
+    ids=["quick-start", "everything"],
 )
 def test_kubeconform_finds_nothing(binaries: None, schemas: Path, more: Sequence[str]) -> None:
     tools = build([TOOLS["helm"], TOOLS["kubeconform"]])
     options = [argument for setting in more for argument in ("--set", setting)]
     rendered = subprocess.run(
-        [tools / "helm", "template", "mediatask", CHART, "--namespace", NAMESPACE, "--values", TRY_OUT, *options],
+        [tools / "helm", "template", "mediatask", CHART, "--namespace", NAMESPACE, "--values", QUICK_START, *options],
         capture_output=True,
         text=True,
         check=True,

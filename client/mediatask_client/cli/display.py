@@ -1,4 +1,4 @@
-"""How tasks go, for people: bars that move on a terminal, one plain line per change elsewhere."""
+"""Progress for people: bars on a terminal, one plain line per change elsewhere."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ COLOURS = {
 
 
 class Display(Protocol):
-    """Shows tasks; told of each change."""
+    """Shows tasks; called with each change."""
 
     def show(self, task: Task) -> None: ...
 
 
 @contextmanager
 def display(console: Console) -> Iterator[Display]:
-    """The display that fits where the console writes to."""
+    """The display that suits the console's stream."""
     if console.is_terminal:
         with _progress(console) as progress:
             yield Bars(progress)
@@ -43,7 +43,7 @@ def display(console: Console) -> Iterator[Display]:
 
 
 def step(task: Task) -> str:
-    """What is being done, readable: `rendering_video` becomes `rendering video`. Harmless for a terminal, one line."""
+    """The current step as text: `rendering_video` becomes `rendering video`. Harmless for a terminal, one line."""
     if task.status == Phase.FAILED:
         return one_line(task.why or "failed")
     if task.status == Phase.QUEUED and task.queue_position:

@@ -20,7 +20,7 @@ from rich.text import Text
 from ..models import Page, Submitted, Task, TaskType
 from .display import COLOURS, step
 from .options import Format
-from .text import is_safe, one_line, safe, safe_json
+from .text import is_safe, one_line, safe_json
 
 
 def stdout() -> Console:
@@ -122,8 +122,8 @@ def _names(names: Iterable[str]) -> None:
 def _document(form: Format, value: Any) -> None:
     text = json.dumps(value, indent=2, ensure_ascii=False)
     if form == Format.YAML:
-        text = yaml.safe_dump(value, sort_keys=False, allow_unicode=is_safe(text)).rstrip()
-        typer.echo(safe(text))
+        # PyYAML escapes C0 itself, and all that is not ASCII where it is told to.
+        typer.echo(yaml.safe_dump(value, sort_keys=False, allow_unicode=is_safe(text)).rstrip())
     else:
         typer.echo(safe_json(text))
 

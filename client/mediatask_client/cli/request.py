@@ -77,7 +77,7 @@ def build(
     """
     task_type = words.task_type or request.get("task_type")
     if not isinstance(task_type, str) or not task_type:
-        raise UsageError("say which TYPE of task; `mediatask types` lists them")
+        raise UsageError("the TYPE of the task is missing; `mediatask types` lists them")
     body = {
         **request,
         **{name: value for name, value in options.items() if value is not None},

@@ -1,4 +1,4 @@
-"""The detective's outline: hat, coat, and a head to turn. Unit coordinates: feet at (0, 0), one unit tall, y up."""
+"""The detective's outline: hat, coat and head. Unit coordinates: feet at (0, 0), one unit tall, y up."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ CALLBACK_PATH = "/webhooks/task-complete"
 
 @dataclass(frozen=True)
 class Delivery:
-    """A webhook whose signature fits."""
+    """A webhook with a valid signature."""
 
     headers: dict[str, str]
     body: dict[str, Any]
@@ -37,11 +37,11 @@ class Environment:
         self._deliveries: dict[str, Delivery] = {}
         self._changed = threading.Condition()
         self.secret: str | None = None
-        """Of the service's webhooks; none is accepted before it is known."""
+        """Signing secret of the service's webhooks; none is accepted before it is known."""
         self.fetched: set[str] = set()
-        """Paths that were read by someone."""
+        """Paths that have been requested."""
         self.refused: list[str] = []
-        """Why webhooks were turned away."""
+        """Why webhooks were rejected."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -109,6 +109,6 @@ class Environment:
                 self.wfile.write(content)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Silent: the demo says itself what happens."""
+                """Silent: the demo reports what happens itself."""
 
         return Handler

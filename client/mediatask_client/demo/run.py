@@ -1,4 +1,4 @@
-"""The demo's course: start the service, submit, follow, check, fetch, show, stop."""
+"""The demo, step by step: start the service, submit, follow, check, fetch, show, stop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOG_LINES = 15
 
 
 class DemoFailed(MediaTaskError):
-    """Something did not come out as it should."""
+    """A result is missing or wrong."""
 
 
 def run(out: Path, *, state: Path | None, keep: bool, store: StoreKind, console: Console) -> int:

@@ -141,7 +141,7 @@ def test_task_data_from_standard_input(service: Service) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["submit"], "say which TYPE"),
+        (["submit"], "the TYPE of the task is missing"),
         (["submit", "generate_imge", "x"], "unknown task type generate_imge (did you mean generate_image?)"),
         (["submit", "generate_image", "--set", "widht=1"], "unknown field widht (did you mean width?)"),
         (["submit", "generate_image", "x", "--metadata", "a"], "write it as key=value"),

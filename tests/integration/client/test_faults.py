@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from mediatask_client import Client, MediaTaskError, cli
@@ -123,7 +124,7 @@ def answer_all(service: Service, answer: Answer) -> None:
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_a_page_instead_of_an_answer(service: Service, run: Run, words: list[str]) -> None:
     answer_all(service, PAGE)
-    assert f"what answers at {service.url} is not MediaTask (text/html, HTTP 200)" in fault(run(*words), 1)
+    assert f"the server at {service.url} is not MediaTask (text/html, HTTP 200)" in fault(run(*words), 1)
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
@@ -207,8 +208,8 @@ def test_a_job_cannot_write_control_sequences_to_the_terminal(service: Service, 
         told = done.stdout + done.stderr
         assert "step" in told, command
         assert not set(told) & set(ESCAPES) - set("[2J]0;titlem31"), command
-    document = run("get", "task-1", "-o", "json").stdout
-    assert json.loads(document) == state, "programs get what was said, written another way"
+    for form, read in (("json", json.loads), ("yaml", yaml.safe_load)):
+        assert read(run("get", "task-1", "-o", form).stdout) == state, "programs get what was said, written another way"
     assert "next\tline" in run("logs", "task-1").stdout
 
 
@@ -223,7 +224,7 @@ def test_a_job_cannot_write_control_sequences_to_the_terminal(service: Service, 
         (b"[" * 3_000, "neither JSON nor YAML"),
         (b"task_type: test_prompt\ntask_data: x\n", "task_data in --file is not an object"),
         (b"task_type: test_prompt\nmetadata: []\n", "metadata in --file is not an object"),
-        (b"task_type: [test_prompt]\n", "say which TYPE"),
+        (b"task_type: [test_prompt]\n", "the TYPE of the task is missing"),
         (b"task_type: test_prompt\ntask_data: {prompt_template: .nan}\n", "cannot be written as JSON"),
         (b"task_type: test_prompt\nmetadata: {a: !!binary aGk=}\n", "cannot be written as JSON"),
     ],
@@ -250,7 +251,7 @@ def test_a_place_that_cannot_be_written_to(service: Service, run: Run, tmp_path:
 @pytest.mark.parametrize("url", ["http://[::1", "file:///etc/passwd", "http://127.0.0.1:1/x"])
 def test_an_address_of_media_that_leads_nowhere(service: Service, run: Run, url: str) -> None:
     service.on("GET", STATUS, Answer(200, task("completed", result={"artifacts": [artifact(service) | {"url": url}]})))
-    assert "the download of a.png broke off" in fault(run("open", "task-1"), 1)
+    assert "the download of a.png was interrupted" in fault(run("open", "task-1"), 1)
 
 
 def artifact(service: Service) -> dict[str, Any]:

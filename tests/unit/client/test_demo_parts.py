@@ -89,5 +89,5 @@ def test_the_receiver_refuses_what_is_not_genuine() -> None:
         assert post(environment) == 400
         environment.secret = SECRET
         assert post(environment, secret="whsec_" + base64.b64encode(b"x" * 32).decode()) == 400
-        assert environment.refused == ["the secret is not known yet", "no signature fits"]
+        assert environment.refused == ["the secret is not known yet", "no signature matches"]
         assert environment.wait_for(["t1"], timeout=0.05) == []

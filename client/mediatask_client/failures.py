@@ -1,4 +1,4 @@
-"""From an answer that is not what was asked for to the exception that says so. No I/O."""
+"""Exceptions for requests without a usable answer. No I/O."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ def unreachable(url: str, error: httpx.RequestError) -> Unavailable:
 
 
 def unexpected(response: httpx.Response) -> UnexpectedAnswer:
-    """For an answer that is successful and yet none of this API."""
+    """The exception of a successful answer that is none of this API."""
     kind = response.headers.get("content-type", "nothing").partition(";")[0]
     where = f"{response.url.scheme}://{response.url.netloc.decode()}"
-    message = f"what answers at {where} is not MediaTask ({kind}, HTTP {response.status_code}): is the address right?"
+    message = f"the server at {where} is not MediaTask ({kind}, HTTP {response.status_code}): is the address right?"
     return UnexpectedAnswer(response.status_code, {}, message)
 
 
 def refusal(response: httpx.Response) -> APIError:
-    """The exception of an answer that is no success, whose body has been read."""
+    """The exception of an answer without success, whose body has been read."""
     status = response.status_code
     if response.has_redirect_location:
         target = response.headers["location"]
