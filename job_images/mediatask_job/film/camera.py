@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-Affine = tuple[float, float, float, float, float, float]
+from .planes import Affine, Box, Size
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class Move:
     end: Framing
     shake: float = 0.0
     """Amplitude of a hand-held camera's sway, as a part of the room."""
+
+    @property
+    def closest(self) -> float:
+        """The largest zoom of the move."""
+        return max(self.start.zoom, self.end.zoom)
 
     def at(self, moment: float) -> Framing:
         """The framing at 0..1 of the shot, with a soft start and stop."""
@@ -87,20 +92,29 @@ def find(camera_angle: str | None) -> Move | None:
     return MOVES.get(_SAME_MOVE.get(name, name))
 
 
-def affine(framing: Framing, still: tuple[int, int], film: tuple[int, int]) -> Affine:
-    """Pillow's AFFINE coefficients that draw a framing of a still of size `still` at size `film`.
+def box(framing: Framing, still: Size, film: Size) -> Box:
+    """The part of a still of size `still` that a framing without roll shows in a film of size `film`."""
+    scale, (x, y) = _place(framing, still, film)
+    half_width, half_height = film[0] * scale / 2, film[1] * scale / 2
+    return x - half_width, y - half_height, x + half_width, y + half_height
 
-    They map each point of the film to the point of the still that it shows.
-    """
+
+def affine(framing: Framing, still: Size, film: Size) -> Affine:
+    """The map that draws a framing of a still of size `still` at size `film`."""
+    scale, (x, y) = _place(framing, still, film)
     width, height = film
-    scale = min(still[0] / width, still[1] / height) / framing.zoom
-    room = (still[0] - width * scale) / 2, (still[1] - height * scale) / 2
-    centre = still[0] / 2 + framing.x * room[0], still[1] / 2 + framing.y * room[1]
     cos, sin = math.cos(math.radians(framing.roll)) * scale, math.sin(math.radians(framing.roll)) * scale
     return (
-        cos, -sin, centre[0] - cos * width / 2 + sin * height / 2,
-        sin, cos, centre[1] - sin * width / 2 - cos * height / 2,
+        cos, -sin, x - cos * width / 2 + sin * height / 2,
+        sin, cos, y - sin * width / 2 - cos * height / 2,
     )  # fmt: skip
+
+
+def _place(framing: Framing, still: Size, film: Size) -> tuple[float, tuple[float, float]]:
+    """Pixels of the still per pixel of the film, and the point of the still in the middle of the frame."""
+    scale = min(still[0] / film[0], still[1] / film[1]) / framing.zoom
+    room = (still[0] - film[0] * scale) / 2, (still[1] - film[1] * scale) / 2
+    return scale, (still[0] / 2 + framing.x * room[0], still[1] / 2 + framing.y * room[1])
 
 
 def _between(start: float, end: float, part: float) -> float:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..picture.canvas import exactly
+from .form import Form
+from .planes import Planes
 
 _FRAMES_PER_LATENT = 4
 """Video VAEs of the allow-listed pipelines pack frames as 1 + 4k."""
@@ -24,15 +26,16 @@ def model_frames(duration: float, native_fps: int, most: int | None) -> int:
     return packed if most is None or packed <= most else packed - _FRAMES_PER_LATENT
 
 
-def retimed(drawn: Sequence[NDArray[Any]], frames: int, size: tuple[int, int]) -> Iterator[Image.Image]:
-    """`drawn` (each (height, width, 3), float 0..1) spread over `frames` frames of `size`; blended in between."""
-    scaled = [exactly(_picture(frame), *size) for frame in drawn]
-    for number in range(frames):
-        place = number * (len(scaled) - 1) / max(frames - 1, 1)
-        first = min(int(place), len(scaled) - 1)
-        second = min(first + 1, len(scaled) - 1)
-        yield scaled[first] if place == first else Image.blend(scaled[first], scaled[second], place - first)
+def retimed(drawn: Sequence[NDArray[Any]], form: Form) -> Iterator[Planes]:
+    """`drawn` (each (height, width, 3), float 0..1) spread over the frames of the film; blended in between."""
+    ready: dict[int, Planes] = {}
+    for number in range(form.frames):
+        place = number * (len(drawn) - 1) / max(form.frames - 1, 1)
+        first, share = int(place), place % 1
+        ready = {n: ready.get(n) or _scaled(drawn[n], form) for n in ((first, first + 1) if share else (first,))}
+        yield ready[first].blended(ready[first + 1], share) if share else ready[first]
 
 
-def _picture(frame: NDArray[Any]) -> Image.Image:
-    return Image.fromarray(np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8))
+def _scaled(frame: NDArray[Any], form: Form) -> Planes:
+    picture = Image.fromarray(np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8))
+    return Planes.of(exactly(picture, *form.size))

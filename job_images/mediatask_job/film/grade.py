@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageChops
+from PIL import Image
 
-_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
-_PIVOT = 0.42
-"""The tone that contrast leaves alone; a little below middle grey, so that contrast darkens."""
+_LUMA = np.array([0.2126, 0.7152, 0.0722])
+_PIVOTS = 0.15, 0.42
+"""Bounds of the tone that contrast leaves alone: a little below middle grey, so that contrast darkens; lower in a
+dark picture, whose shadows would otherwise all turn black."""
 
 
 @dataclass(frozen=True)
@@ -23,32 +23,25 @@ class Grade:
     gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Red, green, blue."""
     vignette: float = 0.0
-    """How much darker the corners are."""
+    """How much darker the tips of the corners are, 0..1."""
 
     def apply(self, image: Image.Image) -> Image.Image:
         """The RGB picture in this light, without the vignette, which belongs to the film's frame."""
         if self == Grade(vignette=self.vignette):
             return image
-        pixels = np.asarray(image, np.float32) / 255
-        grey = (pixels @ _LUMA)[..., None]
-        pixels = grey + self.saturation * (pixels - grey)
-        pixels = np.clip((pixels - _PIVOT) * self.contrast + _PIVOT, 0, 1) ** (1 / self.gamma)
-        pixels = np.clip(pixels * np.array(self.gain, np.float32), 0, 1)
-        return Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
+        mixed = self.saturation * np.eye(3) + (1 - self.saturation) * _LUMA
+        toned = image.convert("RGB", tuple(np.pad(mixed, ((0, 0), (0, 1))).ravel()))
+        middle = float(np.asarray(toned.resize((64, 64), Image.Resampling.BOX)).mean()) / 255
+        return toned.point(self._curves(min(max(middle, _PIVOTS[0]), _PIVOTS[1])))
 
-    def vignetted(self, frames: Iterable[Image.Image], size: tuple[int, int]) -> Iterator[Image.Image]:
-        """The frames of a film, all of this size, with darker corners."""
-        mask = self._mask(size)
-        for frame in frames:
-            yield ImageChops.multiply(frame, mask) if self.vignette else frame
-
-    def _mask(self, size: tuple[int, int]) -> Image.Image:
-        """The vignette as a picture to multiply with."""
-        across = np.linspace(-1, 1, size[0], dtype=np.float32)[None, :]
-        down = np.linspace(-1, 1, size[1], dtype=np.float32)[:, None]
-        distance = np.clip((across**2 + down**2) / 2, 0, 1)
-        level = np.rint(255 * (1 - self.vignette * distance**1.5)).astype(np.uint8)
-        return Image.merge("RGB", [Image.fromarray(level)] * 3)
+    def _curves(self, pivot: float) -> list[int]:
+        """The new value of each old one, 256 for each channel."""
+        old = np.arange(256) / 255
+        # S-shaped: contrast bends shadows and highlights instead of cutting them off.
+        shadows = pivot * (old / pivot) ** self.contrast
+        highlights = 1 - (1 - pivot) * ((1 - old) / (1 - pivot)) ** self.contrast
+        new = np.where(old < pivot, shadows, highlights) ** (1 / self.gamma)
+        return [round(255 * min(value * gain, 1)) for gain in self.gain for value in new]
 
 
 NEUTRAL = Grade()

@@ -2,61 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import av
 import numpy as np
-from PIL import Image
+from av.video.reformatter import ColorRange, Colorspace
 
 from ..outputs.provenance import Source, append_to_mp4, xmp
 from ..sound import RATE, Samples
+from .form import Form
+from .planes import Planes
 
 _AUDIO_BITS = 160_000
-_VIDEO_OPTIONS = {"preset": "veryfast", "crf": "20"}
+_VIDEO_OPTIONS = {"preset": "veryfast", "crf": "19", "x264-params": "subme=1"}
+"""A quarter less CPU than plain `veryfast` at crf 20, of equal quality, for a tenth more bytes."""
+_VIDEO_THREADS = 4
+"""Fixed, because the encoder's bytes depend on it: equal seeds give equal files on every machine."""
 
 
 def save_film(
-    frames: Iterable[Image.Image],
-    sound: Samples,
-    file: Path,
-    fps: int,
-    size: tuple[int, int],
-    description: str,
-    source: Source,
+    frames: Iterable[Planes], sound: Samples, file: Path, form: Form, description: str, source: Source
 ) -> None:
     """Write frames and stereo sound (2, n), interleaved, with the film's origin in the container."""
     # The index ahead of the data: a browser starts before it has everything.
     with av.open(str(file), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         container.metadata["title"] = description[:200]
-        video = container.add_stream("libx264", rate=fps, options=_VIDEO_OPTIONS)
-        video.width, video.height = size
-        video.pix_fmt = "yuv420p"
-        # Unsaid, players guess the colour matrix by the height, and greens shift.
-        video.codec_context.color_range = av.video.reformatter.ColorRange.MPEG
-        video.codec_context.colorspace = av.video.reformatter.Colorspace.ITU709
-        audio = container.add_stream("aac", rate=RATE)
-        audio.layout = "stereo"
-        audio.bit_rate = _AUDIO_BITS
-        resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE, frame_size=1024)
-        heard = 0
-        for number, picture in enumerate(frames, start=1):
-            frame = av.VideoFrame.from_image(picture).reformat(
-                format="yuv420p", dst_colorspace=av.video.reformatter.Colorspace.ITU709
-            )
-            container.mux(video.encode(frame))
-            until = number * RATE // fps
-            for block in resampler.resample(_audio_frame(sound[:, heard:until])):
-                container.mux(audio.encode(block))
-            heard = until
+        video = _video_stream(container, form)
+        audio = _Audio(container, sound)
+        for number, frame in enumerate(frames, start=1):
+            container.mux(video.encode(frame.frame()))
+            container.mux(audio.until(number * RATE // form.fps))
         container.mux(video.encode(None))
-        for block in resampler.resample(None):
-            container.mux(audio.encode(block))
-        container.mux(audio.encode(None))
+        container.mux(audio.rest())
     append_to_mp4(file, xmp(source, description))
 
 
-def _audio_frame(samples: Samples) -> av.AudioFrame:
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples, np.float32), format="fltp", layout="stereo")
-    frame.sample_rate = RATE
-    return frame
+def _video_stream(container: av.container.OutputContainer, form: Form) -> av.VideoStream:
+    video = container.add_stream("libx264", rate=form.fps, options=_VIDEO_OPTIONS)
+    video.width, video.height = form.size
+    video.pix_fmt = "yuv420p"
+    video.codec_context.thread_count = _VIDEO_THREADS
+    # Where they are missing, players guess the colour matrix by the height, and greens shift.
+    video.codec_context.color_range = ColorRange.MPEG
+    video.codec_context.colorspace = Colorspace.ITU709
+    return video
+
+
+class _Audio:
+    """The sound's stream, encoded as far as the pictures have come."""
+
+    def __init__(self, container: av.container.OutputContainer, sound: Samples) -> None:
+        self._sound = sound
+        self._done = 0
+        self._stream = container.add_stream("aac", rate=RATE)
+        self._stream.layout = "stereo"
+        self._stream.bit_rate = _AUDIO_BITS
+        # The encoder takes blocks of this size only.
+        self._blocks = av.AudioResampler(format="fltp", layout="stereo", rate=RATE, frame_size=1024)
+
+    def until(self, sample: int) -> Iterator[av.Packet]:
+        """Packets up to about this sample."""
+        part = np.ascontiguousarray(self._sound[:, self._done : sample], np.float32)
+        self._done = sample
+        frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="stereo")
+        frame.sample_rate = RATE
+        for block in self._blocks.resample(frame):
+            yield from self._stream.encode(block)
+
+    def rest(self) -> Iterator[av.Packet]:
+        """The packets that are left."""
+        for block in [*self._blocks.resample(None), None]:
+            yield from self._stream.encode(block)

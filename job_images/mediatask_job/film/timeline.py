@@ -40,8 +40,3 @@ def layers(frame: int, frames: int, stills: int, fps: int) -> list[Layer]:
             weight = min(weight, (end - now) / (2 * half_fade))
         found.append(Layer(still, (now - start) / (end - start), weight))
     return found
-
-
-def frame_count(duration: float, fps: int) -> int:
-    """Frames of a clip of `duration` seconds; at least one."""
-    return max(round(duration * fps), 1)

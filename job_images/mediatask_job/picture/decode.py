@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ..failures import InvalidInput
 
@@ -13,6 +13,9 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 _SMALLEST_SIDE = 8
 _SCALABLE = ("L", "RGB", "RGBA")
 """Modes whose pixels may be averaged; those of palettes may not."""
+
+_TURNED = (5, 6, 7, 8)
+"""EXIF orientations whose pictures are stored lying on a side."""
 
 # `check_picture` knows the limit of the class; Pillow's own warns at another and refuses at the double of it.
 Image.MAX_IMAGE_PIXELS = None
@@ -24,6 +27,8 @@ class PictureFile:
 
     file: Path
     url: str
+    size: tuple[int, int]
+    """Width and height in pixels, upright."""
 
     def open(self, max_side: int) -> Image.Image:
         """The upright RGB picture, its longer side at most `max_side` pixels. Of an animation the first frame."""
@@ -52,6 +57,7 @@ def check_picture(file: Path, url: str, max_pixels: int) -> PictureFile:
     try:
         with Image.open(file, formats=FORMATS) as image:
             width, height = image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
             if width * height > max_pixels:
                 raise InvalidInput(
                     "InputTooLarge",
@@ -65,4 +71,4 @@ def check_picture(file: Path, url: str, max_pixels: int) -> PictureFile:
     # Pillow's decoders raise these and more on damaged files.
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError) as error:
         raise InvalidInput("InputUnusable", f"{url}: a damaged picture: {error}") from error
-    return PictureFile(file, url)
+    return PictureFile(file, url, (height, width) if turned else (width, height))

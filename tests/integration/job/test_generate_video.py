@@ -42,6 +42,7 @@ def check_file(content: bytes, width: int, height: int, fps: int, duration: floa
         video, audio = container.streams.video[0], container.streams.audio[0]
         assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
         assert (video.width, video.height, video.average_rate) == (width, height, fps)
+        assert (video.codec_context.colorspace, video.codec_context.color_range) == (1, 1), "BT.709, limited"
         assert audio.codec_context.name == "aac"
         assert float(video.duration * video.time_base) == pytest.approx(duration, abs=0.1)
         assert float(audio.duration * audio.time_base) == pytest.approx(duration, abs=0.1)
@@ -66,7 +67,40 @@ def test_a_storyboard_becomes_a_film_with_sound(run: Any, store: Any) -> None:
     assert metadata["resolution"] == "256x144"
     assert (metadata["duration"], metadata["fps"], metadata["stills"]) == (2.5, 12, 2)
     assert metadata["file_size"] == len(content)
-    assert any("character_positions" in warning for warning in metadata["warnings"])
+    [warning] = metadata["warnings"]
+    assert "character_positions" in warning
+
+
+def test_rendering_and_encoding_are_told_apart(run: Any, store: Any) -> None:
+    filmed(run, store, SCENE | SMALL | {"storyboard_images": stills(store)})
+    timings = store.results[-1]["result"]["timings"]
+    assert timings["render"] > 0
+    assert timings["encode"] > 0
+
+
+def test_of_a_portrait_most_is_seen_and_a_warning_says_what_is_not(run: Any, store: Any) -> None:
+    rows = np.zeros((400, 200, 3), np.uint8)
+    rows[:80], rows[80:300], rows[300:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    lying = Image.fromarray(rows).rotate(90, expand=True)
+    lying.save(store.folder / "portrait.png", exif=_turned())
+    lying.rotate(0).save(store.folder / "landscape.png")
+    data = SMALL | {"scene_description": "x", "camera_angle": "static"}
+    urls = [f"{store.url}/inputs/landscape.png", f"{store.url}/inputs/portrait.png"]
+    content, metadata = filmed(run, store, data | {"storyboard_images": urls})
+    last = check_file(content, 256, 144, 12, 2.5)[-1].astype(int)
+    assert last[3, 128].argmax() == 0, "the top of the portrait"
+    assert last[-4, 128].argmax() == 2, "its bottom"
+    assert last[72, 128, 1] > 200
+    assert 60 < last[72, 5, 1] < 180, "a darker copy in the margins"
+    [warning] = metadata["warnings"]
+    assert warning.startswith("storyboard picture 2: ")
+
+
+def _turned() -> Image.Exif:
+    """The mark of a camera that was held upright: the stored picture is to be turned by 90 degrees."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
 
 
 def test_without_pictures_the_stills_are_drawn(run: Any, store: Any) -> None:
@@ -75,6 +109,19 @@ def test_without_pictures_the_stills_are_drawn(run: Any, store: Any) -> None:
     assert metadata["model"] == "tiny-image"
     assert metadata["seed"] == 5
     assert b"trainedAlgorithmicMedia" in content
+
+
+@pytest.mark.parametrize(("model", "mode"), [("tiny-image", "storyboard"), ("tiny-video", "diffusion")])
+def test_light_is_asked_of_the_model_and_not_laid_on_its_pictures_again(
+    run: Any, store: Any, model: str, mode: str
+) -> None:
+    data = SMALL | {"scene_description": "x", "lighting": "noir_dramatic", "duration": 1, "seed": 5}
+    content, metadata = filmed(run, store, data, model={"builtin": model}, parameters={"mode": mode})
+    frame = check_file(content, 256, 144, 12, 1)[5].astype(int)
+    assert np.ptp(frame.reshape(-1, 3), axis=1).mean() > 40, "random weights draw colours, which noir would take away"
+    corners = [frame[y, x].mean() for y in (4, -5) for x in (4, -5)]
+    assert max(corners) > 60
+    assert not any("lighting" in warning for warning in metadata["warnings"])
 
 
 def test_drawn_stills_follow_the_description(run: Any, store: Any) -> None:
