@@ -7,99 +7,52 @@ aside, because turning every watch event into objects and back costs more than t
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
 import orjson
+from aiohttp.http import HttpProcessingError
 from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import Configuration
 
-from mediatask_crds.names import GROUP, MEDIATASKCLASSES, MEDIATASKS, VERSION
-
-Object = dict[str, Any]
-Body = dict[str, Any] | list[dict[str, Any]]
+from .errors import KubeError
+from .resources import Object, Resource
 
 MERGE = "application/merge-patch+json"
-JSON_PATCH = "application/json-patch+json"
 APPLY = "application/apply-patch+yaml"
 
 BUSY_REPEATS = 5
-"""So often a request is sent again that the API server had no time for."""
+"""Repeats of a request that the API server was too busy to look at."""
 BUSY_PAUSE_SECONDS = 5.0
-"""Longest pause before that."""
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A kind of object by its place in the API."""
-
-    group: str
-    version: str
-    plural: str
-    namespaced: bool = True
-
-    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
-        """The URL path of a collection, an object or its subresource."""
-        parts = [f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"]
-        if self.namespaced and namespace is not None:
-            parts.append(f"namespaces/{namespace}")
-        parts.append(self.plural)
-        parts += [part for part in (name, subresource) if part is not None]
-        return "/".join(parts)
-
-
-TASKS = Resource(GROUP, VERSION, MEDIATASKS)
-CLASSES = Resource(GROUP, VERSION, MEDIATASKCLASSES, namespaced=False)
-JOBS = Resource("batch", "v1", "jobs")
-PODS = Resource("", "v1", "pods")
-EVENTS = Resource("", "v1", "events")
-NODES = Resource("", "v1", "nodes", namespaced=False)
-NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
-TOKENREVIEWS = Resource("authentication.k8s.io", "v1", "tokenreviews", namespaced=False)
-
-
-class KubeError(Exception):
-    """The API server refused, or could not be reached (`status` 0)."""
-
-    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
-        super().__init__(f"{status} {reason}: {message}")
-        self.status = status
-        self.reason = reason
-        self.message = message
-        self.retry_after = retry_after
-
-    @property
-    def not_found(self) -> bool:
-        return self.status == 404
-
-    @property
-    def conflict(self) -> bool:
-        """The object has changed since it was read."""
-        return self.status == 409 and self.reason == "Conflict"
-
-    @property
-    def already_exists(self) -> bool:
-        return self.status == 409 and self.reason == "AlreadyExists"
-
-    @property
-    def unavailable(self) -> bool:
-        """Nothing wrong with the request: worth trying again later."""
-        return self.status == 0 or self.status == 429 or self.status >= 500
+"""Longest pause before each."""
+CONNECTIONS = 128
+"""Most connections for requests."""
+CONNECT_SECONDS = 10
+"""Longest wait for a connection."""
+READ_BYTES = 2**22
+"""Read ahead of one answer. A line of a stream may be twice as long; an object has at most 1.5 MiB in etcd."""
 
 
 class Kube:
     """A client of one API server. Use as an async context manager, or `close()` it."""
 
-    def __init__(self, host: str, session: aiohttp.ClientSession, configuration: Configuration) -> None:
-        self._host = host.rstrip("/")
-        self._session = session
+    def __init__(self, configuration: Configuration, timeout: float) -> None:
+        """Needs a running event loop. `timeout` is in seconds, for one request."""
+        self._host = configuration.host.rstrip("/")
         self._configuration = configuration
+        tls = _tls(configuration)
+        self._requests = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=tls, limit=CONNECTIONS),
+            timeout=aiohttp.ClientTimeout(total=timeout, connect=CONNECT_SECONDS),
+            read_bufsize=READ_BYTES,
+        )
+        # Apart, since each stream holds its connection for as long as it lasts: no number of them keeps a request
+        # waiting. Whoever opens streams bounds how many there are.
+        self._streams = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, limit=0), read_bufsize=READ_BYTES)
 
     @classmethod
     async def connect(cls, kubeconfig: str | Path | None = None, *, timeout: float = 30) -> Self:
@@ -117,20 +70,7 @@ class Kube:
             await kube_config.load_kube_config(
                 config_file=str(path) if path else None, client_configuration=configuration
             )
-        tls: ssl.SSLContext | bool = False
-        if configuration.host.startswith("https"):
-            tls = ssl.create_default_context(cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data)
-            if configuration.cert_file:
-                tls.load_cert_chain(configuration.cert_file, configuration.key_file)
-            if not configuration.verify_ssl:
-                tls.check_hostname = False
-                tls.verify_mode = ssl.CERT_NONE
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls, limit=128),
-            timeout=aiohttp.ClientTimeout(total=timeout, connect=10),
-            read_bufsize=2**22,
-        )
-        return cls(configuration.host, session, configuration)
+        return cls(configuration, timeout)
 
     async def __aenter__(self) -> Self:
         return self
@@ -139,7 +79,7 @@ class Kube:
         await self.close()
 
     async def close(self) -> None:
-        await self._session.close()
+        await asyncio.gather(self._requests.close(), self._streams.close())
 
     @property
     def configuration(self) -> Configuration:
@@ -180,7 +120,7 @@ class Kube:
         self,
         resource: Resource,
         name: str,
-        body: Body,
+        body: Object,
         namespace: str | None = None,
         *,
         subresource: str | None = None,
@@ -213,7 +153,7 @@ class Kube:
         self,
         method: str,
         path: str,
-        body: Body | None = None,
+        body: Object | None = None,
         *,
         content_type: str = "application/json",
         params: dict[str, str] | None = None,
@@ -221,7 +161,7 @@ class Kube:
         """One request and its JSON answer. Raises KubeError for every answer but 2xx and for no answer.
 
         429 with a time to come again is no answer yet: the server has not looked at the request. It says so under load,
-        and for a second of every kind whose definition has just been changed, as an upgrade does.
+        and for a second of every kind whose CRD has just been changed, as an upgrade does.
         """
         data = None if body is None else orjson.dumps(body)
         repeats = 0
@@ -239,31 +179,40 @@ class Kube:
     ) -> Object:
         headers = {"Content-Type": content_type, "Accept": "application/json", **await self._auth()}
         try:
-            async with self._session.request(
+            async with self._requests.request(
                 method, self._host + path, data=data, headers=headers, params=params
             ) as response:
                 content = await response.read()
                 if response.status >= 400:
-                    raise _error(response.status, content, response.headers.get("Retry-After"))
-                answer: Object = orjson.loads(content)
-                return answer
+                    raise KubeError.answered(response.status, content, response.headers.get("Retry-After"))
+                return _object(content, f"{method} {path}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubeError(0, "Unreachable", f"{method} {path}: {error!r}") from error
 
     async def stream(
         self, path: str, *, params: dict[str, str] | None = None, read_timeout: float | None = None
     ) -> AsyncIterator[bytes]:
-        """The lines of a long answer: a watch or a followed log."""
-        timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=read_timeout)
+        """The lines of a long answer: a watch or a followed log.
+
+        Args:
+            path: as of `Resource.path`.
+            params: the query.
+            read_timeout: seconds without any news after which the connection counts as lost.
+
+        Raises:
+            KubeError: refused, out of reach, or broken off; a line may be cut then.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=read_timeout)
         try:
-            async with self._session.get(
+            async with self._streams.get(
                 self._host + path, params=params, headers=await self._auth(), timeout=timeout
             ) as response:
                 if response.status >= 400:
-                    raise _error(response.status, await response.read(), None)
+                    raise KubeError.answered(response.status, await response.read())
                 async for line in response.content:
                     yield line
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        # The last two: a line that is too long, as one version of aiohttp or another says it.
+        except (TimeoutError, aiohttp.ClientError, OSError, HttpProcessingError, ValueError) as error:
             raise KubeError(0, "Unreachable", f"GET {path}: {error!r}") from error
 
     async def watch(
@@ -290,21 +239,37 @@ class Kube:
             **params,
         }
         async for line in self.stream(resource.path(namespace), params=query, read_timeout=silence):
-            event = orjson.loads(line)
-            if event["type"] == "ERROR":
-                status = event["object"]
-                raise KubeError(int(status.get("code", 500)), str(status.get("reason")), str(status.get("message")))
-            yield event["type"], event["object"]
+            event = _object(line, f"watch of {resource.plural}")
+            kind, obj = event.get("type"), event.get("object")
+            if not isinstance(kind, str) or not isinstance(obj, dict):
+                raise KubeError.broken(f"watch of {resource.plural}: not an event: {line[:100]!r}")
+            if kind == "ERROR":
+                raise KubeError(int(obj.get("code", 500)), str(obj.get("reason")), str(obj.get("message")))
+            yield kind, obj
 
     async def _auth(self) -> dict[str, str]:
         settings = await self._configuration.auth_settings()
         return {setting["key"]: setting["value"] for setting in settings.values() if setting["value"]}
 
 
-def _error(status: int, content: bytes, retry_after: str | None) -> KubeError:
-    reason, message = "Unknown", content[:500].decode(errors="replace")
-    with contextlib.suppress(ValueError, AttributeError):
+def _tls(configuration: Configuration) -> ssl.SSLContext | bool:
+    if not configuration.host.startswith("https"):
+        return False
+    tls = ssl.create_default_context(cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data)
+    if configuration.cert_file:
+        tls.load_cert_chain(configuration.cert_file, configuration.key_file)
+    if not configuration.verify_ssl:
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
+    return tls
+
+
+def _object(content: bytes, what: str) -> Object:
+    """The JSON object of an answer. Raises KubeError for anything else."""
+    try:
         answer = orjson.loads(content)
-        reason, message = answer.get("reason") or reason, answer.get("message") or message
-    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
-    return KubeError(status, reason, message, seconds)
+    except orjson.JSONDecodeError as error:
+        raise KubeError.broken(f"{what}: not JSON: {content[:100]!r}: {error}") from error
+    if not isinstance(answer, dict):
+        raise KubeError.broken(f"{what}: not a JSON object: {content[:100]!r}")
+    return answer

@@ -1,0 +1,33 @@
+"""Kubernetes over plain JSON objects: few verbs, one error, credentials from kubeconfig or the pod."""
+
+from .client import APPLY, BUSY_REPEATS, Kube
+from .errors import KubeError
+from .resources import (
+    CLASSES,
+    EVENTS,
+    JOBS,
+    NAMESPACES,
+    NODES,
+    PODS,
+    TASKS,
+    TOKENREVIEWS,
+    Object,
+    Resource,
+)
+
+__all__ = [
+    "APPLY",
+    "BUSY_REPEATS",
+    "CLASSES",
+    "EVENTS",
+    "JOBS",
+    "NAMESPACES",
+    "NODES",
+    "PODS",
+    "TASKS",
+    "TOKENREVIEWS",
+    "Kube",
+    "KubeError",
+    "Object",
+    "Resource",
+]
