@@ -212,7 +212,7 @@ class Result(Resource):
     """What was made."""
 
     media_url: str | None = None
-    """URL of the media: public where the store is, else signed and expiring."""
+    """URL of the media, only where the store is public; elsewhere REST and webhooks sign one, from the key."""
     payload_media_id: str | None = None
     """Id of the media in PayloadCMS, once registered."""
     artifacts: Annotated[list[ArtifactStatus], Field(max_length=64)] = []

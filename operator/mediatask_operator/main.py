@@ -149,6 +149,7 @@ class _Operator:
 
     def _make_effects(self) -> Effects:
         settings = self._settings
+        store = open_store(settings.store)
         keys = WebhookKeys(
             settings.webhook_secrets_file,
             settings.webhook_api_key_file,
@@ -161,7 +162,7 @@ class _Operator:
             log.warning("an API key for webhooks is set, but no host that gets it")
         webhook = DeliverWebhook(
             keys,
-            _media_url,
+            lambda key, at: store.download_url(key, at=at),
             settings.allow_networks,
             settings.webhook_timeout_seconds,
             settings.webhook_workers,
@@ -170,7 +171,7 @@ class _Operator:
         effects = Effects(self._current, self._learned, self._queue.add_after, self._metrics)
         results = EffectPool(settings.result_workers, settings.result_workers)
         webhooks = EffectPool(settings.webhook_workers, settings.webhook_workers_per_host)
-        effects.register(ReadResult, ProveResult(open_store(settings.store)), results)
+        effects.register(ReadResult, ProveResult(store), results)
         effects.register(SendWebhook, webhook, webhooks)
         return effects
 
@@ -215,7 +216,3 @@ class _Operator:
         for task in self._cache.tasks():
             if (task.get("status") or {}).get("phase", "queued") == "queued":
                 self._queue.add(key_of(task))
-
-
-def _media_url(task: Task) -> str | None:
-    return task.status.result.media_url if task.status.result else None

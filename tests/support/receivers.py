@@ -105,7 +105,7 @@ def deliverer(
 ) -> DeliverWebhook:
     metrics = metrics or Metrics()
     keys = keys or WebhookKeys(None, None, (), metrics.key_file_damaged)
-    return DeliverWebhook(keys, lambda _: MEDIA_URL, networks, timeout, workers, metrics)
+    return DeliverWebhook(keys, lambda key, at: MEDIA_URL, networks, timeout, workers, metrics)
 
 
 async def try_once(task: Task, **settings: Any) -> Delivery:

@@ -125,7 +125,6 @@ def _result(result: Object, sign: Sign) -> ResultAnswer:
     ]
     metadata: dict[str, Any] = result.get("metadata") or {}
     return ResultAnswer(
-        # The URL in the status was signed when the task ended; that signature may be over.
         media_url=artifacts[0].url if artifacts else result.get("mediaUrl"),
         payload_media_id=result.get("payloadMediaId"),
         metadata=metadata,

@@ -35,6 +35,7 @@ class Published:
 
     result: JobResult
     media_url: str | None
+    """Where everybody may read the media; None where the store is not public."""
 
 
 @dataclass(frozen=True)

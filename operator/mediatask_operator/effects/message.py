@@ -10,10 +10,12 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import orjson
 
+from mediatask_common.times import parse_time
 from mediatask_crds.task import Result
 
 from ..deciding.callback import PHASE_OF_EVENT
@@ -22,17 +24,17 @@ from ..deciding.observation import Task
 BODY_LIMIT = 256 * 1024
 """Bytes of a message; where metadata make it larger they are left out, and read from the status instead."""
 
-MediaUrl = Callable[[Task], str | None]
-"""The address of a completed task's media, the same whenever it is asked for."""
+Sign = Callable[[str, datetime], str]
+"""The address that reads an object of the store, by its key and the moment from which it is valid."""
 
 
-def body(task: Task, event: str, media_url: MediaUrl) -> bytes:
+def body(task: Task, event: str, sign: Sign) -> bytes:
     """The JSON of a webhook.
 
     Args:
         event: as the status names it, for example `task.completed`.
     """
-    said = _fields(task, event, media_url)
+    said = _fields(task, event, sign)
     content = orjson.dumps(said)
     if len(content) > BODY_LIMIT:
         said["metadata"] = {}
@@ -42,7 +44,7 @@ def body(task: Task, event: str, media_url: MediaUrl) -> bytes:
     return content
 
 
-def _fields(task: Task, event: str, media_url: MediaUrl) -> dict[str, Any]:
+def _fields(task: Task, event: str, sign: Sign) -> dict[str, Any]:
     status, phase = task.status, PHASE_OF_EVENT[event]
     result = status.result if event == "task.completed" else None
     error = status.error if event == "task.failed" else None
@@ -52,18 +54,25 @@ def _fields(task: Task, event: str, media_url: MediaUrl) -> dict[str, Any]:
         "task_id": task.name,
         "status": phase,
         "project_id": task.spec.project_id,
-        "result": None if result is None else _result(task, result, media_url),
+        "result": None if result is None else _result(task, result, sign),
         "error": None if error is None else error.model_dump(mode="json"),
         "metadata": task.spec.metadata,
     }
 
 
-def _result(task: Task, result: Result, media_url: MediaUrl) -> dict[str, Any]:
+def _result(task: Task, result: Result, sign: Sign) -> dict[str, Any]:
     return {
-        "media_url": media_url(task),
+        "media_url": _media_url(task, result, sign),
         "payload_media_id": result.payload_media_id,
         "metadata": result.metadata,
     }
+
+
+def _media_url(task: Task, result: Result, sign: Sign) -> str | None:
+    """As of the task's end, on every try: a link signed anew would be other bytes."""
+    if not result.artifacts or task.status.completed_at is None:
+        return result.media_url
+    return sign(result.artifacts[0].key, parse_time(task.status.completed_at))
 
 
 def signature(secret: bytes, webhook_id: str, timestamp: str, content: bytes) -> str:

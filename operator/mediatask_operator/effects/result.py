@@ -68,7 +68,7 @@ async def prove(store: ArtifactStore, task: Task, attempt: int, ended: Ended) ->
         return NotPublished(error.reason, str(error)[:_MESSAGE_LIMIT])
     except OSError as error:
         return StoreAway(f"the artifact store cannot be reached: {str(error)[:_MESSAGE_LIMIT]}")
-    return Published(result, store.download_url(result.artifacts[0].key))
+    return Published(result, store.public_url(result.artifacts[0].key))
 
 
 async def _find(store: ArtifactStore, task: Task, ended: Ended) -> JobResult:

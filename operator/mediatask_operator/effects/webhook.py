@@ -17,7 +17,7 @@ from ..deciding.observation import Delivery, Task
 from ..deciding.plan import SendWebhook
 from ..metrics import Metrics
 from .keys import WebhookKeys
-from .message import MediaUrl, body, signature
+from .message import Sign, body, signature
 from .post import post, retry_after
 
 log = get_logger(__name__)
@@ -38,7 +38,7 @@ class DeliverWebhook:
     def __init__(
         self,
         keys: WebhookKeys,
-        media_url: MediaUrl,
+        sign: Sign,
         allow_networks: Sequence[str],
         timeout: float,
         workers: int,
@@ -53,7 +53,7 @@ class DeliverWebhook:
                 executor are also needed by others.
         """
         self._keys = keys
-        self._media_url = media_url
+        self._sign = sign
         self._allow_networks = tuple(allow_networks)
         self._timeout = timeout
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="webhook-dns")
@@ -71,7 +71,7 @@ class DeliverWebhook:
         callback, state = task.spec.callback, task.status.callback
         if callback is None or state is None or state.id != action.webhook_id:
             return None  # the task has gone on to tell something newer
-        content = body(task, state.event, self._media_url)
+        content = body(task, state.event, self._sign)
         delivery = await self._deliver(callback.url, content, action)
         self._metrics.webhooks.labels("delivered" if delivery.ok else "failed").inc()
         log.info("webhook", task=task.name, number=action.number, ok=delivery.ok, error=delivery.error)

@@ -110,8 +110,8 @@ def test_the_quickstarts_tasks(release: Release, receiver: Receiver, client: Cli
         check_media(release, kind, media.url, media.sha256)
     for name, kind in by_hand.items():
         release.kubectl("wait", f"mediatask/{name}", "--for=condition=Complete", "--timeout=120s", seconds=125)
-        result = release.get("mediatask", name)["status"]["result"]
-        check_media(release, kind, result["mediaUrl"], result["artifacts"][0]["sha256"])
+        (media, *_) = ended(client, name).artifacts()
+        check_media(release, kind, media.url, media.sha256)
 
     kinds |= by_hand
     until(lambda: receiver.ids().keys() >= kinds.keys(), 30)
@@ -156,8 +156,9 @@ def test_a_task_in_a_namespace_of_its_own(release: Release, receiver: Receiver, 
         "wait", f"--namespace={namespace}", f"mt/{name}", "--for=condition=Complete", "--timeout=60s"
     )
     result = release.commands.get("mt", name, f"--namespace={namespace}")["status"]["result"]
-    check_media(release, "test_prompt", result["mediaUrl"], result["artifacts"][0]["sha256"])
     until(lambda: name in receiver.ids(), 30)
+    (told,) = receiver.verified(name, release.webhook_secret)
+    check_media(release, "test_prompt", told["result"]["media_url"], result["artifacts"][0]["sha256"])
 
 
 def test_a_links_signature_is_needed_and_covers_the_object(release: Release, client: Client) -> None:

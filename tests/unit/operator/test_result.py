@@ -67,6 +67,16 @@ def test_what_the_store_bears_out_is_published(tmp_path: Path) -> None:
     proof = proof_of(tmp_path, said=a_result())
     assert isinstance(proof, Published)
     assert proof.result == JobResult.model_validate(a_result())
+    assert proof.media_url is None, "a signed link in the status would let in everybody who may read the task"
+
+
+def test_the_media_of_a_public_store_has_an_address(tmp_path: Path) -> None:
+    a_store(tmp_path)
+    public = FileStore(StoreSettings(folder=tmp_path, public_url="https://media.example.com"))
+    ended = Ended(Reason.SUCCEEDED, "", success=True, said=TerminationMessage(result=JobResult(**a_result())))
+    proof = asyncio.run(prove(public, Task.parse(a_task()), 1, ended))
+    assert isinstance(proof, Published)
+    assert proof.media_url == f"https://media.example.com/{KEY}"
 
 
 def test_without_last_words_the_published_result_is_read(tmp_path: Path) -> None:

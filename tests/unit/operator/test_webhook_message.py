@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatask_crds.task import Result, TaskError
+from mediatask_common.times import rfc3339
+from mediatask_crds.task import ArtifactStatus, Result, TaskError
 from mediatask_operator.deciding.observation import Task
 from mediatask_operator.effects.message import BODY_LIMIT, body
 from mediatask_operator.effects.post import LONGEST_WAIT_SECONDS, retry_after
@@ -20,12 +21,12 @@ from support.taskworld import START, World, a_task
 NOW = START
 
 
-def url(_: Task) -> str:
-    return "https://media.example.com/image.png"
+def sign(key: str, at: datetime) -> str:
+    return f"https://media.example.com/{key}?at={rfc3339(at)}"
 
 
 def said(task: Task, event: str) -> dict[str, Any]:
-    fields: dict[str, Any] = json.loads(body(task, event, url))
+    fields: dict[str, Any] = json.loads(body(task, event, sign))
     return fields
 
 
@@ -35,22 +36,22 @@ def test_a_start_is_told_in_the_same_bytes_whatever_follows() -> None:
     pod = world.start()
     world.settle()
     assert world.phase == "processing"
-    first = body(Task.parse(world.task), "task.started", url)
+    first = body(Task.parse(world.task), "task.started", sign)
     world.published = False
     world.end(pod, 30)
     world.settle()
     assert world.phase == "queued"
-    again = [body(Task.parse(world.task), "task.started", url)]
+    again = [body(Task.parse(world.task), "task.started", sign)]
     world.advance(10)
     world.settle()
     pod = world.start()
     world.settle()
-    again.append(body(Task.parse(world.task), "task.started", url))
+    again.append(body(Task.parse(world.task), "task.started", sign))
     world.published = True
     world.end(pod, 0)
     world.settle()
     assert world.phase == "completed"
-    again.append(body(Task.parse(world.task), "task.started", url))
+    again.append(body(Task.parse(world.task), "task.started", sign))
     assert set(again) == {first}
     fields = json.loads(first)
     assert (fields["status"], fields["result"], fields["error"]) == ("processing", None, None)
@@ -73,12 +74,22 @@ def test_a_message_speaks_of_its_own_event_only(event: str) -> None:
     assert fields["timestamp"] == ("2026-11-21T10:00:01Z" if event == "started" else "2026-11-21T10:00:02Z")
 
 
+def test_media_is_linked_as_of_the_end_of_the_task() -> None:
+    artifacts = [
+        ArtifactStatus(name=name, key=f"projects/{name}", sha256="a" * 64, bytes=1, content_type="image/png")
+        for name in ("first.png", "second.png")
+    ]
+    task = a_status(result=Result(artifacts=artifacts, media_url="https://old.example.com/"))
+    url = said(task, "task.completed")["result"]["media_url"]
+    assert url == "https://media.example.com/projects/first.png?at=2026-11-21T10:00:02Z"
+
+
 def test_a_message_that_would_be_too_large_leaves_the_metadata_out() -> None:
     large = {"a": "x" * BODY_LIMIT}
     task = a_status(result=Result(metadata=large))
-    assert len(body(task, "task.completed", url)) <= BODY_LIMIT
+    assert len(body(task, "task.completed", sign)) <= BODY_LIMIT
     fields = said(task, "task.completed")
-    assert fields["result"] == {"media_url": url(task), "payload_media_id": None, "metadata": {}}
+    assert fields["result"] == {"media_url": None, "payload_media_id": None, "metadata": {}}
     user = Task(**{**vars(task), "spec": task.spec.model_copy(update={"metadata": large})})
     assert said(user, "task.started")["metadata"] == {}
     small = a_status(result=Result(metadata={"a": "x" * (BODY_LIMIT // 2)}))

@@ -103,5 +103,5 @@ class Crowd:
         assert sorted(published) == sorted(result_key(project, task["metadata"]["uid"]) for task in tasks.values())
         for task in tasks.values():
             result = task["status"]["result"]
-            content = self._release.fetch(result["mediaUrl"]).content
-            assert hashlib.sha256(content).hexdigest() == result["artifacts"][0]["sha256"]
+            (media, *_) = result["artifacts"]
+            assert hashlib.sha256(self._release.content(media["key"])).hexdigest() == media["sha256"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -12,6 +12,9 @@ import httpx
 from cluster.kits.release.commands import Commands
 from mediatask_client import Client
 from mediatask_crds.names import LABEL_TASK, label_value
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
 
 NAME = "mediatask"
 NAMESPACE = "media"
@@ -136,16 +139,22 @@ class Release:
 
     def stored(self, prefix: str) -> list[str]:
         """The keys in the bucket under a prefix."""
+        pages = self._s3().get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def content(self, key: str) -> bytes:
+        """An object of the bucket."""
+        return self._s3().get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+    def _s3(self) -> S3Client:
         keys = self.secret("s3")
-        s3 = boto3.client(
+        return boto3.client(
             "s3",
             endpoint_url=f"http://{self.service('s3', S3_PORT)}",
             region_name="auto",
             aws_access_key_id=keys["access-key-id"],
             aws_secret_access_key=keys["secret-access-key"],
         )
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
-        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
 
 def task_class(name: str, **spec: Any) -> Object:
