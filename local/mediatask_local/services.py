@@ -15,7 +15,7 @@ from mediatask_common.kube import NODES, Kube, KubeError
 
 from .child import Service
 from .credentials import Credentials
-from .jobrunner.node import NAME, PID_ANNOTATION
+from .jobrunner.scheduling.node import NAME, PID_ANNOTATION
 from .ports import HOST
 from .redisserver import RedisServer, find_server
 from .s3server import HEALTH_PATH, S3Server, find_program

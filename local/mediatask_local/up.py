@@ -23,7 +23,7 @@ from mediatask_common.logging import get_logger, setup_logging
 from .child import StartError
 from .credentials import ensure_credentials
 from .die_with_parent import die_with_parent
-from .jobrunner.gpus import real_gpus, slot_count
+from .jobrunner.pods.gpus import real_gpus, slot_count
 from .ports import PortTaken, choose_ports
 from .services import Setup
 from .stores import Kind, check_named, kind_of, remember

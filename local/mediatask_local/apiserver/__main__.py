@@ -12,8 +12,8 @@ import logging
 import signal
 from pathlib import Path
 
-from .pki import ensure_pki
-from .server import ApiServer
+from .access.pki import ensure_pki
+from .http.server import ApiServer
 
 
 async def serve(directory: Path, port: int) -> None:

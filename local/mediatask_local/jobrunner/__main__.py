@@ -11,8 +11,8 @@ from pathlib import Path
 from mediatask_common.kube import Kube
 from mediatask_common.logging import setup_logging
 
-from .node import node_object
 from .runner import JobRunner
+from .scheduling.node import node_object
 
 GRACE_SECONDS = 20.0
 

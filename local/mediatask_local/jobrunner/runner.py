@@ -9,16 +9,16 @@ from pathlib import Path
 from mediatask_common.kube import JOBS, PODS, Kube, KubeError, Object
 from mediatask_common.logging import get_logger
 
-from . import node as nodes
+from .controllers.jobcontroller import JobController, job_key
 from .events import Events
-from .gpus import GpuSlots, real_gpus
-from .informer import Informer, Key
-from .jobcontroller import JobController, job_key
-from .kubelet import Kubelet
-from .podstate import GPU
-from .podworker import Machine
-from .scheduler import Scheduler
-from .workqueue import Workqueue
+from .pods.gpus import GpuSlots, real_gpus
+from .pods.kubelet import Kubelet
+from .pods.podstate import GPU
+from .pods.podworker import Machine
+from .scheduling import node as nodes
+from .scheduling.scheduler import Scheduler
+from .watching.informer import Informer, Key
+from .watching.workqueue import Workqueue
 
 log = get_logger(__name__)
 

@@ -1,0 +1,1 @@
+"""Who calls: credentials, tokens and what each may do."""

@@ -1,0 +1,1 @@
+"""Requests: paths and queries understood, bodies decoded, answers written."""

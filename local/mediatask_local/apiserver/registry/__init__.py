@@ -1,0 +1,1 @@
+"""The kinds that are served: built-in ones, those of CustomResourceDefinitions, and what clients are told of them."""

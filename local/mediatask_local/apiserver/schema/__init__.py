@@ -1,0 +1,1 @@
+"""OpenAPI v3 schemas: validation, defaults, pruning, and how lists and maps merge."""

@@ -1,0 +1,1 @@
+"""Create, update, patch, apply and delete: from a decoded body to the object that is stored."""

@@ -1,0 +1,1 @@
+"""The node and what fits on it."""

@@ -1,0 +1,1 @@
+"""Watched collections and the queue of what has changed."""
