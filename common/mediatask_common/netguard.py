@@ -15,12 +15,15 @@ from urllib.parse import SplitResult, urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Special-use ranges that `is_global` lets through (RFC 7526, RFC 9637, RFC 6890, RFC 8215).
+# Special-use ranges that `is_global` lets through (RFC 7526, RFC 9637, RFC 6890, RFC 8215), and a public address
+# under which Azure's hosts serve every virtual machine.
 _REFUSED = tuple(
     ipaddress.ip_network(network)
-    for network in ("192.88.99.0/24", "192.0.0.0/24", "3fff::/20", "2002::/16", "2001::/32")
+    for network in ("192.88.99.0/24", "192.0.0.0/24", "3fff::/20", "2002::/16", "2001::/32", "168.63.129.16/32")
 )
 _UNICAST_V6 = ipaddress.ip_network("2000::/3")
+_LOCALHOST = re.compile(r"(.+\.)?localhost\.?", re.IGNORECASE)
+_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f]")
 
 
 class ForbiddenAddress(ValueError):
@@ -40,7 +43,7 @@ class Target:
     """Host name as in the URL: for the Host header, SNI and certificate check."""
     port: int
     addresses: tuple[str, ...]
-    """The addresses to connect to, in the order in which to try them; never empty."""
+    """The addresses to connect to, in the resolver's order of preference; never empty."""
     path: str
     """Path with query."""
 
@@ -50,57 +53,68 @@ class Target:
         return self.addresses[0]
 
 
-def check_url(url: str, allow_networks: Sequence[str] = ()) -> Target:
+def check_url(url: str, allow_networks: Sequence[str] = (), deny_networks: Sequence[str] = ()) -> Target:
     """Resolve and check a URL. Blocks on DNS: call it in a thread from async code.
 
     Args:
         url: an absolute http or https URL without user info.
         allow_networks: CIDRs that are allowed although they are not public.
+        deny_networks: CIDRs that are refused although they are public; they take precedence.
 
     Raises:
         ValueError: not such a URL.
         ForbiddenAddress: any of its addresses is private, loopback, link-local or otherwise special.
         Unresolvable: the name does not resolve.
     """
-    parts, host = _split(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    parts, host, port = _split(url)
     addresses = _resolve(host, port)
     for address in addresses:
-        _check_address(host, address, allow_networks)
+        _check_address(host, address, allow_networks, deny_networks)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme, host, port, tuple(map(str, addresses)), path)
 
 
-def check_literal(url: str, allow_networks: Sequence[str] = ()) -> None:
-    """Check what a URL says by itself, without asking DNS: its form, and its address where it names one.
+def check_literal(url: str, allow_networks: Sequence[str] = (), deny_networks: Sequence[str] = ()) -> None:
+    """Check what a URL says by itself, without asking DNS: its form, and its address where it names one or localhost.
 
     For a first answer to whoever sends the URL; whoever connects still has to use `check_url`.
 
     Raises:
         ValueError, ForbiddenAddress: as `check_url`.
     """
-    parts, host = _split(url)
-    _ = parts.port  # raises ValueError for what is not a port
-    address = _literal(host)
+    _, host, _ = _split(url)
+    address = ipaddress.IPv4Address("127.0.0.1") if _LOCALHOST.fullmatch(host) else _literal(host)
     if address is not None:
-        _check_address(host, address, allow_networks)
+        _check_address(host, address, allow_networks, deny_networks)
 
 
-def _split(url: str) -> tuple[SplitResult, str]:
+def _split(url: str) -> tuple[SplitResult, str, int]:
+    if _NOT_IN_URL.search(url):  # urlsplit would leave some of them out
+        raise ValueError("blanks and control characters in a URL are not accepted")
     parts = urlsplit(url)
+    if parts.scheme in ("upload", "task"):
+        raise ValueError(f"{parts.scheme}:// references are not supported yet: give an http or https URL")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"not an http or https URL: {url!r}")
     if parts.username is not None or parts.password is not None:
         raise ValueError("user info in a URL is not accepted")
-    return parts, parts.hostname
+    port = parts.port  # raises ValueError for what is not a port
+    if port == 0:
+        raise ValueError("a URL cannot have port 0")
+    return parts, parts.hostname, port or (443 if parts.scheme == "https" else 80)
 
 
-def _check_address(host: str, address: Address, allow_networks: Sequence[str]) -> None:
-    allowed = [ipaddress.ip_network(network) for network in allow_networks]
-    if not _public(address) and not any(
-        address.version == network.version and address in network for network in allowed
-    ):
+def _check_address(host: str, address: Address, allow_networks: Sequence[str], deny_networks: Sequence[str]) -> None:
+    if _within(address, deny_networks):
+        raise ForbiddenAddress(f"{host} leads to {address}, which is denied here")
+    if not _public(address) and not _within(address, allow_networks):
         raise ForbiddenAddress(f"{host} leads to {address}, which is not a public address")
+
+
+def _within(address: Address, networks: Sequence[str]) -> bool:
+    return any(
+        address.version == network.version and address in network for network in map(ipaddress.ip_network, networks)
+    )
 
 
 def _literal(host: str) -> Address | None:
@@ -121,9 +135,8 @@ def _resolve(host: str, port: int) -> list[Address]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Unresolvable(f"{host} does not resolve: {error}") from error
-    # IPv4 first: a loopback name often has ::1 in front where nothing listens.
-    addresses = {_unmapped(ipaddress.ip_address(str(info[4][0]).partition("%")[0])) for info in found}
-    return sorted(addresses, key=lambda address: (address.version, int(address)))
+    # In the resolver's order (RFC 6724), each once.
+    return list(dict.fromkeys(_unmapped(ipaddress.ip_address(str(info[4][0]).partition("%")[0])) for info in found))
 
 
 def _unmapped(address: Address) -> Address:

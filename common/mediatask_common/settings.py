@@ -63,11 +63,14 @@ class CommonSettings(BaseSettings):
     """`auto`: readable on a terminal, JSON elsewhere."""
     allow_networks: list[str] = []
     """CIDRs that webhooks and inputs may reach although they are not public, for example 127.0.0.0/8."""
+    deny_networks: list[str] = []
+    """CIDRs that webhooks and inputs may not reach although they are public, for example your own front doors; they
+    take precedence over `allow_networks`."""
     store: StoreSettings = Field(default_factory=StoreSettings)
     """The artifact store."""
 
     @model_validator(mode="after")
     def _networks(self) -> CommonSettings:
-        for network in self.allow_networks:
+        for network in (*self.allow_networks, *self.deny_networks):
             (IPv6Network if ":" in network else IPv4Network)(network)
         return self

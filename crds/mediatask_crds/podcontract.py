@@ -81,6 +81,8 @@ class InputsPolicy(Wire):
     """Time for one input to arrive."""
     allow_networks: list[str] = []
     """CIDRs that are reachable although they are not public: loopback in the embedded mode, nothing elsewhere."""
+    deny_networks: list[str] = []
+    """CIDRs that are not reachable although they are public."""
 
 
 class JobSpec(Wire):

@@ -87,7 +87,12 @@ class _Operator:
         self._effects = self._make_effects()
         api = ApiWriter(kube, TokenBucket(settings.writes_per_second, settings.writes_per_second), metrics)
         self._events = EventPoster(api)
-        options = JobOptions(settings.job_api_url, settings.job_service_account, tuple(settings.allow_networks))
+        options = JobOptions(
+            settings.job_api_url,
+            settings.job_service_account,
+            tuple(settings.allow_networks),
+            tuple(settings.deny_networks),
+        )
         reporter = Reporter(self._view, metrics, admission)
         controller = Controller(
             self._queue,
@@ -167,6 +172,7 @@ class _Operator:
             settings.webhook_timeout_seconds,
             settings.webhook_workers,
             self._metrics,
+            settings.deny_networks,
         )
         effects = Effects(self._current, self._learned, self._queue.add_after, self._metrics)
         results = EffectPool(settings.result_workers, settings.result_workers)

@@ -53,7 +53,7 @@ class TaskService:
         self, settings: ApiSettings, kube: Kube, reader: TaskReader, store: ArtifactStore, drain: Drain
     ) -> None:
         self._namespace = settings.namespace
-        self._allow_networks = settings.allow_networks
+        self._networks = settings.allow_networks, settings.deny_networks
         self._kube = kube
         self._reader = reader
         self._store = store
@@ -94,7 +94,7 @@ class TaskService:
         parse(model, request.task_data, "body", "task_data")
         if request.callback_url is not None:
             try:
-                check_literal(request.callback_url, self._allow_networks)
+                check_literal(request.callback_url, *self._networks)
             except ValueError as error:
                 raise invalid_field(["body", "callback_url"], str(error)) from error
 

@@ -59,6 +59,8 @@ http://{{ include "mediatask.name" (list . "api-internal") }}.{{ .Release.Namesp
   value: {{ include "mediatask.metricsPort" . | quote }}
 - name: MEDIATASK_ALLOW_NETWORKS
   value: {{ .Values.allowNetworks | toJson | quote }}
+- name: MEDIATASK_DENY_NETWORKS
+  value: {{ .Values.denyNetworks | toJson | quote }}
 {{- with include "mediatask.redisSecret" . }}
 {{ include "mediatask.secretEnv" (list "MEDIATASK_REDIS_URL" . (ternary "url" $.Values.redis.urlKey $.Values.redis.bundled.enabled)) }}
 {{- else }}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urljoin
@@ -24,6 +24,10 @@ class Unreachable(Exception):
 
 class _Later(Unreachable):
     """Did not arrive, but a second try may help."""
+
+
+class _NoConnection(_Later):
+    """The address does not take connections; another one may."""
 
 
 def fetch_outside(url: str, file: Path, policy: InputsPolicy, check_stop: Callable[[], None]) -> None:
@@ -60,23 +64,19 @@ def _follow(client: httpx.Client, url: str, file: Path, policy: InputsPolicy, ch
     deadline = time.monotonic() + policy.timeout_seconds
     here = url
     for _ in range(_REDIRECTS + 1):
-        address = _checked_address(here, url, policy)
-        # Connect to the address that was checked; the name stays in Host, SNI and the certificate check.
-        parsed = httpx.URL(here)
-        host = {"Host": parsed.netloc.decode()}
-        pinned = parsed.copy_with(host=address)
-        with _get(client, pinned, host, {"sni_hostname": parsed.raw_host.decode()}, deadline) as answer:
+        addresses = _checked_addresses(here, url, policy)
+        with _get_from(client, httpx.URL(here), addresses, deadline) as answer:
             if not answer.is_redirect:
                 return _store(answer, url, file, policy, deadline, check_stop)
             here = urljoin(here, answer.headers.get("Location", ""))
     raise Unreachable(f"more than {_REDIRECTS} redirects")
 
 
-def _checked_address(here: str, url: str, policy: InputsPolicy) -> str:
-    """The address to connect to for `here`, which is `url` or a redirect from it."""
+def _checked_addresses(here: str, url: str, policy: InputsPolicy) -> Sequence[str]:
+    """The addresses to connect to for `here`, which is `url` or a redirect from it."""
     try:
         httpx.URL(here)
-        return check_url(here, policy.allow_networks).address
+        return check_url(here, policy.allow_networks, policy.deny_networks).addresses
     except ForbiddenAddress as error:
         raise InvalidInput("InputForbidden", f"{url}: {error}") from error
     except Unresolvable as error:
@@ -86,15 +86,41 @@ def _checked_address(here: str, url: str, policy: InputsPolicy) -> str:
 
 
 @contextmanager
+def _get_from(
+    client: httpx.Client, url: httpx.URL, addresses: Sequence[str], deadline: float
+) -> Iterator[httpx.Response]:
+    """The answer of the first address that takes the connection; each has its share of the time."""
+    # Connect to the address that was checked; the name stays in Host, SNI and the certificate check.
+    host, sni = {"Host": url.netloc.decode()}, {"sni_hostname": url.raw_host.decode()}
+    for left in range(len(addresses), 0, -1):
+        pinned = url.copy_with(host=addresses[-left])
+        try:
+            with _get(client, pinned, host, sni, deadline, connect_share=1 / left) as answer:
+                yield answer
+                return
+        except _NoConnection:
+            if left == 1:
+                raise
+
+
+@contextmanager
 def _get(
-    client: httpx.Client, url: httpx.URL, headers: dict[str, str], extensions: dict[str, str], deadline: float
+    client: httpx.Client,
+    url: httpx.URL,
+    headers: dict[str, str],
+    extensions: dict[str, str],
+    deadline: float,
+    connect_share: float = 1,
 ) -> Iterator[httpx.Response]:
     # Identity only: a compressed body would be a bomb that the byte cap sees too late.
     headers = headers | {"Accept-Encoding": "identity", "User-Agent": "mediatask-job"}
     left = max(deadline - time.monotonic(), 0.1)
     try:
-        with client.stream("GET", url, headers=headers, extensions=extensions, timeout=left) as answer:
+        timeout = httpx.Timeout(left, connect=left * connect_share)
+        with client.stream("GET", url, headers=headers, extensions=extensions, timeout=timeout) as answer:
             yield answer
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise _NoConnection(f"{type(error).__name__}: {error}") from error
     except httpx.TransportError as error:
         raise _Later(f"{type(error).__name__}: {error}") from error
 

@@ -39,6 +39,8 @@ class JobOptions:
     """Account that the pod's token speaks for; it needs no permission at all."""
     allow_networks: tuple[str, ...] = ()
     """CIDRs that inputs may be fetched from although they are not public."""
+    deny_networks: tuple[str, ...] = ()
+    """CIDRs that inputs may not be fetched from although they are public."""
 
 
 def render(
@@ -194,6 +196,7 @@ def _job_spec(task: Task, data: dict[str, Any], attempt: int, task_class: TaskCl
             max_bytes=given.inputs.max_bytes,
             max_pixels=given.inputs.max_pixels,
             allow_networks=list(options.allow_networks),
+            deny_networks=list(options.deny_networks),
         ),
     )
 

@@ -43,6 +43,7 @@ class DeliverWebhook:
         timeout: float,
         workers: int,
         metrics: Metrics,
+        deny_networks: Sequence[str] = (),
     ) -> None:
         """The effect.
 
@@ -51,10 +52,11 @@ class DeliverWebhook:
             timeout: seconds for one try.
             workers: tries at one time. Each may look up a name, in a thread of its own: those of the event loop's
                 executor are also needed by others.
+            deny_networks: CIDRs that receivers may not be in although they are public.
         """
         self._keys = keys
         self._sign = sign
-        self._allow_networks = tuple(allow_networks)
+        self._networks = tuple(allow_networks), tuple(deny_networks)
         self._timeout = timeout
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="webhook-dns")
         self._metrics = metrics
@@ -114,7 +116,7 @@ class DeliverWebhook:
 
     def _check(self, url: str) -> Target:
         try:
-            return check_url(url, self._allow_networks)
+            return check_url(url, *self._networks)
         except ForbiddenAddress:
             raise  # by another address, which the name may get, it can be called
         except ValueError as error:

@@ -86,6 +86,15 @@ def test_the_name_stays_in_host_and_sni(server: dict[str, Any], tmp_path: Path) 
     assert server["host"] == f"cdn.example:{server['port']}"
 
 
+def test_the_next_address_is_tried_where_one_takes_no_connection(
+    server: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = [ipaddress.ip_address(address) for address in ("127.0.0.2", "127.0.0.1")]
+    monkeypatch.setattr(netguard, "_resolve", lambda host, port: addresses)
+    fetch_outside(f"https://cdn.example:{server['port']}/x", tmp_path / "x", POLICY, lambda: None)
+    assert (tmp_path / "x").read_bytes() == b"data"
+
+
 def test_a_certificate_for_another_name_is_refused(server: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
         fetch_outside(f"https://other.example:{server['port']}/x", tmp_path / "x", POLICY, lambda: None)
