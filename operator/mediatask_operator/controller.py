@@ -70,9 +70,15 @@ class Controller:
             return
         try:
             await self._execute(seen, plan)
-        except JobRefused:
+        except JobRefused as error:
+            if not error.refusal.final:
+                self._slots.refused(seen, error.refusal.until)
             self._queue.add(key)
             return
+        except KubeError as error:
+            if error.conflict:
+                await self._observer.refresh(key)  # the watch may be far behind: progress reports go on and on
+            raise
         self._slots.settle(seen, plan)
 
     async def _decide(self, seen: Observed) -> tuple[Observed, Plan]:

@@ -83,7 +83,7 @@ class _Operator:
         self._resync = Resync(kube, cache, settings.namespaces, metrics)
         admission = AdmissionQueue()
         metrics.watch_state(cache, admission)
-        self._slots = Slots(admission, cache, self._queue.add)
+        self._slots = Slots(admission, cache, self._queue.add, utcnow)
         self._effects = self._make_effects()
         api = ApiWriter(kube, TokenBucket(settings.writes_per_second, settings.writes_per_second), metrics)
         self._events = EventPoster(api)

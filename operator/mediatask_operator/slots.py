@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
+
+from pydantic import ValidationError
 
 from mediatask_crds.names import LABEL_CLASS
+from mediatask_crds.task import Phase
 
 from .deciding.admission import AdmissionQueue
-from .deciding.classes import TaskClass, typical_seconds
+from .deciding.classes import TaskClass, resolve, typical_seconds
 from .deciding.observation import Observed, Task, Turn
 from .deciding.plan import Plan, Slot
-from .objects import Key, attempt_number
+from .objects import Key, attempt_number, key_of
 from .watching.cache import Cache, Entry
 
 
 class Slots:
     """The step between observing a task and its next Job: its turn in the queue of its class."""
 
-    def __init__(self, queue: AdmissionQueue, cache: Cache, wake: Callable[[Key], None]) -> None:
+    def __init__(
+        self, queue: AdmissionQueue, cache: Cache, wake: Callable[[Key], None], clock: Callable[[], datetime]
+    ) -> None:
         """Slots of the classes in the cache.
 
         Args:
@@ -26,40 +32,63 @@ class Slots:
         self._queue = queue
         self._cache = cache
         self._wake = wake
+        self._clock = clock
 
     def resume(self) -> None:
-        """Before the first pass: slots are held by those who have them."""
+        """Before the first pass: those who have slots hold them, and all others wait, so that the order is kept."""
         for entry in self._cache.entries.values():
-            class_name = _class_at_work(entry)
-            if entry.task is not None and class_name is not None:
+            if entry.task is None:
+                continue
+            key, class_name = key_of(entry.task), _class_at_work(entry)
+            try:
                 task = Task.parse(entry.task)
-                self._queue.settle(task.key, class_name, task.rank, Slot.HOLD)
+            except ValidationError:
+                if class_name is not None:  # its Job runs, whatever became of the task
+                    self._queue.settle(key, class_name, (0, "", key), Slot.HOLD)
+                continue
+            if class_name is not None:
+                self._queue.settle(key, class_name, task.rank, Slot.HOLD)
+            elif task.status.phase in (None, Phase.QUEUED):
+                found = resolve(task.spec, task.status, self._cache.classes)
+                if isinstance(found, TaskClass):
+                    self._queue.offer(key, found.name, task.rank)
 
     def turn(self, seen: Observed) -> Turn:
         """Let the task take its place, and a slot when one is free for that place."""
         task, task_class = seen.task, seen.task_class
         assert isinstance(task_class, TaskClass)
-        slots = task_class.spec.max_in_flight
-        return self._queue.turn(task.key, task_class.name, task.rank, slots, typical_seconds(task.spec.task_type))
+        slots, typical = task_class.spec.max_in_flight, typical_seconds(task.spec.task_type)
+        return self._queue.turn(task.key, task_class.name, task.rank, slots, typical, self._clock())
+
+    def refused(self, seen: Observed, until: datetime) -> None:
+        """The task's Job was refused, as others of its class and namespace would be: none is tried for a while."""
+        task, class_name = seen.task, self._queue.class_of(seen.task.key)
+        if class_name is not None:
+            self._queue.hold_back(class_name, task.namespace, until, self._clock())
+            self._queue.settle(task.key, class_name, task.rank, Slot.WAIT)
+            self._wake_next(class_name)  # of another namespace
 
     def settle(self, seen: Observed, plan: Plan) -> None:
         """Take note of what the task wants after a pass, and wake those whose turn that makes it."""
         task, before = seen.task, self._queue.class_of(seen.task.key)
         name = seen.task_class.name if isinstance(seen.task_class, TaskClass) else task.status.class_name or ""
-        freed = self._queue.settle(task.key, name, task.rank, plan.slot)
-        if freed and before is not None:
+        self._queue.settle(task.key, name, task.rank, plan.slot)
+        if before is not None and plan.slot is not Slot.HOLD:
             self._wake_next(before)
+        elif plan.create is not None and self._queue.lift(name, task.namespace):
+            self._wake_next(name)
 
     def leave(self, key: Key) -> None:
         """The task is gone."""
         class_name = self._queue.class_of(key)
-        if self._queue.leave(key) and class_name is not None:
+        self._queue.leave(key)
+        if class_name is not None:
             self._wake_next(class_name)
 
     def _wake_next(self, class_name: str) -> None:
         found = self._cache.classes.get(class_name)
         if found is not None:
-            for key in self._queue.next_up(class_name, found.max_in_flight):
+            for key in self._queue.next_up(class_name, found.max_in_flight, self._clock()):
                 self._wake(key)
 
 

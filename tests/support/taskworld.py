@@ -87,6 +87,7 @@ class World:
     refusal: Refusal | None = None
     proof: Proof | None = None
     delivery: Delivery | None = None
+    unwritable: str | None = None
     plans: list[Plan] = field(default_factory=list)
     webhooks: list[SendWebhook] = field(default_factory=list)
     writes: int = 0
@@ -106,6 +107,7 @@ class World:
             proof=self.proof,
             refusal=self.refusal,
             delivery=self.delivery,
+            unwritable=self.unwritable,
         )
 
     def reconcile(self, *, write_lost: bool = False) -> Plan:

@@ -7,7 +7,7 @@ or die at any point and the next one finds its way.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mediatask_common.kube import JOBS, PODS, TASKS, KubeError
 from mediatask_common.logging import get_logger
@@ -32,12 +32,18 @@ from .reporter import Reporter
 
 log = get_logger(__name__)
 
+REFUSED_PAUSE = timedelta(seconds=15)
+"""Between two tries to create Jobs of a class in a namespace that does not take them: quota frees slowly."""
 _REFUSALS = (400, 403, 413, 422)
 _REFUSAL_MESSAGE_LIMIT = 2000
 
 
 class JobRefused(Exception):
     """The API server does not take a Job. It is noted: the next pass decides what that means."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
 
 
 class Executor:
@@ -89,9 +95,10 @@ class Executor:
         except KubeError as error:
             if error.status not in _REFUSALS:
                 raise
-            refusal = Refusal(action.attempt, error.status, error.message[:_REFUSAL_MESSAGE_LIMIT], self._clock())
+            until = self._clock() + REFUSED_PAUSE
+            refusal = Refusal(action.attempt, error.status, error.message[:_REFUSAL_MESSAGE_LIMIT], until)
             self._expectations.job_refused(task, refusal)
-            raise JobRefused from error
+            raise JobRefused(refusal) from error
         self._cache.put_job(job)
         self._expectations.job_created(task, job)
         log.info("job created", task=task.name, attempt=action.attempt, job=body["metadata"]["name"])
@@ -102,6 +109,8 @@ class Executor:
         except KubeError as error:
             if error.not_found:
                 return
+            if error.status == 422:
+                self._expectations.status_refused(task, error.message)
             raise
         self._cache.put_task(written)
         after = Task.parse(self._cache.get(task.key).task or written)

@@ -31,7 +31,6 @@ _SIGNAL_BASE = 128
 _NOBODY_KNOWS = "ContainerStatusUnknown"
 """What a kubelet says, with exit code 137, of a container that it does not find: after a reboot of its node, or
 because the pod was deleted before the container had been made."""
-_MESSAGE_LIMIT = 2048
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ def _without_pod(job: Object | None, limits: Limits, now: datetime) -> Live | En
     if conditions & {"Failed", "FailureTarget"}:
         why = next(c for c in job["status"]["conditions"] if c["type"] in ("Failed", "FailureTarget"))
         late = why.get("reason") == "DeadlineExceeded"
-        return Ended(Reason.RUN_DEADLINE if late else Reason.JOB_FAILED, _clip(why.get("message", "")))
+        return Ended(Reason.RUN_DEADLINE if late else Reason.JOB_FAILED, why.get("message", ""))
     deadline = parse_time(job["metadata"]["creationTimestamp"]) + limits.start
     if now >= deadline:
         return Ended(Reason.START_DEADLINE, "The Job controller created no pod in time.", may_have_result=False)
@@ -188,13 +187,13 @@ def _pod_end(pod: Object, now: datetime) -> Ended | None:
     if status.get("phase") in ("Failed", "Succeeded"):
         unexplained = (Reason.POD_DELETED, True) if deleted_by else (Reason.NODE_REFUSED, False)
         reason, counts = _BY_POD_REASON.get(status.get("reason", ""), unexplained)
-        return Ended(reason, _clip(status.get("message") or reason.sentence), counts=counts, **seen)
+        return Ended(reason, status.get("message") or reason.sentence, counts=counts, **seen)
     disruption = _disruption(pod)
     if pod.get("gone"):
         reason = Reason.PREEMPTED if disruption else Reason.POD_DELETED
-        return Ended(reason, _clip(disruption or reason.sentence), counts=not disruption, **seen)
+        return Ended(reason, disruption or reason.sentence, counts=not disruption, **seen)
     if deleted_by and now >= parse_time(deleted_by) + LOST_AFTER:
-        return Ended(Reason.NODE_LOST, _clip(disruption or Reason.NODE_LOST.sentence), counts=False, **seen)
+        return Ended(Reason.NODE_LOST, disruption or Reason.NODE_LOST.sentence, counts=False, **seen)
     return None
 
 
@@ -224,7 +223,7 @@ def _container_end(pod: Object) -> Ended:
         if counts and re.fullmatch(r"[A-Z][A-Za-z0-9]{0,62}", said.error.code):
             name = said.error.code
     message = disruption or words or f"{reason.sentence} (exit code {code})"
-    return Ended(name, _clip(message), counts=counts, retryable=retryable, may_have_result=retryable, **seen)
+    return Ended(name, message, counts=counts, retryable=retryable, may_have_result=retryable, **seen)
 
 
 def _exit_class(code: int, container_reason: str) -> tuple[Reason, bool, bool]:
@@ -267,11 +266,11 @@ def _alive(pod: Object, limits: Limits, now: datetime) -> Live | Ended:
         reason = Reason.UNSCHEDULABLE if unschedulable else Reason.POD_PENDING
     deadline = since + min(patience, limits.start)
     if now >= deadline:
-        waited = _clip(message or _ran_out("waited", limits.start))
+        waited = message or _ran_out("waited", limits.start)
         return Ended(end, waited, retryable=retryable, may_have_result=False, **seen)
     if terminating:
         deadline = min(deadline, parse_time(terminating) + LOST_AFTER)
-    return Live(False, reason, _clip(message), look_again=deadline, **seen)
+    return Live(False, reason, message, look_again=deadline, **seen)
 
 
 def backoff(task_uid: str, number: int, failures: int) -> timedelta:
@@ -338,10 +337,6 @@ def _last_words(text: str) -> tuple[TerminationMessage | None, str]:
         return TerminationMessage.model_validate_json(text), ""
     except ValidationError:
         return None, text.strip()
-
-
-def _clip(text: str) -> str:
-    return text if len(text) <= _MESSAGE_LIMIT else text[: _MESSAGE_LIMIT - 1] + "…"
 
 
 def _ran_out(what: str, limit: timedelta) -> str:

@@ -72,7 +72,8 @@ class Refusal:
     status: int
     """HTTP status of the refusal."""
     message: str
-    at: datetime
+    until: datetime
+    """When to try again."""
 
     @property
     def final(self) -> bool:
@@ -165,6 +166,8 @@ class Observed:
     refusal: Refusal | None = None
     delivery: Delivery | None = None
     """The outcome of the last webhook try, until status has it."""
+    unwritable: str | None = None
+    """Why the API server did not take the last status; None while it takes them."""
 
     @property
     def parts(self) -> tuple[Object, ...]:

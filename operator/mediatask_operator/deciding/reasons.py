@@ -74,6 +74,7 @@ class Reason(StrEnum):
     # Ends of a task
     COMPLETED = "Completed", "The media is in the store."
     CANCELLED = "Cancelled", "Cancelled on request; nothing of it runs any more."
+    STATUS_REJECTED = "StatusRejected", "The API server does not accept what the task's status has to say."
     TOTAL_DEADLINE = "TotalDeadlineExceeded", "The task had not ended within its total deadline."
     TOO_MANY_DISRUPTIONS = "TooManyDisruptions", "The task was disrupted so often that it is given up."
     RETRY_REQUESTED = "RetryRequested", "Another round of attempts was asked for."

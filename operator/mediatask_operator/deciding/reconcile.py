@@ -35,10 +35,10 @@ from .status import Draft
 
 MOST_DISRUPTIONS = 20
 """Ends of a round that cost no retry; a task that goes on being disrupted may be the cause of it."""
-REFUSED_PAUSE = timedelta(seconds=15)
 STORE_PAUSE_SECONDS = 5.0
 STOPPING_CHECK_SECONDS = 30.0
 QUEUE_REFRESH_SECONDS = 15.0
+_SHORT_MESSAGE = 500
 
 
 def decide(seen: Observed, now: datetime, status_delay: timedelta = timedelta(0)) -> Plan:
@@ -52,6 +52,8 @@ def decide(seen: Observed, now: datetime, status_delay: timedelta = timedelta(0)
     if task.spec.managed_by or task.deleting:
         return Plan()
     draft = Draft(task, now)
+    if seen.unwritable is not None:
+        return _unwritable(seen, draft)
     if draft.phase in (Phase.FAILED, Phase.CANCELLED) and task.spec.retry_request > (task.status.round or 0):
         draft.begin_round()
     if draft.phase.terminal:
@@ -80,6 +82,16 @@ def _since_creation(seen: Observed, now: datetime) -> timedelta:
     return now - min((parse_time(job["metadata"]["creationTimestamp"]) for job in jobs), default=now)
 
 
+def _unwritable(seen: Observed, draft: Draft) -> Plan:
+    """The API server does not take what there is to say: the task fails, in the fewest words."""
+    if not draft.phase.terminal:
+        message = f"{Reason.STATUS_REJECTED.sentence} {seen.unwritable}"[:_SHORT_MESSAGE]
+        draft.end_attempt(Ended(Reason.STATUS_REJECTED, message))
+        draft.fail(Reason.STATUS_REJECTED, message, retryable=True)
+    patch = draft.patch()
+    return Plan(stop_others(seen, draft.now), write=PatchStatus(patch) if patch else None)
+
+
 # ---- 1. an attempt is open
 
 
@@ -92,11 +104,14 @@ def _attempt(seen: Observed, draft: Draft) -> Plan:
     task_class = seen.task_class.spec if isinstance(seen.task_class, TaskClass) else None
     found = judge(job, pods, limits(spec, task_class), now)
     give_up_at = draft.round_started + total_limit(spec, task_class)
-    if not (isinstance(found, Ended) and found.success):
-        if spec.cancel:
-            found = Ended(Reason.CANCELLED, "", counts=False, may_have_result=False)
-        elif isinstance(found, Live) and now >= give_up_at:
-            found = Ended(Reason.TOTAL_DEADLINE, Reason.TOTAL_DEADLINE.sentence, may_have_result=False)
+    # A result that is there takes precedence over both; one that cannot be read must not hold them up.
+    succeeded = isinstance(found, Ended) and found.success and not isinstance(seen.proof, StoreAway)
+    unknown = isinstance(found, Live) or isinstance(seen.proof, StoreAway)
+    if spec.cancel and not succeeded:
+        found = Ended(Reason.CANCELLED, "", counts=False, may_have_result=False)
+    elif unknown and now >= give_up_at:
+        why = seen.proof.message if isinstance(seen.proof, StoreAway) else ""
+        found = Ended(Reason.TOTAL_DEADLINE, f"{Reason.TOTAL_DEADLINE.sentence} {why}".strip(), may_have_result=False)
     job_created = job["metadata"]["creationTimestamp"] if job else None
     if isinstance(found, Live):
         draft.follow(found, job_created)
@@ -108,12 +123,15 @@ def _attempt(seen: Observed, draft: Draft) -> Plan:
             return Plan((ReadResult(attempt.number, found),), Slot.HOLD)
         if isinstance(seen.proof, StoreAway):
             draft.reading_result(seen.proof.message)
-            return Plan((ReadResult(attempt.number, found, STORE_PAUSE_SECONDS),), Slot.HOLD)
+            again = ReadResult(attempt.number, found, STORE_PAUSE_SECONDS)
+            return Plan((again, _at(give_up_at, now)), Slot.HOLD)
         if isinstance(seen.proof, Published):
             draft.end_attempt(found, job_created)
             draft.complete(seen.proof)
             return Plan((PostEvent(Reason.COMPLETED, f"Attempt {attempt.number} published its result."),))
         found = _without_result(found, seen.proof)
+    if found.exit_code == ExitCode.GPU_OUT_OF_MEMORY and task_class is not None and task_class.fallback_class:
+        found = replace(found, counts=False)  # the next class is the remedy, not another try
     draft.end_attempt(found, job_created)
     after = _between(seen, draft, may_create=False)
     if found.reason == Reason.CANCELLED:
@@ -190,9 +208,9 @@ def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_cr
             draft.waiting(Reason.WAITING_FOR_RETRY, f"Attempt {number - 1} ended: {earlier[-1].reason}")
             return Plan((_at(min(start_at, give_up_at), now),))
     refusal = seen.refusal
-    if refusal is not None and refusal.attempt == number and now < refusal.at + REFUSED_PAUSE:
+    if refusal is not None and refusal.attempt == number and now < refusal.until:
         draft.waiting(Reason.JOB_FORBIDDEN, refusal.message)
-        return Plan((_at(min(refusal.at + REFUSED_PAUSE, give_up_at), now),))
+        return Plan((_at(min(refusal.until, give_up_at), now),), Slot.WAIT)
     if seen.turn is None:
         return Plan(slot=Slot.WAIT, needs=Need.TURN)
     if not seen.turn.admitted:

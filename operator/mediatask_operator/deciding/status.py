@@ -32,6 +32,8 @@ STARTING_STEP = "starting"
 DONE_STEP = "upload_complete"
 ATTEMPTS_KEPT = 64
 """As many as the resource may hold; the oldest go first."""
+MESSAGE_LIMIT = 2048
+"""Characters of a message: as many as the resource allows for an attempt, and enough for people."""
 _TERMINAL = {"Complete": Phase.COMPLETED, "Failed": Phase.FAILED, "Cancelled": Phase.CANCELLED}
 _UNEVENTFUL = (Reason.POD_PENDING, Reason.POD_STARTING)
 
@@ -103,7 +105,7 @@ class Draft:
             type=kind,
             status="True" if value else "False",
             reason=reason,
-            message=message,
+            message=_clip(message),
             last_transition_time=rfc3339(self.now),
             observed_generation=self.task.generation,
         )
@@ -139,7 +141,9 @@ class Draft:
 
     def stopping(self, reason: Reason) -> None:
         """What runs of the task is being stopped."""
-        self.set("Running", False, reason, reason.sentence)
+        # What a user cancels goes on until it has been stopped: the task is not queued again in between.
+        still_running = reason is Reason.CANCELLING and self.holds("Running")
+        self.set("Running", still_running, reason, reason.sentence)
         self.set("Reconciling", True, reason, reason.sentence)
         self.status.queue = None
 
@@ -203,17 +207,19 @@ class Draft:
         if attempt is None:
             return
         attempt.reason = ended.reason
-        attempt.message = ended.message or None
+        attempt.message = _clip(ended.message) or None
         attempt.exit_code = ended.exit_code
-        attempt.counts = ended.counts
-        attempt.retryable = ended.retryable
+        if not ended.success:
+            attempt.counts = ended.counts
+            attempt.retryable = ended.retryable
         attempt.pod_name = ended.pod_name or attempt.pod_name
         attempt.node = ended.node or attempt.node
         attempt.started_at = ended.started_at or attempt.started_at
         attempt.ended_at = ended.ended_at or rfc3339(self.now)
         if attempt.started_at:
             self._started(ended.scheduled_at, attempt.started_at, job_created)
-        self.set("Running", False, ended.reason, ended.message)
+        if ended.reason != Reason.CANCELLED:  # else it runs until it has been stopped
+            self.set("Running", False, ended.reason, ended.message or Reason.SUCCEEDED.sentence)
 
     def complete(self, published: Published) -> None:
         """The media is there."""
@@ -231,7 +237,7 @@ class Draft:
 
     def fail(self, reason: str, message: str, *, retryable: bool) -> None:
         """The task is given up; `retryable` says whether asking for another round may help."""
-        self.status.error = TaskError(code=reason, message=message or reason, retryable=retryable)
+        self.status.error = TaskError(code=reason, message=_clip(message or reason), retryable=retryable)
         self._end("Failed", reason, message)
         self.set("Stalled", True, reason, message)
 
@@ -305,6 +311,10 @@ def merge_patch(old: Object, new: Object) -> Object:
 
 def _dump(status: MediaTaskStatus) -> dict[str, Any]:
     return status.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
 
 
 def _seconds(value: float) -> float:

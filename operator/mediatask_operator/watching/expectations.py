@@ -23,9 +23,12 @@ class Expectation:
     begun: Object | None = None
     """The Job that was created last: so much of it as tells of its attempt."""
 
+    unwritable: str | None = None
+    """Why the API server did not take the last status."""
+
     @property
     def empty(self) -> bool:
-        return not (self.proved or self.refusal or self.delivery or self.begun)
+        return not (self.proved or self.refusal or self.delivery or self.begun or self.unwritable)
 
 
 _NOTHING = Expectation()
@@ -61,6 +64,10 @@ class Expectations:
         """The API server did not take a Job."""
         self._for(task).refusal = refusal
 
+    def status_refused(self, task: Task, why: str) -> None:
+        """The API server finds a status invalid."""
+        self._for(task).unwritable = why
+
     def learned(self, task: Task, outcome: Outcome) -> None:
         """An effect has ended."""
         known = self._for(task)
@@ -73,6 +80,9 @@ class Expectations:
     def recorded(self, task: Task) -> None:
         """Forget what the status says by now."""
         known, status = self.of(task), task.status
+        if known is _NOTHING:
+            return
+        known.unwritable = None
         if known.begun is not None and self.begun(task) is None:
             known.begun = None
         if known.proved is not None and (status.open_attempt is None or status.attempt != known.proved.attempt):

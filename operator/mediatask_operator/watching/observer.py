@@ -48,6 +48,7 @@ class Observer:
             proof=known.proved.proof if known.proved and known.proved.attempt == latest else None,
             refusal=known.refusal if known.refusal and known.refusal.attempt > latest else None,
             delivery=known.delivery,
+            unwritable=known.unwritable,
         )
 
     async def with_data(self, seen: Observed) -> Observed:
@@ -58,6 +59,13 @@ class Observer:
             ValidationError: the API server holds a resource that its own CRD would refuse.
         """
         key = seen.task.key
+        obj = await self.refresh(key)
+        task = Task.parse(self._cache.get(key).task or obj)
+        task_class = resolve(task.spec, task.status, self._cache.classes)
+        return replace(seen, task=task, task_class=task_class, data=obj["spec"].get("taskData") or {})
+
+    async def refresh(self, key: Key) -> Object:
+        """The task as it is at this moment, in the cache, too. Raises LookupError when it is gone."""
         try:
             obj = await self._kube.get(TASKS, key[1], key[0])
         except KubeError as error:
@@ -65,9 +73,7 @@ class Observer:
                 raise LookupError(key) from error
             raise
         self._cache.put_task(obj)
-        task = Task.parse(self._cache.get(key).task or obj)
-        task_class = resolve(task.spec, task.status, self._cache.classes)
-        return replace(seen, task=task, task_class=task_class, data=obj["spec"].get("taskData") or {})
+        return obj
 
     def forget(self, key: Key) -> None:
         """The task is gone."""

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from mediatask_common.kube import CLASSES, EVENTS, JOBS, PODS, TASKS, Kube, Kube
 from mediatask_common.settings import StoreSettings
 from mediatask_common.store import artifact_key, open_store
 from mediatask_common.times import rfc3339, utcnow
-from mediatask_crds.names import CONTAINER, LABEL_MANAGED_BY
+from mediatask_crds.names import ANNOTATION_TASK, CONTAINER, LABEL_MANAGED_BY
 from mediatask_crds.podcontract import Artifact, JobResult, TerminationMessage
+from mediatask_operator.acting import executor
 from mediatask_operator.main import run
 from mediatask_operator.settings import OperatorSettings
 from support.apiserver import embedded_apiserver
@@ -316,3 +318,48 @@ async def test_a_class_that_comes_later(cluster: Cluster) -> None:
         await cluster.until("early", lambda status: "ClassNotFound" in str(status))
         await cluster.task_class("later")
         await cluster.job("early")
+
+
+class Refusing:
+    """An API server that takes no Jobs for the time being, as one does whose quota is used up."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[str] = []
+        self.refuses = True
+        create = Kube.create
+
+        async def refuse(
+            kube: Kube, resource: Any, body: Object, namespace: str | None = None, **params: str
+        ) -> Object:
+            if resource is JOBS and self.refuses:
+                self.asked.append(body["metadata"]["annotations"][ANNOTATION_TASK])
+                raise KubeError(403, "Forbidden", "exceeded quota: pods")
+            return await create(kube, resource, body, namespace, **params)
+
+        monkeypatch.setattr(Kube, "create", refuse)
+
+
+async def test_a_used_up_quota_holds_the_queue_back(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing = Refusing(monkeypatch)
+    monkeypatch.setattr(executor, "REFUSED_PAUSE", timedelta(seconds=4))
+    for number in range(40):
+        await cluster.task(f"t{number:02}", priority=9 - number % 10)
+    urgent = {f"t{number:02}" for number in (9, 19, 29, 39)}
+    async with operator(cluster.settings):
+        await cluster.until("t10", lambda status: status.get("queue"))
+        await eventually(lambda: asyncio.sleep(0, len(refusing.asked)), lambda asked: asked >= 4)
+        refusing.refuses = False
+        jobs = await eventually(lambda: cluster.kube.list(JOBS, NAMESPACE), lambda jobs: len(jobs["items"]) == 2)
+    told = [obj async for obj in cluster.kube.list_all(TASKS, NAMESPACE) if "JobForbidden" in str(obj.get("status"))]
+    assert set(refusing.asked) == {"t09", "t19"}
+    assert len(refusing.asked) <= 6
+    assert {job["metadata"]["annotations"][ANNOTATION_TASK] for job in jobs["items"]} <= urgent
+    assert len(told) <= 2
+
+
+async def test_a_restart_gives_the_slots_by_priority(cluster: Cluster) -> None:
+    for number in range(30):
+        await cluster.task(f"t{number:02}", priority=9 - number // 3)
+    async with operator(cluster.settings):
+        jobs = await eventually(lambda: cluster.kube.list(JOBS, NAMESPACE), lambda jobs: len(jobs["items"]) == 2)
+    assert {job["metadata"]["annotations"][ANNOTATION_TASK] for job in jobs["items"]} == {"t27", "t28"}

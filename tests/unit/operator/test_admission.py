@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -9,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from mediatask_operator.deciding.admission import AdmissionQueue, Rank
 from mediatask_operator.deciding.plan import Slot
 from mediatask_operator.objects import Key
+from support.taskworld import START
 
 SLOTS = 2
 
@@ -20,7 +23,7 @@ def rank(name: str, priority: int = 5, created: str = "2026-11-21T10:00:00Z") ->
 
 def ask(queue: AdmissionQueue, name: str, priority: int = 5, slots: int = 1) -> tuple[bool, int]:
     key, place = rank(name, priority)
-    turn = queue.turn(key, "image", place, slots, 60)
+    turn = queue.turn(key, "image", place, slots, 60, START)
     return turn.admitted, turn.position
 
 
@@ -38,8 +41,8 @@ def test_a_free_slot_goes_to_the_most_urgent() -> None:
     for name, priority in (("a", 5), ("b", 5), ("urgent", 0)):
         ask(queue, name, priority)
     key, place = rank("a")
-    assert queue.settle(key, "image", place, Slot.NONE)
-    assert queue.next_up("image", 1) == [("default", "urgent")]
+    queue.settle(key, "image", place, Slot.NONE)
+    assert queue.next_up("image", 1, START) == [("default", "urgent")]
     assert ask(queue, "b") == (False, 2)
     assert ask(queue, "urgent", 0) == (True, 0)
 
@@ -49,14 +52,14 @@ def test_the_expected_wait_follows_the_measured_runs() -> None:
     ask(queue, "a")
     queue.measured("image", 10)
     key, place = rank("b")
-    assert queue.turn(key, "image", place, 1, 60).wait_seconds == 10
+    assert queue.turn(key, "image", place, 1, 60, START).wait_seconds == 10
 
 
 def test_moving_to_another_class_gives_the_slot_back() -> None:
     queue = AdmissionQueue()
     ask(queue, "a")
     key, place = rank("a")
-    assert queue.turn(key, "big", place, 1, 60).admitted
+    assert queue.turn(key, "big", place, 1, 60, START).admitted
     assert ask(queue, "b") == (True, 0)
 
 
@@ -85,8 +88,7 @@ class Queues(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from("abcdefgh"))
     def leave(self, name: str) -> None:
-        freed = self.queue.leave(("default", name))
-        assert freed == (name in self.holding)
+        self.queue.leave(("default", name))
         self.holding.discard(name)
         self.waiting.pop(name, None)
 
@@ -98,3 +100,57 @@ class Queues(RuleBasedStateMachine):
 
 TestQueues = Queues.TestCase
 TestQueues.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+
+
+def test_what_is_refused_in_one_namespace_is_not_tried_there_for_a_while() -> None:
+    queue, later = AdmissionQueue(), START + timedelta(seconds=15)
+    places = [
+        (0, "2026-11-21T10:00:00Z", (namespace, name)) for namespace, name in (("a", "1"), ("a", "2"), ("b", "3"))
+    ]
+
+    def admitted(place: Rank, now: datetime = START) -> bool:
+        return queue.turn(place[2], "image", place, 1, 60, now).admitted
+
+    for place in places:
+        queue.offer(place[2], "image", place)
+    assert admitted(places[0])
+    queue.hold_back("image", "a", later, START)
+    queue.settle(places[0][2], "image", places[0], Slot.WAIT)
+    assert queue.next_up("image", 1, START) == [("b", "3")]
+    assert not admitted(places[1])
+    assert admitted(places[2])
+    queue.leave(places[2][2])
+    assert queue.next_up("image", 1, START) == []
+    assert queue.next_up("image", 1, later) == [("a", "1")]
+    assert not admitted(places[1], later)
+    assert admitted(places[0], later)
+    assert queue.lift("image", "a")
+    assert not queue.lift("image", "a")
+
+
+def test_an_offer_keeps_a_place_without_taking_a_slot() -> None:
+    queue = AdmissionQueue()
+    key, place = rank("urgent", 0)
+    queue.offer(key, "image", place)
+    assert ask(queue, "a") == (False, 2)
+    assert ask(queue, "urgent", 0) == (True, 0)
+
+
+def test_fewer_slots_than_are_held_free_none() -> None:
+    """A class whose `maxInFlight` was lowered: a negative number of free slots is none, and no slice from the end."""
+    queue = AdmissionQueue()
+    for name in "abc":
+        ask(queue, name, slots=3)
+    for name in "def":
+        ask(queue, name, slots=1)
+    assert queue.next_up("image", 1, START) == []
+    assert not ask(queue, "d", slots=1)[0]
+
+
+def test_the_expected_wait_follows_the_mean_and_not_the_last_run() -> None:
+    queue = AdmissionQueue()
+    ask(queue, "a")
+    queue.measured("image", 100)
+    queue.measured("image", 200)
+    key, place = rank("b")
+    assert queue.turn(key, "image", place, 1, 60, START).wait_seconds == 120

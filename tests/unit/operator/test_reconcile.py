@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from mediatask_operator.deciding.observation import Refusal, StoreAway
+from mediatask_crds.task import MediaTaskStatus
+from mediatask_operator.deciding.observation import NotPublished, Refusal, StoreAway
 from mediatask_operator.deciding.plan import CreateJob, DeleteJob, PatchStatus, ReadResult, RequeueAfter, Slot
 from mediatask_operator.deciding.reasons import Reason
 from support.taskworld import LAST_WORDS, World, a_class, a_task
@@ -330,10 +333,10 @@ def test_a_job_that_the_server_finds_invalid_fails_the_task() -> None:
 
 def test_a_job_that_quota_forbids_is_tried_again() -> None:
     world = World()
-    world.refusal = Refusal(1, 403, "exceeded quota", world.now)
+    world.refusal = Refusal(1, 403, "exceeded quota", world.now + timedelta(seconds=15))
     world.settle()
     assert world.condition("JobCreated")["reason"] == Reason.JOB_FORBIDDEN
-    assert world.plans[-1].slot is Slot.NONE
+    assert world.plans[-1].slot is Slot.WAIT
     world.advance(20)
     world.settle()
     assert len(world.jobs) == 1
@@ -401,3 +404,96 @@ def test_no_job_is_created_in_the_pass_that_records_an_end() -> None:
     plan = world.reconcile()
     assert any(isinstance(action, PatchStatus) for action in plan.actions)
     assert not any(isinstance(action, CreateJob) for action in plan.actions)
+
+
+def test_cancelling_ends_a_task_whose_result_cannot_be_read() -> None:
+    world = World()
+    world.settle()
+    world.end(world.start(), 0, message=LAST_WORDS)
+    world.proof = StoreAway("no route")
+    world.reconcile()
+    world.spec(cancel=True)
+    world.proof = StoreAway("no route")
+    world.settle()
+    assert world.phase == "cancelled"
+
+
+def test_the_total_deadline_ends_a_task_whose_result_cannot_be_read() -> None:
+    world = World(classes={"image": a_class(deadlines={"totalSeconds": 100})})
+    world.settle()
+    world.end(world.start(), 0, message=LAST_WORDS)
+    world.proof = StoreAway("no route")
+    plan = world.reconcile()
+    assert any(isinstance(action, RequeueAfter) and action.seconds == 100 for action in plan.actions)
+    world.advance(100)
+    world.proof = StoreAway("no route")
+    world.settle()
+    assert world.status["error"]["code"] == "TotalDeadlineExceeded"
+    assert "no route" in world.status["attempts"][0]["message"]
+
+
+def test_a_running_task_is_processing_until_its_cancellation_has_stopped_it() -> None:
+    world = World()
+    world.settle()
+    world.start()
+    world.advance(10)
+    world.settle()
+    began = world.condition("Running")["lastTransitionTime"]
+    world.task["status"]["progress"] = 0.19
+    world.advance(10)
+    world.spec(cancel=True)
+    world.settle()
+    assert (world.phase, world.status["progress"]) == ("processing", 0.19)
+    assert (world.condition("Running")["status"], world.condition("Running")["lastTransitionTime"]) == ("True", began)
+    world.finish_deletions()
+    world.settle()
+    assert (world.phase, world.status["progress"]) == ("cancelled", 0.19)
+    assert not world.holds("Running")
+
+
+def test_a_success_spends_no_retry_and_says_why_nothing_runs() -> None:
+    world = World()
+    world.settle()
+    world.end(world.start(), 0, message=LAST_WORDS)
+    world.settle()
+    (attempt,) = world.status["attempts"]
+    assert not attempt.keys() & {"counts", "retryable"}
+    assert world.condition("Running")["message"]
+
+
+def test_moving_to_the_fallback_class_spends_no_retry() -> None:
+    world = World(classes={"image": a_class(fallbackClass="big", retry={"limit": 0}), "big": a_class(default=False)})
+    failing(world, 20)
+    assert world.status["attempts"][0]["counts"] is False
+    world.advance(10)
+    world.settle()
+    assert world.status["className"] == "big"
+
+
+def test_a_jobs_long_words_fit_into_the_status() -> None:
+    world = World()
+    world.proof = NotPublished(Reason.ARTIFACT_MISSING, f"{'k' * 3000} is not in the store")
+    world.settle()
+    world.end(world.start(), 0)
+    world.proof = NotPublished(Reason.ARTIFACT_MISSING, f"{'k' * 3000} is not in the store")
+    world.settle()
+    MediaTaskStatus.model_validate(world.status)
+    assert world.status["attempts"][0]["message"].endswith("…")
+
+
+def test_a_status_that_the_server_does_not_take_is_replaced_by_a_short_failure() -> None:
+    world = World()
+    world.settle()
+    pod = world.start()
+    world.settle()
+    world.unwritable = "status.result: Invalid value"
+    world.settle()
+    world.unwritable = None
+    assert (world.phase, world.status["error"]["code"]) == ("failed", "StatusRejected")
+    assert "status.result" in world.status["error"]["message"]
+    assert world.status["attempts"][0]["reason"] == "StatusRejected"
+    assert "deletionTimestamp" in pod["metadata"]
+    world.spec(retryRequest=1)
+    world.finish_deletions()
+    world.settle()
+    assert len(world.status["attempts"]) == 2
