@@ -13,12 +13,22 @@ import orjson
 from pydantic import ValidationError
 
 from mediatask_common.logging import get_logger
+from mediatask_crds.names import ANNOTATION_IDEMPOTENCY_ANSWER, ANNOTATION_IDEMPOTENCY_BODY
 from mediatask_crds.taskclass import MediaTaskClassSpec
 
 from ..objects import Key, Object, attempt_number, job_uid, key_of, task_of_job, task_of_pod
 
 log = get_logger(__name__)
 
+DELETED_KEPT = 20_000
+"""More than are deleted while one list is read; 2 MB."""
+_ANNOTATIONS_LEFT_OUT = frozenset(
+    (
+        "kubectl.kubernetes.io/last-applied-configuration",
+        ANNOTATION_IDEMPOTENCY_ANSWER,
+        ANNOTATION_IDEMPOTENCY_BODY,
+    )
+)
 DATA_KEPT_BYTES = 16 * 1024
 """Prompts are smaller, embedded pictures larger: ten thousand new tasks may come at once."""
 
@@ -44,6 +54,9 @@ class Cache:
         self.entries: dict[Key, Entry] = {}
         self.classes: dict[str, MediaTaskClassSpec] = {}
         self._class_versions: dict[str, int] = {}
+        """Also of deleted classes: an older version of one does not come back."""
+        self._deleted: dict[str, None] = {}
+        """UIDs of the objects deleted last, oldest first: none comes back, though a slow list may still name it."""
 
     def tasks(self) -> Iterator[Object]:
         """Every task."""
@@ -58,6 +71,8 @@ class Cache:
     def put_task(self, obj: Object) -> Key | None:
         """A task as it is now."""
         key = key_of(obj)
+        if _uid(obj) in self._deleted:
+            return None
         entry = self.entries.setdefault(key, Entry())
         if entry.task is not None and not _newer(obj, entry.task):
             return None
@@ -70,6 +85,7 @@ class Cache:
         """A task is gone; what it owned goes by itself."""
         key = key_of(obj)
         entry = self.entries.get(key)
+        self._remember_deleted(obj)
         if entry is None or entry.task is None or _version(obj) < _version(entry.task):
             return None
         entry.task = entry.data = None
@@ -79,44 +95,50 @@ class Cache:
     def put_job(self, obj: Object) -> Key | None:
         """A Job as it is now; one that no task owns is none of ours."""
         key = task_of_job(obj)
-        if key is None:
+        if key is None or _uid(obj) in self._deleted:
             return None
         jobs = self.entries.setdefault(key, Entry()).jobs
-        known = jobs.get(obj["metadata"]["uid"])
+        known = jobs.get(_uid(obj))
         if known is not None and not _newer(obj, known):
             return None
-        jobs[obj["metadata"]["uid"]] = _slim(obj, spec_with=("suspend",))
+        jobs[_uid(obj)] = _slim(obj, spec_with=("suspend",))
         return key
 
     def drop_job(self, obj: Object) -> Key | None:
         """A Job is gone."""
         key = task_of_job(obj)
-        entry = self.entries.get(key) if key else None
-        if key is None or entry is None:
+        if key is None:
             return None
-        entry.jobs.pop(obj["metadata"]["uid"], None)
+        self._remember_deleted(obj)
+        entry = self.entries.get(key)
+        if entry is None:
+            return None
+        entry.jobs.pop(_uid(obj), None)
         self._tidy(key, entry)
         return key
 
     def put_pod(self, obj: Object) -> Key | None:
         """A pod as it is now."""
         key = task_of_pod(obj)
-        if key is None:
+        if key is None or _uid(obj) in self._deleted:
             return None
         pods = self.entries.setdefault(key, Entry()).pods
-        known = pods.get(obj["metadata"]["uid"])
+        known = pods.get(_uid(obj))
         if known is not None and not _newer(obj, known):
             return None
-        pods[obj["metadata"]["uid"]] = _slim(obj, spec_with=("nodeName",))
+        pods[_uid(obj)] = _slim(obj, spec_with=("nodeName",))
         return key
 
     def drop_pod(self, obj: Object) -> Key | None:
         """A pod is gone: what it said last is kept until its attempt's end is on record."""
         key = task_of_pod(obj)
-        entry = self.entries.get(key) if key else None
-        if key is None or entry is None:
+        if key is None:
             return None
-        entry.pods[obj["metadata"]["uid"]] = {**_slim(obj, spec_with=("nodeName",)), "gone": True}
+        self._remember_deleted(obj)
+        entry = self.entries.get(key)
+        if entry is None:
+            return None
+        entry.pods[_uid(obj)] = {**_slim(obj, spec_with=("nodeName",)), "gone": True}
         self._tidy(key, entry)
         return key
 
@@ -136,12 +158,17 @@ class Cache:
     def drop_class(self, obj: Object) -> str | None:
         """A class is gone."""
         name = obj["metadata"]["name"]
-        self._class_versions.pop(name, None)
+        self._class_versions[name] = max(self.class_version(name), int(obj["metadata"].get("resourceVersion", -1)))
         return name if self.classes.pop(name, None) is not None else None
 
     def class_version(self, name: str) -> int:
         """The resourceVersion of a class as last seen; -1 for one never seen."""
         return self._class_versions.get(name, -1)
+
+    def _remember_deleted(self, obj: Object) -> None:
+        self._deleted[_uid(obj)] = None
+        if len(self._deleted) > DELETED_KEPT:
+            del self._deleted[next(iter(self._deleted))]
 
     def _tidy(self, key: Key, entry: Entry) -> None:
         """Drop deleted pods whose attempt's end is on record, and an entry of which nothing is left.
@@ -168,8 +195,11 @@ def _small_data(obj: Object) -> Object | None:
 
 
 def _slim(obj: Object, *, spec_with: tuple[str, ...] | None = None, spec_without: tuple[str, ...] = ()) -> Object:
-    """The object without its field managers, and with so much of its spec."""
+    """The object without the bookkeeping of others in its metadata, and with so much of its spec."""
     meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    if "annotations" in meta:
+        kept = {key: value for key, value in meta["annotations"].items() if key not in _ANNOTATIONS_LEFT_OUT}
+        meta["annotations"] = kept
     spec = {
         key: value
         for key, value in obj.get("spec", {}).items()
@@ -178,10 +208,16 @@ def _slim(obj: Object, *, spec_with: tuple[str, ...] | None = None, spec_without
     return {**obj, "metadata": meta, "spec": spec}
 
 
+def _uid(obj: Object) -> str:
+    uid: str = obj["metadata"]["uid"]
+    return uid
+
+
 def _version(obj: Object) -> int:
     """The resourceVersion as a number: comparable within a kind (KEP-5504)."""
     return int(obj["metadata"]["resourceVersion"])
 
 
 def _newer(obj: Object, known: Object) -> bool:
-    return obj["metadata"]["uid"] != known["metadata"]["uid"] or _version(obj) > _version(known)
+    """Versions alone decide, also between an object and a namesake that was made after its deletion."""
+    return _version(obj) > _version(known)
