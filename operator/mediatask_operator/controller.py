@@ -58,15 +58,13 @@ class Controller:
 
         Raises:
             KubeError: the API server failed, or the task has changed meanwhile: the pass has to be repeated.
+            ValidationError: the API server holds a resource that cannot be read.
         """
         try:
             seen, plan = await self._decide(await self._observer.observe(key))
         except LookupError:
             self._slots.leave(key)
             self._observer.forget(key)
-            return
-        except ValidationError as error:
-            log.error("resource is not valid, left alone", task="/".join(key), error=str(error))
             return
         try:
             await self._execute(seen, plan)
@@ -139,6 +137,10 @@ class Workers:
             pause = self._queue.add_failed(key)
             if not error.conflict:
                 log.warning("reconcile failed", task="/".join(key), error=str(error), again_in=round(pause, 2))
+        except ValidationError as error:
+            # Nothing is done until it changes; whatever of it runs keeps its slot.
+            self._metrics.reconcile_errors.labels("invalid").inc()
+            log.error("resource is not valid, left alone", task="/".join(key), error=str(error))
         except Exception:
             self._metrics.reconcile_errors.labels("unexpected").inc()
             log.exception("reconcile failed", task="/".join(key), again_in=round(self._queue.add_failed(key), 2))

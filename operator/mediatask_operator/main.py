@@ -14,7 +14,6 @@ from mediatask_common.kube import Kube
 from mediatask_common.logging import get_logger, setup_logging
 from mediatask_common.redisview import connect
 from mediatask_common.store import open_store
-from mediatask_common.times import utcnow
 
 from .acting.api_writer import ApiWriter
 from .acting.default_classes import apply_classes, read_classes
@@ -83,7 +82,7 @@ class _Operator:
         self._resync = Resync(kube, cache, settings.namespaces, metrics)
         admission = AdmissionQueue()
         metrics.watch_state(cache, admission)
-        self._slots = Slots(admission, cache, self._queue.add, utcnow)
+        self._slots = Slots(admission, cache, self._queue.add, kube.now)
         self._effects = self._make_effects()
         api = ApiWriter(kube, TokenBucket(settings.writes_per_second, settings.writes_per_second), metrics)
         self._events = EventPoster(api)
@@ -92,15 +91,17 @@ class _Operator:
             settings.job_service_account,
             tuple(settings.allow_networks),
             tuple(settings.deny_networks),
+            settings.job_scratch_limit,
+            settings.job_model_cache_limit,
         )
         reporter = Reporter(self._view, metrics, admission)
         controller = Controller(
             self._queue,
             Observer(kube, cache, expectations),
             self._slots,
-            Executor(api, cache, expectations, self._events, reporter, options, utcnow),
+            Executor(api, cache, expectations, self._events, reporter, options, kube.now),
             self._effects,
-            utcnow,
+            kube.now,
             timedelta(seconds=settings.status_delay_seconds),
         )
         self._workers = Workers(self._queue, controller.reconcile, metrics)

@@ -86,6 +86,8 @@ class _State(Collector):
         self._admission = admission
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
+        unusable = len(self._cache.unusable_classes)
+        yield GaugeMetricFamily("mediatask_unusable_classes", "Classes that cannot be read.", value=unusable)
         yield from self._tasks()
         waiting = GaugeMetricFamily("mediatask_queue_waiting", "Tasks that wait for a slot.", labels=["task_class"])
         holding = GaugeMetricFamily("mediatask_queue_in_flight", "Tasks with a slot.", labels=["task_class"])

@@ -18,6 +18,10 @@ class OperatorSettings(CommonSettings):
     """Base URL of the API's internal routes, as Job pods reach it."""
     job_service_account: str = "default"
     """Service account of Job pods; it needs no permissions, only its name in their tokens."""
+    job_scratch_limit: str = "20Gi"
+    """Most that a job pod may write into its work folder, and into /tmp: beyond it the kubelet evicts the pod."""
+    job_model_cache_limit: str = "200Gi"
+    """The same for models that a job pod downloads, where its class has no claim for them."""
     classes_file: Path | None = None
     """MediaTaskClasses that are applied at the start, as YAML documents; what others have changed stays as it is."""
     webhook_secrets_file: Path | None = None

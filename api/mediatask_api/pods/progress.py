@@ -48,7 +48,8 @@ class ProgressWriter:
         name = task["metadata"]["name"]
         key = (name, pod.uid)
         waiting = self._latest.get(key)
-        progress = max(report.progress, _known_progress(task, pod), waiting.progress if waiting else 0.0)
+        reported = round(report.progress, 3)  # as people read it in a table
+        progress = max(reported, _known_progress(task, pod), waiting.progress if waiting else 0.0)
         self._latest[key] = _Report(pod, progress, report.step)
         if key not in self._writers:
             self._writers[key] = asyncio.create_task(self._write_latest(name, key))

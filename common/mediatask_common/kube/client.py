@@ -7,9 +7,12 @@ aside, because turning every watch event into objects and back costs more than t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import ssl
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +22,7 @@ from aiohttp.http import HttpProcessingError
 from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import Configuration
 
+from ..times import utcnow
 from .errors import KubeError
 from .resources import Object, Resource
 
@@ -44,6 +48,7 @@ class Kube:
         """Needs a running event loop. `timeout` is in seconds, for one request."""
         self._host = configuration.host.rstrip("/")
         self._configuration = configuration
+        self._ahead = timedelta(0)
         tls = _tls(configuration)
         self._requests = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls, limit=CONNECTIONS),
@@ -89,6 +94,16 @@ class Kube:
     async def authorization(self) -> str | None:
         """The Authorization header as it is now: in-cluster tokens rotate."""
         return (await self._auth()).get("authorization")
+
+    def now(self) -> datetime:
+        """The time by the API server's clock, as far as its last answer tells: what it has stamped compares to that."""
+        return utcnow() + self._ahead
+
+    def _note_time(self, date: str | None) -> None:
+        with contextlib.suppress(TypeError, ValueError):
+            ahead = parsedate_to_datetime(date or "") - utcnow()
+            # The header is in whole seconds: less than two is no difference.
+            self._ahead = ahead if abs(ahead) > timedelta(seconds=2) else timedelta(0)
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         """One object. Raises KubeError (404 when absent)."""
@@ -183,6 +198,7 @@ class Kube:
                 method, self._host + path, data=data, headers=headers, params=params
             ) as response:
                 content = await response.read()
+                self._note_time(response.headers.get("Date"))
                 if response.status >= 400:
                     raise KubeError.answered(response.status, content, response.headers.get("Retry-After"))
                 return _object(content, f"{method} {path}")

@@ -93,7 +93,7 @@ class Executor:
         try:
             job = await self._api.create_owned(JOBS, body, task.namespace, owner=task.uid)
         except KubeError as error:
-            if error.status not in _REFUSALS:
+            if error.status not in _REFUSALS and not error.already_exists:
                 raise
             until = self._clock() + REFUSED_PAUSE
             refusal = Refusal(action.attempt, error.status, error.message[:_REFUSAL_MESSAGE_LIMIT], until)

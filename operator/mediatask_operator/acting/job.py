@@ -41,6 +41,10 @@ class JobOptions:
     """CIDRs that inputs may be fetched from although they are not public."""
     deny_networks: tuple[str, ...] = ()
     """CIDRs that inputs may not be fetched from although they are public."""
+    scratch_limit: str = "20Gi"
+    """Most that a pod may write into its work folder, and into /tmp: beyond it the kubelet evicts the pod."""
+    model_cache_limit: str = "200Gi"
+    """The same for models that it downloads, where the class has no claim for them."""
 
 
 def render(
@@ -142,7 +146,7 @@ def _pod(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(task, data, attempt, task_class, options)],
-        "volumes": _volumes(task_class),
+        "volumes": _volumes(task_class, options),
         **{key: value for key, value in optional.items() if value},
     }
 
@@ -150,7 +154,7 @@ def _pod(
 def _container(task: Task, data: dict[str, Any], attempt: int, task_class: TaskClass, options: JobOptions) -> Object:
     given = task_class.spec
     env = {
-        podcontract.ENV_SPEC: _job_spec(task, data, attempt, task_class, options).model_dump_json(by_alias=True),
+        podcontract.ENV_SPEC: _spec_variable(_job_spec(task, data, attempt, task_class, options)),
         podcontract.ENV_API: options.api_url,
         podcontract.ENV_TOKEN_FILE: f"{podcontract.TOKEN_DIR}/token",
         podcontract.ENV_TERMINATION_LOG: podcontract.TERMINATION_LOG,
@@ -177,6 +181,16 @@ def _container(task: Task, data: dict[str, Any], attempt: int, task_class: TaskC
     if given.image_pull_policy:
         container["imagePullPolicy"] = given.image_pull_policy
     return container
+
+
+def _spec_variable(spec: JobSpec) -> str:
+    """The whole spec, or all but the data where that is large: the pod then asks the API for the data."""
+    whole = spec.model_dump_json(by_alias=True)
+    return (
+        whole
+        if len(whole.encode()) <= podcontract.SPEC_LIMIT
+        else spec.model_dump_json(by_alias=True, exclude={"data"})
+    )
 
 
 def _job_spec(task: Task, data: dict[str, Any], attempt: int, task_class: TaskClass, options: JobOptions) -> JobSpec:
@@ -219,7 +233,7 @@ def _model_mount(task_class: TaskClass) -> str | None:
     return model.path or MODELS
 
 
-def _volumes(task_class: TaskClass) -> list[Object]:
+def _volumes(task_class: TaskClass, options: JobOptions) -> list[Object]:
     model = task_class.spec.model
     token = {
         "serviceAccountToken": {
@@ -229,12 +243,12 @@ def _volumes(task_class: TaskClass) -> list[Object]:
         }
     }
     volumes: list[Object] = [
-        {"name": "work", "emptyDir": {}},
-        {"name": "tmp", "emptyDir": {}},
+        {"name": "work", "emptyDir": {"sizeLimit": options.scratch_limit}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": options.scratch_limit}},
         {"name": "token", "projected": {"sources": [token]}},
     ]
     if _model_mount(task_class) != MODELS:
-        volumes.append({"name": "models", "emptyDir": {}})
+        volumes.append({"name": "models", "emptyDir": {"sizeLimit": options.model_cache_limit}})
     if model is not None and model.claim_name is not None:
         volumes.append({"name": "model", "persistentVolumeClaim": {"claimName": model.claim_name, "readOnly": True}})
     return volumes

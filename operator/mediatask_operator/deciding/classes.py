@@ -40,9 +40,15 @@ class NoClass:
 
 
 def resolve(
-    spec: MediaTaskSpec, status: MediaTaskStatus, classes: Mapping[str, MediaTaskClassSpec]
+    spec: MediaTaskSpec,
+    status: MediaTaskStatus,
+    classes: Mapping[str, MediaTaskClassSpec],
+    unusable: Mapping[str, str] = {},
 ) -> TaskClass | NoClass:
     """The class of the task's next attempt.
+
+    Args:
+        unusable: classes that exist and cannot be read, and why.
 
     Within a round a task stays with its class, but for one step to the class's `fallbackClass` each time that GPU
     memory ran out.
@@ -51,6 +57,9 @@ def resolve(
     if name is None:
         return NoClass(Reason.CLASS_NOT_FOUND, f"no MediaTaskClass is the default for {spec.task_type}", final=False)
     found = classes.get(name)
+    if found is None and name in unusable:
+        message = f"MediaTaskClass {name} cannot be used: {unusable[name]}"
+        return NoClass(Reason.CLASS_NOT_FOUND, message, final=False)
     if found is None:
         return NoClass(Reason.CLASS_NOT_FOUND, f"there is no MediaTaskClass {name}", final=False)
     if spec.task_type not in found.task_types:

@@ -77,8 +77,14 @@ class Refusal:
 
     @property
     def final(self) -> bool:
-        """Whether the Job itself is at fault (invalid), rather than quota or permissions."""
-        return self.status in (400, 413, 422)
+        """Whether trying again is of no use: the Job is invalid, or its name is taken; not quota or permissions."""
+        return self.status in (400, 409, 413, 422)
+
+    @property
+    def reason(self) -> Reason:
+        if self.status == 409:
+            return Reason.JOB_NAME_TAKEN
+        return Reason.JOB_REJECTED if self.final else Reason.JOB_FORBIDDEN
 
 
 @dataclass(frozen=True)

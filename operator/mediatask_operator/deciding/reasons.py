@@ -61,6 +61,7 @@ class Reason(StrEnum):
     JOB_DELETED = "JobDeleted", "The Job was deleted before it ended."
     JOB_FAILED = "JobFailed", "The Job failed and no pod is left that says why."
     JOB_REJECTED = "JobRejected", "The API server finds the Job invalid; the class or the overrides need correction."
+    JOB_NAME_TAKEN = "JobNameTaken", "Somebody else's Job has the name of the attempt's Job; delete it and retry."
     UNSCHEDULABLE = "Unschedulable", "No node could take the pod within the start deadline."
     IMAGE_PULL_FAILED = "ImagePullFailed", "The image could not be pulled."
     CONTAINER_CONFIG = "ContainerConfigInvalid", "The container could not be set up on its node."

@@ -209,7 +209,7 @@ def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_cr
             return Plan((_at(min(start_at, give_up_at), now),))
     refusal = seen.refusal
     if refusal is not None and refusal.attempt == number and now < refusal.until:
-        draft.waiting(Reason.JOB_FORBIDDEN, refusal.message)
+        draft.waiting(refusal.reason, refusal.message)
         return Plan((_at(min(refusal.until, give_up_at), now),), Slot.WAIT)
     if seen.turn is None:
         return Plan(slot=Slot.WAIT, needs=Need.TURN)
@@ -248,7 +248,8 @@ def _failure(seen: Observed, draft: Draft) -> _Failure | None:
     if isinstance(task_class, NoClass) and task_class.final:
         return _Failure(task_class.reason, task_class.message, retryable=False, of_request=True)
     if seen.refusal is not None and seen.refusal.final:
-        return _Failure(Reason.JOB_REJECTED, seen.refusal.message, retryable=False, of_request=True)
+        taken = seen.refusal.reason is Reason.JOB_NAME_TAKEN
+        return _Failure(seen.refusal.reason, seen.refusal.message, retryable=taken, of_request=not taken)
     ended = draft.round_attempts
     if ended:
         last = ended[-1]

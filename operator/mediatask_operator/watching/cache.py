@@ -53,6 +53,8 @@ class Cache:
     def __init__(self) -> None:
         self.entries: dict[Key, Entry] = {}
         self.classes: dict[str, MediaTaskClassSpec] = {}
+        self.unusable_classes: dict[str, str] = {}
+        """Classes that cannot be read, and why."""
         self._class_versions: dict[str, int] = {}
         """Also of deleted classes: an older version of one does not come back."""
         self._deleted: dict[str, None] = {}
@@ -148,18 +150,21 @@ class Cache:
         if _version(obj) <= self._class_versions.get(name, -1):
             return None
         self._class_versions[name] = _version(obj)
+        self.unusable_classes.pop(name, None)
         try:
             self.classes[name] = MediaTaskClassSpec.from_stored(obj["spec"])
         except ValidationError as error:
             log.warning("class cannot be used", task_class=name, error=str(error))
             self.classes.pop(name, None)
+            self.unusable_classes[name] = str(error)
         return str(name)
 
     def drop_class(self, obj: Object) -> str | None:
         """A class is gone."""
         name = obj["metadata"]["name"]
         self._class_versions[name] = max(self.class_version(name), int(obj["metadata"].get("resourceVersion", -1)))
-        return name if self.classes.pop(name, None) is not None else None
+        known = self.unusable_classes.pop(name, None) or self.classes.pop(name, None)
+        return name if known is not None else None
 
     def class_version(self, name: str) -> int:
         """The resourceVersion of a class as last seen; -1 for one never seen."""

@@ -12,7 +12,7 @@ from mediatask_common.kube import JOBS, PODS, TASKS, Kube, KubeError
 from mediatask_crds.names import LABEL_ATTEMPT, LABEL_TASK, label_value
 
 from ..deciding.attempts import is_finished, is_settled
-from ..deciding.classes import resolve
+from ..deciding.classes import NoClass, TaskClass, resolve
 from ..deciding.observation import Observed, Task
 from ..objects import Key, Object, attempt_number, controller_uid, job_name, made_by
 from .cache import Cache, Entry
@@ -61,7 +61,7 @@ class Observer:
         key = seen.task.key
         obj = await self.refresh(key)
         task = Task.parse(self._cache.get(key).task or obj)
-        task_class = resolve(task.spec, task.status, self._cache.classes)
+        task_class = self._class_of(task)
         return replace(seen, task=task, task_class=task_class, data=obj["spec"].get("taskData") or {})
 
     async def refresh(self, key: Key) -> Object:
@@ -86,7 +86,10 @@ class Observer:
         names = {attempt.job_name for attempt in task.status.attempts}
         names.add(job_name(task.name, task.uid, (task.status.attempt or 0) + 1))
         pods = tuple(pod for pod in entry.pods.values() if made_by(pod, owned, names))
-        return Observed(task, resolve(task.spec, task.status, self._cache.classes), jobs, pods, begun)
+        return Observed(task, self._class_of(task), jobs, pods, begun)
+
+    def _class_of(self, task: Task) -> TaskClass | NoClass:
+        return resolve(task.spec, task.status, self._cache.classes, self._cache.unusable_classes)
 
     async def _confirm_end(self, task: Task, entry: Entry, begun: Object | None) -> None:
         """That an attempt's Job is gone or over is believed with what the API server knows of its pods.

@@ -29,6 +29,8 @@ PAGE = 250
 FIRST_PAUSES = (0.2, 0.5, 1, 2, 5, 10)
 RELIST_PAUSE_SECONDS = 2.0
 """After a relist its events arrive over a moment: one resync follows them all."""
+MOST_PAUSE_SECONDS = 60.0
+"""A resync that fails is repeated after a pause that doubles up to this: whole lists are a load for the server."""
 OURS = {"labelSelector": f"{LABEL_MANAGED_BY}={MANAGED_BY}"}
 
 
@@ -73,19 +75,22 @@ class Resync:
         self, interval: float, task_changed: Callable[[Key, Object | None], None], class_changed: Callable[[], None]
     ) -> None:
         """Compare every `interval` seconds, and soon after it was asked for, until cancelled."""
+        pause = RELIST_PAUSE_SECONDS
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(interval):
                     await self._wanted.wait()
-                await asyncio.sleep(RELIST_PAUSE_SECONDS)
+                await asyncio.sleep(pause)
             self._wanted.clear()
             try:
                 differences = await self.compare(task_changed, class_changed)
                 self._metrics.drift.inc(differences)
                 if differences:
                     log.warning("resync found what the watches had not told", differences=differences)
+                pause = RELIST_PAUSE_SECONDS
             except KubeError as error:
-                log.warning("resync failed, the next one follows", error=str(error))
+                pause = min(2 * pause, MOST_PAUSE_SECONDS)
+                log.warning("resync failed", error=str(error), again_in=pause)
                 self.soon()
 
     async def compare(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mediatask_common.kube import client as kube_client
 from mediatask_common.kube import CLASSES, EVENTS, JOBS, PODS, TASKS, Kube, KubeError, Object
 from mediatask_common.settings import StoreSettings
 from mediatask_common.store import artifact_key, open_store
@@ -20,10 +21,26 @@ from mediatask_common.times import rfc3339, utcnow
 from mediatask_crds.names import ANNOTATION_TASK, CONTAINER, LABEL_MANAGED_BY
 from mediatask_crds.podcontract import Artifact, JobResult, TerminationMessage
 from mediatask_operator.acting import executor
+from mediatask_operator.acting.api_writer import ApiWriter
+from mediatask_operator.acting.events import EventPoster
+from mediatask_operator.acting.job import JobOptions
+from mediatask_operator.acting.reporter import Reporter
+from mediatask_operator.controller import Controller
+from mediatask_operator.deciding.admission import AdmissionQueue
+from mediatask_operator.deciding.observation import Task
+from mediatask_operator.deciding.plan import PostEvent
+from mediatask_operator.effects.base import Effects
 from mediatask_operator.main import run
+from mediatask_operator.metrics import Metrics
+from mediatask_operator.objects import Key, job_name
 from mediatask_operator.settings import OperatorSettings
+from mediatask_operator.slots import Slots
+from mediatask_operator.watching.cache import Cache
+from mediatask_operator.watching.expectations import Expectations
+from mediatask_operator.watching.observer import Observer
+from mediatask_operator.workqueue import TokenBucket, WorkQueue
 from support.apiserver import embedded_apiserver
-from support.jobs import eventually
+from support.jobs import eventually, job_object
 
 NAMESPACE = "default"
 MEDIA = b"a picture"
@@ -79,7 +96,7 @@ class Cluster:
         status = await self.until(name, lambda status: status.get("attempt") == attempt)
         return await self.kube.get(JOBS, status["attempts"][-1]["jobName"], NAMESPACE)
 
-    async def start_pod(self, job: Object, *, told: bool = True) -> Object:
+    async def start_pod(self, job: Object, *, told: bool = True, **spec: Any) -> Object:
         """Its pod runs; where it is not `told`, no watch of the operator sees it."""
         template = job["spec"]["template"]
         owner = {
@@ -92,7 +109,7 @@ class Cluster:
         meta = {**template["metadata"], "name": f"{job['metadata']['name']}-x", "ownerReferences": [owner]}
         if not told:
             meta["labels"] = {key: value for key, value in meta["labels"].items() if key != LABEL_MANAGED_BY}
-        body = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"] | spec}
         pod = await self.kube.create(PODS, body, NAMESPACE)
         return await self.pod_state(pod, "Running", {"running": {"startedAt": rfc3339(utcnow())}})
 
@@ -363,3 +380,92 @@ async def test_a_restart_gives_the_slots_by_priority(cluster: Cluster) -> None:
     async with operator(cluster.settings):
         jobs = await eventually(lambda: cluster.kube.list(JOBS, NAMESPACE), lambda jobs: len(jobs["items"]) == 2)
     assert {job["metadata"]["annotations"][ANNOTATION_TASK] for job in jobs["items"]} == {"t27", "t28"}
+
+
+async def test_a_clock_that_is_wrong_loses_no_node(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kube_client, "utcnow", lambda: utcnow() + timedelta(minutes=10))
+    async with operator(cluster.settings):
+        await cluster.task("one")
+        pod = await cluster.start_pod(await cluster.job("one"), nodeName="node-1")
+        await cluster.until("one", lambda status: status.get("phase") == "processing")
+        await cluster.kube.delete(PODS, pod["metadata"]["name"], NAMESPACE, grace_period_seconds=30)
+        status = await cluster.until("one", lambda status: condition(status, "Running")["reason"] != "Running")
+    assert condition(status, "Running")["reason"] == "PodTerminating"
+    assert status["startedAt"] <= rfc3339(utcnow() + timedelta(seconds=5))
+
+
+def condition(status: Object, kind: str) -> Object:
+    return next((found for found in status.get("conditions", []) if found["type"] == kind), {"reason": "Running"})
+
+
+async def test_a_status_that_is_not_taken_fails_the_task(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    patch = Kube.patch
+
+    async def refuse(kube: Kube, resource: Any, name: str, body: Any, *args: Any, **params: Any) -> Object:
+        if "result" in body.get("status", {}):
+            raise KubeError(422, "Invalid", "status.result: Invalid value")
+        return await patch(kube, resource, name, body, *args, **params)
+
+    monkeypatch.setattr(Kube, "patch", refuse)
+    async with operator(cluster.settings):
+        task = await cluster.task("one")
+        await cluster.finish(await cluster.start_pod(await cluster.job("one")), task)
+        status = await cluster.until("one", lambda status: status.get("phase") == "failed")
+        assert status["error"]["code"] == "StatusRejected"
+        await cluster.task("two")
+        await cluster.job("two")
+
+
+async def test_a_strangers_job_of_that_name_is_told_and_fails_the_task(cluster: Cluster) -> None:
+    task = await cluster.task("one")
+    name = job_name("one", task["metadata"]["uid"], 1)
+    await cluster.kube.create(JOBS, job_object("pass", name=name), NAMESPACE)
+    async with operator(cluster.settings):
+        status = await cluster.until("one", lambda status: status.get("phase") == "failed")
+        assert status["error"]["code"] == "JobNameTaken"
+        assert status["error"]["retryable"]
+        events = await eventually(
+            lambda: cluster.kube.list(EVENTS, NAMESPACE),
+            lambda events: any("JobNameTaken" in event["message"] for event in events["items"]),
+        )
+        assert events
+        await _gone(cluster.kube, JOBS, name, NAMESPACE)
+        await cluster.kube.patch(TASKS, "one", {"spec": {"retryRequest": 1}}, NAMESPACE)
+        await cluster.job("one")
+
+
+async def test_a_conflict_is_followed_by_a_read(cluster: Cluster) -> None:
+    """The watch of tasks may be far behind, while progress reports change the version all the time."""
+    kube, cache, metrics = cluster.kube, Cache(), Metrics()
+    queue: WorkQueue[Key] = WorkQueue()
+    expectations, admission = Expectations(), AdmissionQueue()
+    api = ApiWriter(kube, TokenBucket(100, 100), metrics)
+    events, reporter = EventPoster(api), Reporter(None, metrics, admission)
+    executor_ = executor.Executor(api, cache, expectations, events, reporter, JobOptions("http://api"), kube.now)
+    controller = Controller(
+        queue,
+        Observer(kube, cache, expectations),
+        Slots(admission, cache, queue.add, kube.now),
+        executor_,
+        Effects(lambda task: task, expectations.learned),
+        kube.now,
+        timedelta(0),
+    )
+    cache.put_class(await kube.get(CLASSES, "image"))
+    cache.put_task(await cluster.task("one"))
+    await kube.patch(TASKS, "one", {"metadata": {"annotations": {"a": "b"}}}, NAMESPACE)
+    with pytest.raises(KubeError) as raised:
+        await controller.reconcile((NAMESPACE, "one"))
+    assert raised.value.conflict
+    await controller.reconcile((NAMESPACE, "one"))
+    assert (await cluster.status("one"))["attempt"] == 1
+    assert metrics.registry.get_sample_value(
+        "mediatask_api_writes_total", {"verb": "create", "resource": "jobs", "code": "200"}
+    )
+    events.post(Task.parse(await kube.get(TASKS, "one", NAMESPACE)), PostEvent("Tested", "in a test"))
+    posting = asyncio.create_task(events.run())
+    sample = {"verb": "create", "resource": "events", "code": "200"}
+    await eventually(
+        lambda: asyncio.sleep(0, metrics.registry.get_sample_value("mediatask_api_writes_total", sample)), bool
+    )
+    posting.cancel()

@@ -8,7 +8,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatask_crds.podcontract import JobSpec
+from mediatask_crds.podcontract import SPEC_LIMIT, JobSpec
 from mediatask_operator.acting.job import JobOptions, job_name, render
 from mediatask_operator.deciding.classes import TaskClass
 from mediatask_operator.deciding.observation import Task
@@ -19,10 +19,12 @@ DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 RESOURCE_NAME = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,100}[a-z0-9])?", fullmatch=True)
 
 
-def rendered(task: Object | None = None, avoid: tuple[str, ...] = (), **spec: object) -> Object:
+def rendered(
+    task: Object | None = None, avoid: tuple[str, ...] = (), data: Object | None = None, **spec: object
+) -> Object:
     task_class = TaskClass("image", a_class(**spec))
     options = JobOptions("http://api:8002", "jobs", ("127.0.0.0/8",))
-    return render(Task.parse(task or a_task()), {"prompt": "x"}, 2, task_class, options, avoid)
+    return render(Task.parse(task or a_task()), data or {"prompt": "x"}, 2, task_class, options, avoid)
 
 
 def pod_of(job: Object) -> Object:
@@ -118,3 +120,34 @@ def test_labels_are_values_for_any_name() -> None:
     job = rendered(task)
     assert all(len(value) <= 63 for value in job["metadata"]["labels"].values())
     assert job["spec"]["template"]["metadata"]["annotations"]["tasks.ft.tc/task-name"] == "x" * 200
+
+
+def test_data_that_is_too_long_for_a_variable_is_left_to_the_api() -> None:
+    """Linux refuses to start a process with a variable of more than 128 KiB."""
+    for length, whole in ((1000, True), (SPEC_LIMIT, False), (40_000, False)):
+        job = rendered(data={"prompt": "ä" * length})
+        env = {item["name"]: item["value"] for item in pod_of(job)["containers"][0]["env"]}
+        assert len(env["MEDIATASK_SPEC"].encode()) <= SPEC_LIMIT
+        assert ("data" in json.loads(env["MEDIATASK_SPEC"])) is whole
+        assert JobSpec.model_validate_json(env["MEDIATASK_SPEC"]).task == "scene-1"
+
+
+def test_what_a_pod_writes_is_limited() -> None:
+    limits = {
+        volume["name"]: volume["emptyDir"]["sizeLimit"]
+        for volume in pod_of(rendered())["volumes"]
+        if "emptyDir" in volume
+    }
+    assert limits == {"work": "20Gi", "tmp": "20Gi", "models": "200Gi"}
+
+
+def test_a_pod_is_told_nothing_of_other_services_and_has_time_to_stop() -> None:
+    pod = pod_of(rendered())
+    assert pod["enableServiceLinks"] is False
+    assert pod["terminationGracePeriodSeconds"] == 30
+
+
+def test_gpus_are_never_requested() -> None:
+    asked = a_task(resources={"requests": {"nvidia.com/gpu": "8", "cpu": "1"}})
+    container = pod_of(rendered(asked, gpu={"count": 2}, allowOverrides=["resources"]))["containers"][0]
+    assert container["resources"] == {"requests": {"cpu": "1"}, "limits": {"nvidia.com/gpu": "2"}}
