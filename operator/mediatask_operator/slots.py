@@ -58,7 +58,8 @@ class Slots:
         task, task_class = seen.task, seen.task_class
         assert isinstance(task_class, TaskClass)
         slots, typical = task_class.spec.max_in_flight, typical_seconds(task.spec.task_type)
-        return self._queue.turn(task.key, task_class.name, task.rank, slots, typical, self._clock())
+        retries = seen.refusal is not None
+        return self._queue.turn(task.key, task_class.name, task.rank, slots, typical, self._clock(), retries=retries)
 
     def refused(self, seen: Observed, until: datetime) -> None:
         """The task's Job was refused, as others of its class and namespace would be: none is tried for a while."""

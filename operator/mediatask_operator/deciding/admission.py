@@ -63,19 +63,32 @@ class AdmissionQueue:
         if key not in line.holding:
             line.enter(rank)
 
-    def turn(self, key: Key, class_name: str, rank: Rank, slots: int, typical_seconds: float, now: datetime) -> Turn:
+    def turn(
+        self,
+        key: Key,
+        class_name: str,
+        rank: Rank,
+        slots: int,
+        typical_seconds: float,
+        now: datetime,
+        *,
+        retries: bool = False,
+    ) -> Turn:
         """Take a place in the class's queue, and a slot when one is free for this place.
 
         Args:
             slots: the class's limit.
             typical_seconds: expected duration of a run while none of the class was measured.
+            retries: whether the task's own Job was refused and is to be tried again: such tasks find out when others
+                need to be held back no longer.
         """
         self.offer(key, class_name, rank)
         line = self._line(class_name)
         if key in line.holding:
             return Turn(admitted=True)
         free = max(slots - len(line.holding), 0)
-        if free and rank in line.eligible(now)[:free]:
+        eligible = line.waiting if retries else line.eligible(now)
+        if free and rank in eligible[:free]:
             line.leave(rank)
             line.holding.add(key)
             return Turn(admitted=True)
