@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from mediatask_common.kube import client as kube_client
 from mediatask_common.kube import CLASSES, EVENTS, JOBS, PODS, TASKS, Kube, KubeError, Object
+from mediatask_common.kube import client as kube_client
 from mediatask_common.settings import StoreSettings
 from mediatask_common.store import artifact_key, open_store
 from mediatask_common.times import rfc3339, utcnow
@@ -448,7 +448,7 @@ async def test_a_conflict_is_followed_by_a_read(cluster: Cluster) -> None:
         Observer(kube, cache, expectations),
         Slots(admission, cache, queue.add, kube.now),
         executor_,
-        Effects(lambda task: task, expectations.learned),
+        Effects(lambda key, uid: None, expectations.learned, queue.add_after, metrics),
         kube.now,
         timedelta(0),
     )
