@@ -1,6 +1,7 @@
-"""Verbs that run the whole service on this machine."""
+"""Verbs that run the whole service on this machine.
 
-from __future__ import annotations
+Without `from __future__ import annotations`: Typer evaluates annotations that are text, a tenth of `--help`.
+"""
 
 from pathlib import Path
 from typing import Annotated

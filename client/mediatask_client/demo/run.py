@@ -9,8 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..cli.display import display
+from ..cli.text import one_line
 from ..client import Client
 from ..config import StoreKind
 from ..errors import MediaTaskError
@@ -109,9 +111,9 @@ def _work(client: Client, environment: Environment, console: Console) -> list[Ta
 def _all_completed(client: Client, tasks: list[Task], console: Console) -> None:
     failed = [task for task in tasks if task.status != "completed"]
     for task in failed:
-        console.print(f"{task.task_type} {task.status}: {task.why}", style="red", markup=False)
+        console.print(one_line(f"{task.task_type} {task.status}: {task.why}"), style="red", markup=False)
         for line in list(client.logs(task.task_id))[-LOG_LINES:]:
-            console.print(f"  {line}", style="dim", markup=False, soft_wrap=True)
+            console.print(f"  {one_line(line)}", style="dim", markup=False, soft_wrap=True)
     if failed:
         raise DemoFailed(f"{len(failed)} of {len(tasks)} tasks did not complete")
 
@@ -135,5 +137,5 @@ def _summary(console: Console, tasks: list[Task], paths: dict[str, Path]) -> Non
         path = paths[str(task.task_type)]
         seconds = "" if task.seconds is None else f"{task.seconds:.1f} s"
         size = f"{path.stat().st_size / 1000:,.0f} kB"
-        table.add_row(task.task_type, seconds, path.name, size, results.in_words(task))
+        table.add_row(task.task_type, seconds, path.name, size, Text(one_line(results.in_words(task))))
     console.print(table)
