@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from statistics import median
 
-from mediatask_common.kube import Object
-from mediatask_common.times import seconds_between
 from mediatask_crds.tasktypes import task_type as type_model
 
 from ..ttlcache import Memo
@@ -32,12 +30,9 @@ class Estimates:
         return await self._reader.queued(task_type, priority) + 1
 
     async def _measure(self, task_type: str) -> int:
-        return typical_seconds(await self._reader.recent_completed(task_type), type_model(task_type).typical_seconds)
+        return typical_seconds(await self._reader.durations(task_type), type_model(task_type).typical_seconds)
 
 
-def typical_seconds(finished: Iterable[Object], otherwise: int) -> int:
-    """The median run time of finished tasks, in seconds; `otherwise` where too few have run."""
-    statuses = [task.get("status") or {} for task in finished]
-    runs = [seconds_between(status.get("startedAt"), status.get("completedAt")) for status in statuses]
-    known = [run for run in runs if run is not None]
-    return max(1, round(median(known))) if len(known) >= MEASURED_ENOUGH else otherwise
+def typical_seconds(runs: Sequence[float], otherwise: int) -> int:
+    """The median of run times, in seconds; `otherwise` where there are too few."""
+    return max(1, round(median(runs))) if len(runs) >= MEASURED_ENOUGH else otherwise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from mediatask_common.kube import TASKS, Kube, KubeError, Object
 from mediatask_common.redisview import ALL_PROJECTS, slim
@@ -12,9 +12,6 @@ from mediatask_crds.tasktypes import task_types
 
 from ..ttlcache import Memo
 from .redis_reader import FastView
-
-RECENT_TASKS = 21
-"""How many finished tasks speak for the duration of the next."""
 
 Counts = dict[tuple[str, str], int]
 """Tasks by (phase, type)."""
@@ -78,12 +75,9 @@ class TaskReader:
         backlog = await self._backlogs.get(task_type, lambda: self._backlog(task_type))
         return sum(count for urgency, count in backlog.items() if urgency <= priority)
 
-    async def recent_completed(self, task_type: str) -> list[Object]:
-        """The last completed tasks of a type; none without Redis, where only a full list could tell."""
-        listed = await self._view.ask(
-            lambda view: view.list(phase=Phase.COMPLETED, task_type=task_type, limit=RECENT_TASKS)
-        )
-        return listed[0] if listed else []
+    async def durations(self, task_type: str) -> Sequence[float]:
+        """Seconds that the last completed tasks of a type ran; none without Redis: only a full list could tell."""
+        return await self._view.ask(lambda view: view.durations(task_type)) or ()
 
     async def counts(self, projects: Iterable[str] | None) -> Counts:
         """Tasks by phase and type, in some projects or in all (None)."""

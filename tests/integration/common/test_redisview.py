@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from mediatask_common.redisview import RedisView, slim
+from mediatask_common.redisview import CONNECTIONS, DURATIONS_KEPT, RedisView, connect, slim
 from support.redisserver import redis_server
 
 
@@ -112,3 +113,58 @@ async def test_events_resume_after_an_id(view: RedisView) -> None:
 
 def test_the_view_keeps_no_request_data() -> None:
     assert "secret plot" not in str(slim(task("a", 1)))
+
+
+def test_what_the_view_keeps_of_a_task_is_bounded() -> None:
+    large = task("a", 1)
+    large["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "x" * 100_000}
+    large["spec"]["metadata"] = {"a": "x" * 200_000}
+    assert len(str(slim(large))) < 1000
+    assert slim({**large, "spec": {**large["spec"], "metadata": {"a": 1}}})["spec"]["metadata"] == {"a": 1}
+
+
+# ---- durations
+
+
+def completed(name: str, rv: int, minute: int, seconds: int, kind: str = "generate_image") -> dict[str, Any]:
+    done = task(name, rv, phase="completed", kind=kind)
+    times = {"startedAt": f"2026-11-01T00:{minute:02}:00Z", "completedAt": f"2026-11-01T00:{minute:02}:{seconds:02}Z"}
+    return {**done, "status": {**done["status"], **times}}
+
+
+async def test_each_run_is_timed_once_newest_first(view: RedisView) -> None:
+    assert list(await view.durations("generate_image")) == []
+    await view.put(task("a", 1, phase="processing"))
+    await view.put(completed("a", 2, minute=1, seconds=7))
+    await view.put(completed("a", 3, minute=1, seconds=7))  # the same run: its webhook was delivered
+    await view.put(completed("b", 4, minute=2, seconds=9))
+    await view.put(completed("c", 5, minute=3, seconds=50, kind="test_prompt"))
+    assert list(await view.durations("generate_image")) == [9.0, 7.0]
+    assert list(await view.durations("test_prompt")) == [50.0]
+    await view.put(task("a", 6, phase="queued"))
+    await view.put(completed("a", 7, minute=9, seconds=30))
+    assert list(await view.durations("generate_image")) == [30.0, 9.0, 7.0], "a retry is another run"
+    await view.remove(task("a", 8))
+    await view.put(task("d", 9, phase="failed"))
+    await view.put(task("e", 10, phase="completed"))
+    assert list(await view.durations("generate_image")) == [30.0, 9.0, 7.0]
+
+
+async def test_durations_are_bounded(view: RedisView) -> None:
+    for number in range(DURATIONS_KEPT + 5):
+        await view.put(completed(f"t{number}", number + 1, minute=1, seconds=number % 60))
+    kept = await view.durations("generate_image")
+    assert len(kept) == DURATIONS_KEPT
+    assert kept[0] == (DURATIONS_KEPT + 4) % 60
+
+
+# ---- connections
+
+
+async def test_many_calls_at_once_wait_for_one_another(redis_url: str) -> None:
+    async with connect(redis_url) as other:
+        view = RedisView(other, "default")
+        answers = await asyncio.gather(*(view.durations("generate_image") for _ in range(1000)))
+        assert answers == [()] * 1000
+        info = cast("Any", await other.info("clients"))
+        assert info["connected_clients"] <= CONNECTIONS + 2, "the pool has a size"
