@@ -34,9 +34,11 @@ def options(connection: Connection, *, with_key: bool = True) -> dict[str, Any]:
 def _host(url: str) -> str:
     try:
         host = httpx.URL(url).raw_host.decode()
-        host.encode("idna")  # what the resolver does, which says no with another kind of error
-    except (httpx.InvalidURL, UnicodeError) as error:
+        host.encode("idna")  # as the resolver does, whose error httpx does not expect
+    except httpx.InvalidURL as error:
         raise NotConfigured(f"{url} is no address: {error}") from error
+    except UnicodeError as error:
+        raise NotConfigured(f"{url} is no address: a part of its host is empty or too long") from error
     return host
 
 

@@ -49,7 +49,7 @@ app = typer.Typer(
 
 def complain(message: str) -> None:
     """One fault, on standard error."""
-    typer.secho(f"error: {safe(message)}", fg="red", err=True)
+    typer.secho(f"Error: {safe(message)}", fg="red", err=True)
 
 
 def _version(wanted: bool) -> None:

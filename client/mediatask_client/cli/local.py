@@ -25,9 +25,10 @@ def up(
     ] = None,
     store: Store = "file",
 ) -> None:
-    """Start the whole service on this machine and stay until Ctrl-C; a restart continues.
+    """Start the whole service on this machine, until Ctrl-C.
 
-    An embedded Kubernetes API, the operator, the REST API and a Job runner; no cluster needed.
+    A restart continues where it stopped. It runs an embedded Kubernetes API, the operator, the REST API and a Job
+    runner; no cluster is needed.
     """
     from mediatask_common.logging import setup_logging
     from mediatask_local.up import UpInfo, run
@@ -59,9 +60,10 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the state and logs at the end.")] = False,
     store: Store = "file",
 ) -> None:
-    """Make a picture, a film, a voice line and a prompt result, from REST call to signed webhook.
+    """Run four example tasks on this machine and show the results.
 
-    Starts the local mode on free ports, runs the four example tasks, shows the results, and stops.
+    They make a picture, a film, a voice line and a prompt result, from REST call to signed webhook. The local mode is
+    started for them on free ports and stopped at the end.
     """
     from rich.console import Console
 

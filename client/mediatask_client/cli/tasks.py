@@ -52,8 +52,9 @@ def submit(
     file: Annotated[
         typer.FileBinaryRead | None,
         typer.Option(
-            help="JSON or YAML file: a whole request (task_type, task_data, project_id ...) or its task_data alone; "
-            "- reads standard input. The command line takes precedence over the file."
+            metavar="FILE",
+            help="JSON or YAML: a whole request (task_type, task_data, project_id ...) or its task_data alone; "
+            "- reads standard input. The command line takes precedence over the file.",
         ),
     ] = None,
     project: Project = "default",
@@ -143,7 +144,10 @@ def watch(
     api_key: Key = None,
     folder: Dir = DEFAULT_DIR,
 ) -> None:
-    """Follow tasks to their end; without ids, all unfinished ones of the project."""
+    """Follow tasks to their end: those given, or all unfinished.
+
+    Without ids it follows the queued and running tasks of the project.
+    """
     from .output import write_tasks
     from .session import Session
 
@@ -225,7 +229,7 @@ def open_media(
     api_key: Key = None,
     folder: Dir = DEFAULT_DIR,
 ) -> None:
-    """Fetch a completed task's media and show it; prints where it was written."""
+    """Fetch a completed task's media and show it; prints its path."""
     import tempfile
 
     from .session import Session

@@ -398,7 +398,7 @@ def program(*words: str) -> subprocess.Popen[str]:
 def test_as_a_program_without_a_service(tmp_path: Path) -> None:
     out, err = (process := program("get", "x", "--dir", "nowhere")).communicate(timeout=60)
     assert (process.returncode, out) == (2, "")
-    assert err.startswith("error: no service address: set MEDIATASK_URL")
+    assert err.startswith("Error: no service address: set MEDIATASK_URL")
     assert len(err.splitlines()) == 1
 
 

@@ -40,7 +40,7 @@ def run(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
 def fault(done: Result, code: int) -> str:
     """The one message of a command that failed as it should."""
     assert done.exit_code == code, done.stderr
-    assert done.stderr.count("error:") == 1
+    assert [line.startswith("Error: ") for line in done.stderr.splitlines()].count(True) == 1
     assert done.stdout == ""
     return done.stderr
 
@@ -157,7 +157,7 @@ def test_a_fault_is_reported_once_and_named_as_in_the_request(service: Service, 
     service.on("POST", SUBMIT, refuse)
     said = fault(run("submit", "test_prompt", "x"), 1)
     assert said.splitlines() == [
-        "error: refused (HTTP 400)",
+        "Error: refused (HTTP 400)",
         "  task_data.prompt_id: Too long",
         "  priority: Too big",
     ]
@@ -221,7 +221,7 @@ def test_a_job_cannot_write_control_sequences_to_the_terminal(service: Service, 
     [
         (b"\xff\xfe", "neither JSON nor YAML"),
         (b"{1: 2}", "holds no JSON or YAML object"),
-        (b"[" * 3_000, "neither JSON nor YAML"),
+        (b"[" * 1_000, "neither JSON nor YAML"),
         (b"task_type: test_prompt\ntask_data: x\n", "task_data in --file is not an object"),
         (b"task_type: test_prompt\nmetadata: []\n", "metadata in --file is not an object"),
         (b"task_type: [test_prompt]\n", "the TYPE of the task is missing"),
@@ -239,7 +239,7 @@ def test_a_file_that_is_no_request(service: Service, run: Run, tmp_path: Path, c
 def test_words_that_are_not_utf_8() -> None:
     program = [sys.executable, "-c", "from mediatask_client.cli import main; main()", "get", b"task-\xff"]
     done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (2, "error: an argument is not UTF-8\n")
+    assert (done.returncode, done.stderr) == (2, "Error: an argument is not UTF-8\n")
 
 
 def test_a_place_that_cannot_be_written_to(service: Service, run: Run, tmp_path: Path) -> None:
