@@ -89,7 +89,7 @@ lint: $(READY) ## ruff, mypy, import-linter, and whether generated files are cur
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
-	@MYPYPATH=tests:common:crds:api:operator:local $(BIN)/mypy -p cluster.harness -p cluster.kits -p cluster.images
+	@MYPYPATH=tests:common:crds:api:operator:local $(BIN)/mypy -p cluster.harness -p cluster.fixtures -p cluster.images
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m mediatask_crds.generate --check
 	@$(BIN)/python charts/generate.py --check

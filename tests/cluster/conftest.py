@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from cluster.fixtures.installed.commands import PROGRAMS
+from cluster.fixtures.kwok import Installation, Sandbox, install, open_sandbox
+from cluster.fixtures.kwok.side_by_side import Outcomes, started
 from cluster.harness import Cluster, ClusterError, Options, build
 from cluster.harness.build import GO_MISSING, can_build, missing
 from cluster.harness.cluster import TOOLS
@@ -18,9 +21,6 @@ from cluster.harness.provided import Provided
 from cluster.harness.recipes import CLUSTER
 from cluster.harness.recipes import TOOLS as RECIPES
 from cluster.harness.wait import wait_for
-from cluster.kits.played import Ground, Installed, install, open_ground
-from cluster.kits.played.side_by_side import Outcomes, started
-from cluster.kits.release.commands import PROGRAMS
 from mediatask_common.kube import NAMESPACES, Kube, Resource
 from support import required
 
@@ -142,7 +142,7 @@ async def namespace(kube: Kube) -> AsyncIterator[str]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def installed(
     cluster: Provided, stages: None, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Installed]:
+) -> AsyncIterator[Installation]:
     """Operator and API as processes under the chart's accounts, for all namespaces; pods are held (`stages.yaml`)."""
     folder = tmp_path_factory.mktemp("installed")
     async with (
@@ -153,16 +153,18 @@ async def installed(
 
 
 @pytest.fixture
-async def ground(request: pytest.FixtureRequest, kube: Kube, installed: Installed) -> AsyncIterator[Ground]:
+async def sandbox(request: pytest.FixtureRequest, kube: Kube, installed: Installation) -> AsyncIterator[Sandbox]:
     """A namespace of the test's own, with a class; a failed test's is told before it goes."""
-    async with open_ground(kube, installed) as own:
+    async with open_sandbox(kube, installed) as own:
         yield own
         if request.node.stash.get(failed, False):
             print(await own.report())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def outcomes(request: pytest.FixtureRequest, kubeconfig: Path, installed: Installed) -> AsyncIterator[Outcomes]:
+async def outcomes(
+    request: pytest.FixtureRequest, kubeconfig: Path, installed: Installation
+) -> AsyncIterator[Outcomes]:
     """What the module's tests that run side by side came to; started are those that were selected."""
     tests = [
         item.function

@@ -257,5 +257,5 @@ def test_a_job_without_a_spec_says_so(unpacked: Unpacked) -> None:
 @pytest.mark.parametrize(
     ("unpacked", "command"), [("redis", "redis-server"), ("s3", "versitygw")], indirect=["unpacked"]
 )
-def test_the_servers_of_the_try_out_start(unpacked: Unpacked, command: str) -> None:
+def test_the_servers_of_the_quick_start_start(unpacked: Unpacked, command: str) -> None:
     assert succeeded(unpacked.run(command, "--version"))

@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
+from cluster.fixtures.kwok import Installation, Sandbox, render
+from cluster.fixtures.kwok.audit import Right, granted, refused, requests, used
+from cluster.fixtures.kwok.chart import apply
+from cluster.fixtures.kwok.installation import JOB_ACCOUNT
+from cluster.fixtures.kwok.sandbox import MEDIA, PROJECT
 from cluster.harness.provided import Provided
-from cluster.kits.played import Ground, Installed, render
-from cluster.kits.played.audit import Right, granted, refused, requests, used
-from cluster.kits.played.chart import apply
-from cluster.kits.played.ground import MEDIA, PROJECT
-from cluster.kits.played.installed import JOB_ACCOUNT
 from mediatask_common.kube import JOBS, Kube, Object, Resource
 from mediatask_crds.podcontract import TerminationMessage
 
@@ -31,8 +31,8 @@ REQUEST = {"project_id": PROJECT, "task_type": "generate_image", "task_data": {"
 class Front:
     """Callers and pods of the API."""
 
-    def __init__(self, ground: Ground, public: httpx.AsyncClient, internal: httpx.AsyncClient) -> None:
-        self.ground = ground
+    def __init__(self, sandbox: Sandbox, public: httpx.AsyncClient, internal: httpx.AsyncClient) -> None:
+        self.sandbox = sandbox
         self.public = public
         self.internal = internal
 
@@ -42,7 +42,7 @@ class Front:
         return answer.json()
 
     async def submit(self) -> str:
-        body = REQUEST | {"callback_url": self.ground.installed.receiver.url(self.ground.namespace)}
+        body = REQUEST | {"callback_url": self.sandbox.installed.receiver.url(self.sandbox.namespace)}
         task_id: str = (await self.call("POST", "/tasks/submit", 202, json=body))["task_id"]
         return task_id
 
@@ -54,8 +54,8 @@ class Front:
             "kind": "TokenRequest",
             "spec": {"audiences": ["mediatask"], "expirationSeconds": 600, "boundObjectRef": reference},
         }
-        path = SERVICE_ACCOUNTS.path(self.ground.namespace, JOB_ACCOUNT, "token")
-        token: str = (await self.ground.kube.request("POST", path, body))["status"]["token"]
+        path = SERVICE_ACCOUNTS.path(self.sandbox.namespace, JOB_ACCOUNT, "token")
+        token: str = (await self.sandbox.kube.request("POST", path, body))["status"]["token"]
         return token
 
     async def report(self, token: str, task_id: str, route: str, **body: Any) -> Any:
@@ -70,17 +70,17 @@ class Front:
 
 
 @pytest.fixture
-async def front(kube: Kube, installed: Installed) -> AsyncIterator[Front]:
+async def front(kube: Kube, installed: Installation) -> AsyncIterator[Front]:
     async with (
         httpx.AsyncClient(
             base_url=f"{installed.api_url}/api/v1", headers={"X-API-Key": installed.api_key}, timeout=30
         ) as public,
         httpx.AsyncClient(base_url=installed.internal_url, timeout=30) as internal,
     ):
-        yield Front(Ground(kube, installed, installed.namespace), public, internal)
+        yield Front(Sandbox(kube, installed, installed.namespace), public, internal)
 
 
-async def test_the_rights_granted_are_the_rights_used(cluster: Provided, installed: Installed, front: Front) -> None:
+async def test_the_rights_granted_are_the_rights_used(cluster: Provided, installed: Installation, front: Front) -> None:
     """The whole repertoire, then the audit log."""
     if cluster.audit_log is None:
         pytest.skip("the cluster of KUBECONFIG keeps its audit log to itself")
@@ -102,7 +102,7 @@ async def test_the_rights_granted_are_the_rights_used(cluster: Provided, install
 
 
 async def test_without_the_right_that_no_request_shows_no_job_is_created(
-    kube: Kube, ground: Ground, installed: Installed
+    kube: Kube, sandbox: Sandbox, installed: Installation
 ) -> None:
     chart = render(installed.namespace)
     lacking = copy.deepcopy(chart)
@@ -111,8 +111,8 @@ async def test_without_the_right_that_no_request_shows_no_job_is_created(
     roles = [body for body in lacking if body["kind"] == "ClusterRole"]
     await apply(kube, roles)
     try:
-        await ground.task()
-        waiting = await ground.until(
+        await sandbox.task()
+        waiting = await sandbox.until(
             lambda status: any(c["reason"] == "JobForbidden" for c in status.get("conditions", []))
         )
     finally:
@@ -127,10 +127,10 @@ def reasons(status: Object) -> set[str]:
 async def runs_to_completion(front: Front) -> None:
     """A task over REST; its job reports, uploads and publishes with the token of its pod."""
     task_id = await front.submit()
-    pod = await front.ground.pod(name=task_id)
+    pod = await front.sandbox.pod(name=task_id)
     token = await front.token(pod)
     assert await front.report(token, task_id, "progress", progress=0.5, step="denoising") == {"cancel": False}
-    await front.ground.until(lambda status: status.get("currentStep") == "denoising", task_id)
+    await front.sandbox.until(lambda status: status.get("currentStep") == "denoising", task_id)
     digest = hashlib.sha256(MEDIA).hexdigest()
     file = {"name": "image.png", "content_type": "image/png", "bytes": len(MEDIA), "sha256": digest}
     grant = await front.report(token, task_id, "artifacts", **file)
@@ -139,8 +139,8 @@ async def runs_to_completion(front: Front) -> None:
     result = {"artifacts": [file | {"key": grant["key"]}], "metadata": {"seed": 7}}
     published = await front.report(token, task_id, "result", result=result)
     words = TerminationMessage(result_key=published["result_key"])
-    await front.ground.end(pod, message=words.model_dump_json(exclude_none=True))
-    await front.ground.until(lambda status: status.get("phase") == "completed", task_id)
+    await front.sandbox.end(pod, message=words.model_dump_json(exclude_none=True))
+    await front.sandbox.until(lambda status: status.get("phase") == "completed", task_id)
     answer = await front.call("GET", f"/tasks/{task_id}/status")
     assert answer["status"] == "completed"
     media = await front.public.get(answer["result"]["media_url"])
@@ -149,21 +149,21 @@ async def runs_to_completion(front: Front) -> None:
 
 async def is_cancelled(front: Front) -> None:
     task_id = await front.submit()
-    await front.ground.pod(name=task_id)
+    await front.sandbox.pod(name=task_id)
     # No container runs here, so there is no log to be had; the right to ask for it is used all the same.
     assert (await front.public.get(f"/tasks/{task_id}/logs")).status_code != 403
     await front.public.delete(f"/tasks/{task_id}/cancel")
-    await front.ground.until(lambda status: status.get("phase") == "cancelled", task_id)
+    await front.sandbox.until(lambda status: status.get("phase") == "cancelled", task_id)
 
 
 async def loses_its_job(front: Front) -> None:
     """That it is gone is asked of the API server before it is believed."""
     task_id = await front.submit()
-    pod = await front.ground.pod(name=task_id)
-    await front.ground.until(lambda status: status.get("attempts"), task_id)
-    await front.ground.kube.delete(JOBS, pod["metadata"]["labels"]["job-name"], front.ground.namespace)
-    await front.ground.fail(2, 10, task_id)
-    await front.ground.until(lambda status: status.get("phase") == "failed", task_id)
+    pod = await front.sandbox.pod(name=task_id)
+    await front.sandbox.until(lambda status: status.get("attempts"), task_id)
+    await front.sandbox.kube.delete(JOBS, pod["metadata"]["labels"]["job-name"], front.sandbox.namespace)
+    await front.sandbox.fail(2, 10, task_id)
+    await front.sandbox.until(lambda status: status.get("phase") == "failed", task_id)
 
 
 async def is_watched_over(front: Front) -> None:

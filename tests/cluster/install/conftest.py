@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from cluster.fixtures.installed import NAMESPACE, Commands, Receiver, Release, images
+from cluster.fixtures.installed.notes import FirstTask, Notes, Report, staying
+from cluster.fixtures.installed.receiver import GATED
+from cluster.fixtures.installed.release import RESTRICTED, task_class
 from cluster.harness import Cluster
 from cluster.harness.node.realnode import RealNode
-from cluster.kits.release import NAMESPACE, Commands, Receiver, Release, images
-from cluster.kits.release.notes import FirstTask, Notes, Report, staying
-from cluster.kits.release.receiver import GATED
-from cluster.kits.release.release import RESTRICTED, task_class
 from support.mode import Rest, until
 from support.required import CLUSTER
 
@@ -35,17 +35,17 @@ def report(pytestconfig: pytest.Config) -> Report:
 
 
 @pytest.fixture(scope="session")
-def try_out_images() -> list[Path]:
+def quick_start_images() -> list[Path]:
     """The archives of all images that the try-out needs."""
-    if (reason := images.lacking(*images.TRY_OUT)) is not None:
+    if (reason := images.lacking(*images.QUICK_START)) is not None:
         CLUSTER.unavailable(reason)
-    return [images.archive(name) for name in images.TRY_OUT]
+    return [images.archive(name) for name in images.QUICK_START]
 
 
 @pytest.fixture(scope="session")
-def node(try_out_images: list[Path], real_cluster: Cluster) -> RealNode:
+def node(quick_start_images: list[Path], real_cluster: Cluster) -> RealNode:
     """The node, with the images of the try-out."""
-    real_cluster.node.import_images(*try_out_images)
+    real_cluster.node.import_images(*quick_start_images)
     return real_cluster.node
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from cluster.fixtures.installed import Receiver, Release
+from cluster.fixtures.installed.held_tasks import HeldTasks
+from cluster.fixtures.installed.notes import Report
 from cluster.harness.node.realnode import RealNode
-from cluster.kits.release import Receiver, Release
-from cluster.kits.release.crowd import Crowd
-from cluster.kits.release.notes import Report
 from support.mode import until
 
 pytestmark = pytest.mark.slow
@@ -19,9 +19,9 @@ RUNNING, BATCH = 20, 4
 
 
 @pytest.fixture(scope="module")
-def crowd(release: Release, gates: Receiver) -> Iterator[Crowd]:
+def batches(release: Release, gates: Receiver) -> Iterator[HeldTasks]:
     """Tasks with no end, until they are let go."""
-    made = Crowd(release, gates, "faults", BATCH)
+    made = HeldTasks(release, gates, "faults", BATCH)
     yield made
     made.let_all_go()
 
@@ -65,27 +65,27 @@ VICTIMS = {
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_tasks_end_once_whatever_is_killed(
-    victim: str, node: RealNode, release: Release, crowd: Crowd, report: Report
+    victim: str, node: RealNode, release: Release, batches: HeldTasks, report: Report
 ) -> None:
-    crowd.hold(RUNNING)
+    batches.hold(RUNNING)
     # A container that dies for the second time is kept down for a while: those let go then find it away.
     for _ in range(2):
         began = time.monotonic()
-        crowd.let_one_go()
+        batches.let_one_go()
         VICTIMS[victim](node, release)
         away = time.monotonic() - began
-        crowd.submit()
+        batches.submit()
 
-    crowd.until("completed", crowd.let_go)
+    batches.until("completed", batches.let_go)
     took = time.monotonic() - began
     report(f"kill -9 of {victim}: back after {away:.1f} s; what was ending meanwhile has ended after {took:.1f} s")
 
 
 @pytest.mark.timeout(400)
-def test_after_all_that_every_task_has_ended_well_and_once(crowd: Crowd, report: Report) -> None:
-    crowd.hold(RUNNING)
-    crowd.let_all_go()
+def test_after_all_that_every_task_has_ended_well_and_once(batches: HeldTasks, report: Report) -> None:
+    batches.hold(RUNNING)
+    batches.let_all_go()
 
-    crowd.check_ended_once(node_was_killed=True)
+    batches.check_ended_once(node_was_killed=True)
 
-    report(f"killed {', '.join(VICTIMS)}: {len(crowd.let_go) * BATCH} tasks, each ended well and once")
+    report(f"killed {', '.join(VICTIMS)}: {len(batches.let_go) * BATCH} tasks, each ended well and once")

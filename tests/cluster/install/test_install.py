@@ -9,10 +9,19 @@ from typing import Any
 
 import pytest
 
-from cluster.kits.release import NAMESPACE, Receiver, Release
-from cluster.kits.release.commands import ROOT
-from cluster.kits.release.notes import FirstTask, Report, joined
-from cluster.kits.release.release import API_GONE, INSTALL, RESTRICTED, ROLLBACK, TRY_OUT, UNINSTALL, UPGRADE, task
+from cluster.fixtures.installed import NAMESPACE, Receiver, Release
+from cluster.fixtures.installed.commands import ROOT
+from cluster.fixtures.installed.notes import FirstTask, Report, joined
+from cluster.fixtures.installed.release import (
+    API_GONE,
+    INSTALL,
+    QUICK_START,
+    RESTRICTED,
+    ROLLBACK,
+    UNINSTALL,
+    UPGRADE,
+    task,
+)
 from mediatask_client import Client
 from mediatask_client.demo.script import make_inputs, requests
 from support.mode import until
@@ -85,7 +94,7 @@ def test_the_document_has_the_commands_that_are_run_here(first_task: FirstTask) 
     document = joined((ROOT / "docs/install.md").read_text())
     notes = first_task.notes
     first_steps = [notes.wait, *(f"{command} &" for command in notes.stay), *notes.export, notes.submit]
-    later = [UPGRADE.replace(TRY_OUT, "values.yaml"), ROLLBACK, UNINSTALL, API_GONE]
+    later = [UPGRADE.replace(QUICK_START, "values.yaml"), ROLLBACK, UNINSTALL, API_GONE]
 
     assert [command for command in (INSTALL, *first_steps, *later) if command not in document] == []
 

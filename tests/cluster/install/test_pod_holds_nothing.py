@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cluster.kits.release import Receiver, Release
+from cluster.fixtures.installed import Receiver, Release
 from support.mode import Rest, until
 
 Object = dict[str, Any]

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from cluster.kits.release import Receiver, Release
-from cluster.kits.release.calls import Calls
-from cluster.kits.release.crowd import Crowd
-from cluster.kits.release.notes import Report
-from cluster.kits.release.release import API_GONE, ROLLBACK, UNINSTALL, UPGRADE
+from cluster.fixtures.installed import Receiver, Release
+from cluster.fixtures.installed.calls import Calls
+from cluster.fixtures.installed.held_tasks import HeldTasks
+from cluster.fixtures.installed.notes import Report
+from cluster.fixtures.installed.release import API_GONE, ROLLBACK, UNINSTALL, UPGRADE
 from support.mode import Rest, until
 
 Object = dict[str, Any]
@@ -34,33 +34,34 @@ def uids(release: Release, component: str) -> set[str]:
 
 @pytest.mark.timeout(500)
 def test_upgrade_and_rollback_lose_nothing_and_fail_no_call(release: Release, gates: Receiver, report: Report) -> None:
-    crowd = Crowd(release, gates, "upgrade", BATCH)
-    crowd.hold(RUNNING)
+    batches = HeldTasks(release, gates, "upgrade", BATCH)
+    batches.hold(RUNNING)
     key = release.api_key
-    (example, *_) = release.tasks(crowd.held[0])
+    (example, *_) = release.tasks(batches.held[0])
     pods = {component: uids(release, component) for component in ("api", "operator")}
     assert len(pods["api"]) == 2
 
-    with Calls(release, [f"/tasks/{example}/status", f"/projects/{crowd.held[0]}/tasks", "/health/live"]) as calls:
+    with Calls(release, [f"/tasks/{example}/status", f"/projects/{batches.held[0]}/tasks", "/health/live"]) as calls:
         began = time.monotonic()
         release.commands.shell(f"{UPGRADE} --set log.level=DEBUG")
-        crowd.let_one_go()
-        crowd.submit()
+        batches.let_one_go()
+        batches.submit()
         pods = {component: replaced(release, component, former) for component, former in pods.items()}
         report(f"helm upgrade, until all pods are new: {time.monotonic() - began:.1f} s")
 
-        crowd.let_one_go()
+        batches.let_one_go()
         release.commands.shell(ROLLBACK)
-        crowd.let_one_go()
+        batches.let_one_go()
         pods = {component: replaced(release, component, former) for component, former in pods.items()}
-        crowd.let_all_go()
-        crowd.check_ended_once()
+        batches.let_all_go()
+        batches.check_ended_once()
 
     assert calls.failures == []
     assert calls.answered > 100
     assert release.api_key == key, "an upgrade keeps what was generated"
     report(
-        f"helm upgrade and rollback: {calls.answered} calls, none failed; {len(crowd.let_go) * BATCH} tasks, each once"
+        f"helm upgrade and rollback: {calls.answered} calls, none failed; "
+        f"{len(batches.let_go) * BATCH} tasks, each once"
     )
 
 
@@ -68,12 +69,12 @@ def test_upgrade_and_rollback_lose_nothing_and_fail_no_call(release: Release, ga
 def test_uninstall_keeps_the_tasks_and_a_new_release_adopts_them(
     release: Release, gates: Receiver, report: Report
 ) -> None:
-    crowd = Crowd(release, gates, "uninstall", BATCH)
-    crowd.hold(2 * BATCH)
-    crowd.let_one_go()
-    crowd.check_ended_once()
-    (finished,) = crowd.let_go
-    (running,) = crowd.held
+    batches = HeldTasks(release, gates, "uninstall", BATCH)
+    batches.hold(2 * BATCH)
+    batches.let_one_go()
+    batches.check_ended_once()
+    (finished,) = batches.let_go
+    (running,) = batches.held
     before = release.tasks(finished)
 
     began = time.monotonic()
@@ -88,7 +89,7 @@ def test_uninstall_keeps_the_tasks_and_a_new_release_adopts_them(
     release.install()
     release.until_available()
     gates.verify_with(release.webhook_secret)
-    crowd.let_all_go()
+    batches.let_all_go()
 
     rest = Rest(release)
     until(lambda: rest.count(running, "completed") == BATCH, 240, every=1)

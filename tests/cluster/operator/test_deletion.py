@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.kits.played import Ground, Seen, side_by_side
+from cluster.fixtures.kwok import Sandbox, Seen, side_by_side
 from mediatask_common.kube import JOBS, PODS, TASKS, Object
 from mediatask_crds.names import LABEL_MANAGED_BY, MANAGED_BY
 from support.jobs import eventually
@@ -20,186 +20,188 @@ def completed(*attempts: str, jobs: int, pods: int, events: list[str] | None = N
 
 
 @side_by_side()
-async def test_a_task_is_deleted_in_the_foreground(ground: Ground) -> None:
-    await ground.task()
-    await ground.pod()
-    answer = await ground.kube.delete(TASKS, "it", ground.namespace, propagation="Foreground")
+async def test_a_task_is_deleted_in_the_foreground(sandbox: Sandbox) -> None:
+    await sandbox.task()
+    await sandbox.pod()
+    answer = await sandbox.kube.delete(TASKS, "it", sandbox.namespace, propagation="Foreground")
     assert answer["metadata"]["finalizers"] == ["foregroundDeletion"]
-    await ground.gone(TASKS, "it")
-    assert await ground.count(JOBS) == 0
-    assert await ground.count(PODS) == 0
-    await eventually(ground.events, lambda told: told == ["JobCreated"])
+    await sandbox.gone(TASKS, "it")
+    assert await sandbox.count(JOBS) == 0
+    assert await sandbox.count(PODS) == 0
+    await eventually(sandbox.events, lambda told: told == ["JobCreated"])
 
 
 @side_by_side()
-async def test_a_task_is_deleted_in_the_background(ground: Ground) -> None:
-    await ground.task()
-    await ground.pod()
-    await ground.kube.delete(TASKS, "it", ground.namespace)
-    await ground.gone(TASKS, "it")
-    await ground.none_left(JOBS)
-    await ground.none_left(PODS)
-    await eventually(ground.events, lambda told: told == ["JobCreated"])
+async def test_a_task_is_deleted_in_the_background(sandbox: Sandbox) -> None:
+    await sandbox.task()
+    await sandbox.pod()
+    await sandbox.kube.delete(TASKS, "it", sandbox.namespace)
+    await sandbox.gone(TASKS, "it")
+    await sandbox.none_left(JOBS)
+    await sandbox.none_left(PODS)
+    await eventually(sandbox.events, lambda told: told == ["JobCreated"])
 
 
 @side_by_side()
-async def test_a_task_is_deleted_and_its_job_orphaned(ground: Ground) -> None:
+async def test_a_task_is_deleted_and_its_job_orphaned(sandbox: Sandbox) -> None:
     """The Job is nobody's then, and runs on; a new task of the same name has nothing to do with it."""
-    await ground.task()
-    orphan = await ground.pod()
-    await ground.kube.delete(TASKS, "it", ground.namespace, propagation="Orphan")
-    await ground.gone(TASKS, "it")
-    await ground.task()
-    own = await ground.pod(instead_of=orphan)
-    await ground.end(orphan, code=10)
-    await ground.shows(Seen("processing", "Running", ["open"], ["JobCreated"] * 2, jobs=2, pods=2))
-    await ground.end(own, code=11)
+    await sandbox.task()
+    orphan = await sandbox.pod()
+    await sandbox.kube.delete(TASKS, "it", sandbox.namespace, propagation="Orphan")
+    await sandbox.gone(TASKS, "it")
+    await sandbox.task()
+    own = await sandbox.pod(instead_of=orphan)
+    await sandbox.end(orphan, code=10)
+    await sandbox.shows(Seen("processing", "Running", ["open"], ["JobCreated"] * 2, jobs=2, pods=2))
+    await sandbox.end(own, code=11)
     attempt = "UnsafeContent exit 11"
-    await ground.shows(
+    await sandbox.shows(
         Seen("failed", "UnsafeContent", [attempt], ["JobCreated", "JobCreated", "AttemptFailed", "Failed"], 2, 2)
     )
 
 
 @side_by_side(maxInFlight=1)
-async def test_a_task_is_deleted_while_it_is_queued(ground: Ground) -> None:
-    await ground.task("first")
-    await ground.pod(name="first")
-    await ground.task()
-    await ground.task("next")
-    await ground.until(lambda status: status.get("queue", {}).get("position") == 2, "next")
-    await ground.kube.delete(TASKS, "it", ground.namespace)
-    await ground.succeed(name="first")
-    await ground.succeed(name="next")
-    await ground.until(lambda status: status.get("phase") == "completed", "next")
-    assert await ground.count(JOBS) == 2
+async def test_a_task_is_deleted_while_it_is_queued(sandbox: Sandbox) -> None:
+    await sandbox.task("first")
+    await sandbox.pod(name="first")
+    await sandbox.task()
+    await sandbox.task("next")
+    await sandbox.until(lambda status: status.get("queue", {}).get("position") == 2, "next")
+    await sandbox.kube.delete(TASKS, "it", sandbox.namespace)
+    await sandbox.succeed(name="first")
+    await sandbox.succeed(name="next")
+    await sandbox.until(lambda status: status.get("phase") == "completed", "next")
+    assert await sandbox.count(JOBS) == 2
 
 
 @side_by_side()
-async def test_a_job_of_nobody_is_left_alone(ground: Ground) -> None:
+async def test_a_job_of_nobody_is_left_alone(sandbox: Sandbox) -> None:
     stray = {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"name": "stray", "labels": {LABEL_MANAGED_BY: MANAGED_BY}},
         "spec": {"template": {"spec": held_pod()}},
     }
-    await ground.kube.create(JOBS, stray, ground.namespace)
-    await ground.task()
-    await ground.succeed()
-    await ground.shows(completed("Succeeded exit 0", jobs=2, pods=2))
-    assert (await ground.kube.get(JOBS, "stray", ground.namespace))["status"]["active"] == 1
+    await sandbox.kube.create(JOBS, stray, sandbox.namespace)
+    await sandbox.task()
+    await sandbox.succeed()
+    await sandbox.shows(completed("Succeeded exit 0", jobs=2, pods=2))
+    assert (await sandbox.kube.get(JOBS, "stray", sandbox.namespace))["status"]["active"] == 1
 
 
 # ---- the Job and its pod
 
 
 @side_by_side(retry={"limit": 0})
-async def test_a_job_is_deleted_by_hand(ground: Ground) -> None:
-    await ground.task()
-    pod = await ground.pod()
+async def test_a_job_is_deleted_by_hand(sandbox: Sandbox) -> None:
+    await sandbox.task()
+    pod = await sandbox.pod()
     job = pod["metadata"]["labels"]["job-name"]
-    await ground.kube.delete(JOBS, job, ground.namespace)
-    await ground.succeed(2)
-    await ground.shows(completed("Preempted exit 143 free", "Succeeded exit 0", jobs=1, pods=1, events=RETRIED))
+    await sandbox.kube.delete(JOBS, job, sandbox.namespace)
+    await sandbox.succeed(2)
+    await sandbox.shows(completed("Preempted exit 143 free", "Succeeded exit 0", jobs=1, pods=1, events=RETRIED))
 
 
 @side_by_side(image="played/creating")
-async def test_a_job_is_deleted_by_hand_before_its_container_started(ground: Ground) -> None:
-    await ground.task()
-    pod = await ground.pod(phase="Pending")
-    await ground.kube.delete(JOBS, pod["metadata"]["labels"]["job-name"], ground.namespace)
-    await ground.pod(2, phase="Pending")
-    await ground.shows(Seen("queued", "PodPending", ["PodDeleted exit 137", "open"], RETRIED[:3], jobs=1, pods=1))
+async def test_a_job_is_deleted_by_hand_before_its_container_started(sandbox: Sandbox) -> None:
+    await sandbox.task()
+    pod = await sandbox.pod(phase="Pending")
+    await sandbox.kube.delete(JOBS, pod["metadata"]["labels"]["job-name"], sandbox.namespace)
+    await sandbox.pod(2, phase="Pending")
+    await sandbox.shows(Seen("queued", "PodPending", ["PodDeleted exit 137", "open"], RETRIED[:3], jobs=1, pods=1))
 
 
 @side_by_side(retry={"limit": 0})
-async def test_a_pod_is_deleted_by_hand(ground: Ground) -> None:
-    await ground.task()
-    pod = await ground.pod()
-    await ground.kube.delete(PODS, pod["metadata"]["name"], ground.namespace)
-    await ground.succeed(2)
-    await ground.shows(completed("Preempted exit 143 free", "Succeeded exit 0", jobs=2, pods=1, events=RETRIED))
+async def test_a_pod_is_deleted_by_hand(sandbox: Sandbox) -> None:
+    await sandbox.task()
+    pod = await sandbox.pod()
+    await sandbox.kube.delete(PODS, pod["metadata"]["name"], sandbox.namespace)
+    await sandbox.succeed(2)
+    await sandbox.shows(completed("Preempted exit 143 free", "Succeeded exit 0", jobs=2, pods=1, events=RETRIED))
 
 
 @side_by_side(ttlSecondsAfterFinished=1)
-async def test_a_finished_job_goes_after_its_time_to_live(ground: Ground) -> None:
-    await ground.task()
-    await ground.succeed()
-    await ground.until(lambda status: status.get("phase") == "completed")
-    await ground.none_left(JOBS)
-    await ground.none_left(PODS)
-    status = await ground.shows(completed("Succeeded exit 0", jobs=0, pods=0))
+async def test_a_finished_job_goes_after_its_time_to_live(sandbox: Sandbox) -> None:
+    await sandbox.task()
+    await sandbox.succeed()
+    await sandbox.until(lambda status: status.get("phase") == "completed")
+    await sandbox.none_left(JOBS)
+    await sandbox.none_left(PODS)
+    status = await sandbox.shows(completed("Succeeded exit 0", jobs=0, pods=0))
     assert status["result"]["artifacts"]
 
 
 @side_by_side(ttlSecondsAfterFinished=0)
-async def test_the_job_of_an_earlier_attempt_goes_while_the_next_one_runs(ground: Ground) -> None:
-    await ground.task()
-    await ground.fail(1, 75)
-    await ground.pod(2)
-    await ground.shows(Seen("processing", "Running", ["TemporaryFailure exit 75", "open"], RETRIED[:3], jobs=1, pods=1))
-    await ground.succeed(2)
+async def test_the_job_of_an_earlier_attempt_goes_while_the_next_one_runs(sandbox: Sandbox) -> None:
+    await sandbox.task()
+    await sandbox.fail(1, 75)
+    await sandbox.pod(2)
+    await sandbox.shows(
+        Seen("processing", "Running", ["TemporaryFailure exit 75", "open"], RETRIED[:3], jobs=1, pods=1)
+    )
+    await sandbox.succeed(2)
     attempts = "TemporaryFailure exit 75", "Succeeded exit 0"
-    await ground.shows(completed(*attempts, jobs=0, pods=0, events=RETRIED))
+    await sandbox.shows(completed(*attempts, jobs=0, pods=0, events=RETRIED))
 
 
 # ---- the class
 
 
 @side_by_side(maxInFlight=1)
-async def test_a_class_changes_while_its_task_runs(ground: Ground) -> None:
+async def test_a_class_changes_while_its_task_runs(sandbox: Sandbox) -> None:
     """What runs stays as it is; what starts from then on, the next attempt too, is made by the class as it is then."""
-    await ground.task()
-    running = await ground.pod()
-    await ground.task("next")
-    await ground.until(lambda status: status.get("queue"), "next")
-    await ground.change_class(command=["python", "-m", "something_new"], maxInFlight=2)
-    following = await ground.pod(name="next")
-    await ground.end(running, code=75)
-    again = await ground.pod(2)
+    await sandbox.task()
+    running = await sandbox.pod()
+    await sandbox.task("next")
+    await sandbox.until(lambda status: status.get("queue"), "next")
+    await sandbox.change_class(command=["python", "-m", "something_new"], maxInFlight=2)
+    following = await sandbox.pod(name="next")
+    await sandbox.end(running, code=75)
+    again = await sandbox.pod(2)
     assert [each["spec"]["containers"][0]["command"][-1] for each in (running, following, again)] == [
         "mediatask_job",
         "something_new",
         "something_new",
     ]
-    await ground.succeed(2)
+    await sandbox.succeed(2)
     attempts = "TemporaryFailure exit 75", "Succeeded exit 0"
-    await ground.shows(completed(*attempts, jobs=3, pods=3, events=RETRIED))
+    await sandbox.shows(completed(*attempts, jobs=3, pods=3, events=RETRIED))
 
 
 @side_by_side()
-async def test_a_class_is_deleted_while_its_task_runs(ground: Ground) -> None:
-    await ground.task()
-    await ground.pod()
-    await ground.drop_class()
-    await ground.succeed()
-    await ground.shows(completed("Succeeded exit 0", jobs=1, pods=1))
+async def test_a_class_is_deleted_while_its_task_runs(sandbox: Sandbox) -> None:
+    await sandbox.task()
+    await sandbox.pod()
+    await sandbox.drop_class()
+    await sandbox.succeed()
+    await sandbox.shows(completed("Succeeded exit 0", jobs=1, pods=1))
 
 
 @side_by_side(maxInFlight=1)
-async def test_a_class_is_deleted_between_two_attempts_and_comes_back(ground: Ground) -> None:
-    await ground.task()
-    pod = await ground.pod()
-    await ground.task("next")
-    await ground.until(lambda status: status.get("queue"), "next")
-    await ground.drop_class()
-    await ground.until(lambda status: reason(status, "Accepted") == "ClassNotFound", "next")
-    await ground.end(pod, code=75)
-    await ground.until(lambda status: reason(status, "Accepted") == "ClassNotFound")
-    await ground.task_class()
-    await ground.pod(name="next")
-    await ground.succeed(2)
+async def test_a_class_is_deleted_between_two_attempts_and_comes_back(sandbox: Sandbox) -> None:
+    await sandbox.task()
+    pod = await sandbox.pod()
+    await sandbox.task("next")
+    await sandbox.until(lambda status: status.get("queue"), "next")
+    await sandbox.drop_class()
+    await sandbox.until(lambda status: reason(status, "Accepted") == "ClassNotFound", "next")
+    await sandbox.end(pod, code=75)
+    await sandbox.until(lambda status: reason(status, "Accepted") == "ClassNotFound")
+    await sandbox.task_class()
+    await sandbox.pod(name="next")
+    await sandbox.succeed(2)
     attempts = "TemporaryFailure exit 75", "Succeeded exit 0"
-    await ground.shows(completed(*attempts, jobs=3, pods=3, events=RETRIED))
+    await sandbox.shows(completed(*attempts, jobs=3, pods=3, events=RETRIED))
 
 
 @side_by_side()
-async def test_a_task_waits_for_its_class(ground: Ground) -> None:
-    later = f"{ground.class_name}-later"
-    await ground.task(className=later)
-    await ground.shows(Seen("queued", "ClassNotFound", true={"Reconciling", "Stalled"}))
-    await ground.task_class(later)
-    await ground.succeed()
-    await ground.shows(completed("Succeeded exit 0", jobs=1, pods=1))
+async def test_a_task_waits_for_its_class(sandbox: Sandbox) -> None:
+    later = f"{sandbox.class_name}-later"
+    await sandbox.task(className=later)
+    await sandbox.shows(Seen("queued", "ClassNotFound", true={"Reconciling", "Stalled"}))
+    await sandbox.task_class(later)
+    await sandbox.succeed()
+    await sandbox.shows(completed("Succeeded exit 0", jobs=1, pods=1))
 
 
 # ---- helpers

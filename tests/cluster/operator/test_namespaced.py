@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from cluster.fixtures.kwok import Installation, Seen, install, open_sandbox
+from cluster.fixtures.kwok.audit import refused, requests
 from cluster.harness.provided import Provided
-from cluster.kits.played import Installed, Seen, install, open_ground
-from cluster.kits.played.audit import refused, requests
 from mediatask_common.kube import JOBS, PODS, TASKS, Kube, KubeError
 
 
 async def test_only_the_watched_namespaces_are_touched(
-    cluster: Provided, kube: Kube, installed: Installed, tmp_path: Path
+    cluster: Provided, kube: Kube, installed: Installation, tmp_path: Path
 ) -> None:
     with installed.operator_away():
         async with (
-            open_ground(kube, installed) as other,
-            open_ground(kube, installed) as watched,
+            open_sandbox(kube, installed) as other,
+            open_sandbox(kube, installed) as watched,
             install(kube, cluster.kubeconfig, tmp_path, [watched.namespace]) as namespaced,
         ):
             watched.installed = namespaced
