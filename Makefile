@@ -10,6 +10,7 @@ READY := $(VENV)/.ready
 OUT ?= out
 DIR ?= .mediatask
 STORE ?= file
+PART ?= burst
 PACKAGES := mediatask_crds mediatask_common mediatask_operator mediatask_api mediatask_job mediatask_local mediatask_client demo_model
 VERSITYGW := $(HOME)/.cache/mediatask/cluster-bin/versitygw
 S3_SERVER := $(if $(filter s3,$(STORE)),$(if $(shell command -v versitygw),,$(VERSITYGW)))
@@ -71,8 +72,8 @@ cluster-up: $(READY) ## Start a real control plane with fake GPU nodes and stay;
 	@$(CLUSTER) up
 
 .PHONY: bench
-bench: $(READY) ## Measure the operator beside a textbook one on a real control plane (needs Go, half an hour)
-	@PYTHONPATH=tests $(BIN)/python -m bench burst
+bench: $(READY) ## Measure the operator beside a textbook one on a real control plane (needs Go, half an hour; PART=video: films)
+	@PYTHONPATH=tests $(BIN)/python -m bench $(PART)
 
 .PHONY: demo-model
 demo-model: $(READY) ## Train and judge the demo model anew, in build/demo-model; goes on where it was interrupted

@@ -1,4 +1,4 @@
-"""Measurements of the operator on a real API server, beside a textbook kopf operator. Never a test.
+"""Measurements of the operator and of films, each beside a plain peer. Never a test.
 
 What is measured and how to read it: docs/performance.md.
 """

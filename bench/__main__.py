@@ -1,4 +1,4 @@
-"""`python -m bench burst`: this project's operator and a textbook kopf operator, in turn, on a real API server."""
+"""`python -m bench`: the operator beside a textbook one on a real API server, and films beside plain encoding."""
 
 from __future__ import annotations
 
@@ -65,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--tasks", type=int, default=3000, help="live tasks (%(default)s)")
     verb.add_argument("--out", type=Path, default=RESULTS / "restart.json", help="file for the result (%(default)s)")
     verb.set_defaults(run=_restart)
+    verb = verbs.add_parser("video", help="a storyboard film beside encoding alone; needs no cluster")
+    verb.add_argument("--repeats", type=int, default=7, help="rounds of each (%(default)s)")
+    verb.add_argument("--out", type=Path, default=RESULTS / "video.json", help="file for the results (%(default)s)")
+    verb.set_defaults(run=_video)
     return parser
 
 
@@ -99,6 +103,22 @@ def _restart(arguments: argparse.Namespace) -> None:
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(results) + "\n")
     print(json.dumps(results, indent=1))
+
+
+def _video(arguments: argparse.Namespace) -> None:
+    # Not above: the operator's benchmarks run without the libraries of the jobs.
+    from bench.video import medians, video
+
+    with _bars() as bars:
+        bar = bars.add_task("film, encoding alone", total=2 * arguments.repeats)
+        measured = video(arguments.repeats, lambda: bars.advance(bar))
+    results = {"machine": machine.describe(), **measured}
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(results) + "\n")
+    table = Table("per frame", "wall (ms)", "CPU (ms)", "cores busy with other things", title="720p, medians")
+    for name, rounds in measured["rounds"].items():
+        table.add_row(name, *(f"{value:g}" for value in medians(rounds).values()))
+    Console().print(table)
 
 
 def _bars() -> Progress:
