@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -79,10 +80,14 @@ class _View:
     def _wall(self, draw: ImageDraw.ImageDraw, rng: np.random.Generator, x: float, z: float, up: float) -> None:
         """One slice of a wall: brickwork in courses, now and then a window."""
         near = max(z - SLICE, 0.9)
-        tint = rng.uniform(0.92, 1.08)
+        # Near slices are wide on the picture: in one piece, the falling light would show as stripes.
+        strips = np.linspace(z, near, math.ceil(24 / z) + 1)
         for course in np.arange(0, WALL_HEIGHT, COURSE):
-            shade = _lit(x, course, z) * tint * rng.uniform(0.96, 1.04)
-            self._quad(draw, x, up * course, up * (course + COURSE), z, near, _fogged(shade, z))
+            brick = rng.uniform(0.93, 1.07)
+            shade = _lit(x, course, z) * brick
+            for far, end_z in pairwise(strips):
+                lit = _lit(x, course, (far + end_z) / 2) * brick
+                self._quad(draw, x, up * course, up * (course + COURSE), far, end_z, _fogged(lit, far))
             start, end = self.project(x, up * course, z), self.project(x, up * course, near)
             draw.line((*start, *end), fill=_fogged(shade * 0.6, z))
         if round(z / SLICE) % 4 == 0 and z < 30:

