@@ -71,6 +71,10 @@ test-install: $(READY) ## Build the images, install the chart from them on a rea
 cluster-up: $(READY) ## Start a real control plane with fake GPU nodes and stay; prints KUBECONFIG
 	@$(CLUSTER) up
 
+.PHONY: mutants
+mutants: $(READY) ## Mutation testing: change the code in small ways and see whether a test notices (an hour; goes on where it was)
+	@PYTHONPATH=tests nice $(BIN)/python -m mutants
+
 .PHONY: bench
 bench: $(READY) ## Measure the operator beside a textbook one on a real control plane (needs Go, half an hour; PART=video: films)
 	@PYTHONPATH=tests $(BIN)/python -m bench $(PART)

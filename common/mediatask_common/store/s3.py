@@ -10,6 +10,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_THREADS = 32
+"""Requests at one time."""
+
 
 class S3Store:
     """Objects in one bucket; creation is conditional (`If-None-Match: *`)."""
@@ -41,6 +45,8 @@ class S3Store:
         # signed here, since the client signs as of now alone.
         self._external = _client(session, settings, settings.external_endpoint_url or settings.endpoint_url, UNSIGNED)
         self._credentials = session.get_credentials()
+        # Of its own: a service that hangs must not take the threads that others look up names in.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3")
 
     def upload_grant(self, key: str, *, content_type: str, size: int, sha256: str, expires: int = 3600) -> UploadGrant:
         check_key(key)
@@ -131,7 +137,7 @@ class S3Store:
     async def _call(self, key: str | None, operation: Callable[[], T]) -> T:
         """One operation in a thread. Raises FileNotFoundError, FileExistsError, or OSError for the rest."""
         try:
-            return await asyncio.to_thread(operation)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, operation)
         except ClientError as error:
             raise self._translated(error, key) from error
         except BotoCoreError as error:
@@ -200,7 +206,7 @@ def _client(session: boto3.Session, settings: StoreSettings, endpoint: str | Non
             read_timeout=20,
             retries={"max_attempts": 3, "mode": "standard"},
             # As many as there are threads: the default of 10 would drop and reopen connections.
-            max_pool_connections=32,
+            max_pool_connections=_THREADS,
         ),
     )
     return client

@@ -1,0 +1,60 @@
+"""Which modules are mutated, and which tests have to notice; those that find most stand first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module and the tests that concern it."""
+
+    path: str
+    tests: tuple[str, ...]
+
+
+_OPERATOR = "operator/mediatask_operator"
+_UNIT = "tests/unit/operator"
+_INTEGRATION = "tests/integration/operator"
+
+MODULES = {
+    "reconcile": Module(
+        f"{_OPERATOR}/deciding/reconcile.py",
+        (f"{_UNIT}/test_reconcile.py", f"{_UNIT}/test_reconcile_properties.py"),
+    ),
+    "attempts": Module(
+        f"{_OPERATOR}/deciding/attempts.py", (f"{_UNIT}/test_attempts.py", f"{_UNIT}/test_reconcile.py")
+    ),
+    "status": Module(f"{_OPERATOR}/deciding/status.py", (f"{_UNIT}/test_status.py", f"{_UNIT}/test_reconcile.py")),
+    "admission": Module(f"{_OPERATOR}/deciding/admission.py", (f"{_UNIT}/test_admission.py",)),
+    "callback": Module(
+        f"{_OPERATOR}/deciding/callback.py", (f"{_UNIT}/test_callback.py", f"{_UNIT}/test_reconcile.py")
+    ),
+    "workqueue": Module(f"{_OPERATOR}/workqueue.py", (f"{_UNIT}/test_workqueue.py",)),
+    "resync": Module(f"{_OPERATOR}/watching/resync.py", (f"{_UNIT}/test_resync.py",)),
+    "effects": Module(f"{_OPERATOR}/effects/base.py", (f"{_UNIT}/test_effects.py",)),
+    "pool": Module(f"{_OPERATOR}/effects/pool.py", (f"{_UNIT}/test_effects.py",)),
+    "result": Module(f"{_OPERATOR}/effects/result.py", (f"{_UNIT}/test_result.py", f"{_UNIT}/test_effects.py")),
+    "webhook": Module(
+        f"{_OPERATOR}/effects/webhook.py",
+        (
+            f"{_INTEGRATION}/test_webhook.py",
+            f"{_INTEGRATION}/test_effects.py",
+            f"{_INTEGRATION}/test_webhook_hostile.py",
+        ),
+    ),
+    "message": Module(
+        f"{_OPERATOR}/effects/message.py", (f"{_UNIT}/test_webhook_message.py", f"{_INTEGRATION}/test_webhook.py")
+    ),
+    "keys": Module(f"{_OPERATOR}/effects/keys.py", (f"{_UNIT}/test_webhook_keys.py",)),
+    "post": Module(
+        f"{_OPERATOR}/effects/post.py",
+        (
+            f"{_UNIT}/test_webhook_message.py",
+            f"{_INTEGRATION}/test_webhook.py",
+            f"{_INTEGRATION}/test_webhook_hostile.py",
+        ),
+    ),
+    "netguard": Module("common/mediatask_common/netguard.py", ("tests/unit/common/test_netguard.py",)),
+    "fencing": Module("api/mediatask_api/pods/fencing.py", ("tests/unit/api/test_fencing.py",)),
+}
