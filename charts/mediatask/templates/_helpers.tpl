@@ -1,4 +1,4 @@
-{{/* The release's name, unless it does not say what it is of. A label has 63 characters; suffixes need some. */}}
+{{/* The release's name, with the chart's added unless it contains it. A label has 63 characters; suffixes need some. */}}
 {{- define "mediatask.fullname" -}}
 {{- $name := contains .Chart.Name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) -}}
 {{- $name | trunc 50 | trimSuffix "-" -}}

@@ -29,7 +29,7 @@ labels:
 {{- end -}}
 {{- end -}}
 
-{{/* What every pod of the chart has. The numbers are those of the images' user.
+{{/* What every pod of the chart has. The ids are those of the images' user.
      enableServiceLinks would fill the environment with MEDIATASK_PORT and the like, which are our own settings' names. */}}
 {{- define "mediatask.podFloor" -}}
 enableServiceLinks: false
@@ -56,7 +56,7 @@ securityContext:
     drop: [ALL]
 {{- end -}}
 
-{{/* Where a component's pods go. */}}
+{{/* Scheduling of a component's pods. */}}
 {{- define "mediatask.placement" -}}
 {{- $given := pick . "nodeSelector" "tolerations" "affinity" "priorityClassName" -}}
 {{- range $field, $value := $given -}}
