@@ -20,7 +20,7 @@ CallbackUrl = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x20\x7f]+$", ma
 METADATA_LIMIT = 16 * 1024
 """Bytes of a task's metadata as JSON: it goes into every answer, webhook and list."""
 Metadata = Annotated[dict[str, Any], Field(max_length=64), FREE_FORM, at_most(METADATA_LIMIT)]
-"""A caller's own values. The CRD cannot bound the size of a free-form object: REST and the operator do."""
+"""A caller's own values, as REST and the operator accept them: a CRD cannot bound a free-form object."""
 
 
 class Event(StrEnum):
@@ -118,7 +118,7 @@ class MediaTaskSpec(Resource):
     """0 is most urgent, 9 least."""
     callback: Callback | None = None
     """Webhook to call."""
-    metadata: Metadata = {}
+    metadata: dict[str, Any] = {}
     """Free-form values of the caller, 16 KiB at most, echoed in the webhook and in status answers."""
     deadlines: Deadlines | None = None
     """Time limits of this task, where the class allows it."""

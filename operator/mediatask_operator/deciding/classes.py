@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mediatask_crds.podcontract import ExitCode
-from mediatask_crds.task import MediaTaskSpec, MediaTaskStatus
+from mediatask_crds.task import MediaTaskSpec, MediaTaskStatus, Metadata
 from mediatask_crds.taskclass import ClassDeadlines, MediaTaskClassSpec
 from mediatask_crds.tasktypes import UnknownTaskType, task_type
 
@@ -88,10 +88,15 @@ def total_limit(spec: MediaTaskSpec, task_class: MediaTaskClassSpec | None) -> t
     return timedelta(seconds=(wanted and wanted.total_seconds) or given.total_seconds)
 
 
-def data_error(type_name: str, data: dict[str, Any]) -> str | None:
-    """Why a request is not valid for its type; the API server's own schema cannot say everything."""
+class _CallersOwn(BaseModel):
+    metadata: Metadata
+
+
+def request_error(spec: MediaTaskSpec, data: dict[str, Any]) -> str | None:
+    """Why a request is not valid: its data for its type, or its metadata. The API server's schema cannot say all."""
     try:
-        task_type(type_name).model_validate(data)
+        task_type(spec.task_type).model_validate(data)
+        _CallersOwn(metadata=spec.metadata)
     except UnknownTaskType as error:
         return str(error)
     except ValidationError as error:

@@ -26,7 +26,7 @@ from mediatask_crds.task import Attempt, Phase
 from ..objects import attempt_number, job_name
 from . import callback
 from .attempts import Ended, Live, backoff, judge
-from .classes import NoClass, TaskClass, data_error, limits, retry_limit, total_limit
+from .classes import NoClass, TaskClass, limits, request_error, retry_limit, total_limit
 from .cleanup import running_on, stop_others
 from .observation import NotPublished, Observed, Published, StoreAway
 from .plan import Action, CreateJob, Need, PatchStatus, Plan, PostEvent, ReadResult, RequeueAfter, SendWebhook, Slot
@@ -242,7 +242,7 @@ def _failure(seen: Observed, draft: Draft) -> _Failure | None:
     """Why the task is given up; None while another attempt may still help."""
     spec, task_class = seen.task.spec, seen.task_class
     found = task_class.spec if isinstance(task_class, TaskClass) else None
-    wrong = None if seen.data is None else data_error(spec.task_type, seen.data)
+    wrong = None if seen.data is None else request_error(spec, seen.data)
     if wrong is not None:
         return _Failure(Reason.INVALID_TASK_DATA, wrong, retryable=False, of_request=True)
     if isinstance(task_class, NoClass) and task_class.final:

@@ -296,6 +296,23 @@ def test_invalid_data_never_gets_a_job() -> None:
     assert not world.jobs
 
 
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"a": "x" * 20_000}, "at most 16384 are accepted"),
+        ({str(number): 1 for number in range(65)}, "at most 64 items"),
+        ({"a": float("inf")}, "numbers must be finite"),
+    ],
+)
+def test_metadata_that_the_api_server_cannot_bound_fails_the_task(metadata: dict[str, object], message: str) -> None:
+    world = World(task=a_task(metadata=metadata))
+    world.settle()
+    assert (world.phase, world.status["error"]["code"]) == ("failed", "InvalidTaskData")
+    assert world.status["error"]["message"].startswith("metadata: ")
+    assert message in world.status["error"]["message"]
+    assert not world.jobs
+
+
 def test_a_missing_class_is_waited_for() -> None:
     world = World(classes={})
     world.settle()
