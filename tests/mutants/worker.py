@@ -88,7 +88,11 @@ def _run_tests(tests: list[str], output: int) -> None:
         import hypothesis
         import pytest
 
-        hypothesis.settings.register_profile("mutants", derandomize=True, database=None)
+        # A busy machine must not look like a test that has noticed something.
+        slow = [hypothesis.HealthCheck.too_slow]
+        hypothesis.settings.register_profile(
+            "mutants", derandomize=True, database=None, deadline=None, suppress_health_check=slow
+        )
         hypothesis.settings.load_profile("mutants")
         code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]))
     finally:

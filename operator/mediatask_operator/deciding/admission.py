@@ -33,12 +33,11 @@ class _Line:
         held = {namespace for namespace, until in self.held_back.items() if now < until}
         return [rank for rank in self.waiting if rank[2][0] not in held] if held else self.waiting
 
-    def enter(self, rank: Rank) -> int:
-        """Let a task wait, and say how many are before it."""
+    def enter(self, rank: Rank) -> None:
+        """Let a task wait, in its place."""
         index = bisect.bisect_left(self.waiting, rank)
         if index == len(self.waiting) or self.waiting[index] != rank:
             self.waiting.insert(index, rank)
-        return index
 
     def leave(self, rank: Rank) -> None:
         """Let a task wait no longer."""

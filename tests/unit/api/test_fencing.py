@@ -36,6 +36,7 @@ def a_task(*, retry: int = 0, deleted: bool = False, **status: Any) -> dict[str,
         (a_pod("1"), "scene-1", 1, None),
         (a_pod("0"), "scene-1", 0, "foreign-attempt"),
         (a_pod(""), "scene-1", 0, "foreign-attempt"),
+        (a_pod("x"), "scene-1", 1, "foreign-attempt"),
         (a_pod("x"), "scene-1", 0, "foreign-attempt"),
         (a_pod("-1"), "scene-1", -1, "foreign-attempt"),
     ],
@@ -54,6 +55,7 @@ def test_a_pod_speaks_for_its_own_task_and_attempt(pod: Pod, task_id: str, repor
     "task",
     [
         a_task(),
+        {"metadata": {"name": "scene-1", "creationTimestamp": CREATED}, "spec": {}},
         a_task(attempt=1, phase="processing"),
         a_task(attempt=2, phase="processing"),
         a_task(attempt=2, phase="queued"),
@@ -97,3 +99,8 @@ def test_nothing_is_published_once_a_cancel_is_asked_for() -> None:
     with pytest.raises(ApiError) as error:
         check_not_cancelled({"spec": {"cancel": True}})
     assert error.value.status == 409
+
+
+def test_the_first_attempt_of_a_task_that_failed_without_one_counts() -> None:
+    task = a_task(phase="failed", retry=1)
+    assert check_task(a_pod("1"), task) is task

@@ -154,3 +154,47 @@ def test_the_expected_wait_follows_the_mean_and_not_the_last_run() -> None:
     queue.measured("image", 200)
     key, place = rank("b")
     assert queue.turn(key, "image", place, 1, 60, START).wait_seconds == 120
+
+
+def test_the_expected_wait_is_shared_by_the_slots() -> None:
+    queue = AdmissionQueue()
+    for name in "abcd":
+        ask(queue, name, slots=2)
+    key, place = rank("e")
+    assert queue.turn(key, "image", place, 2, 60, START).wait_seconds == 90
+
+
+def test_a_slot_that_is_held_is_kept() -> None:
+    """As after a restart: the task has its Job already and never asked for a turn."""
+    queue = AdmissionQueue()
+    key, place = rank("a")
+    queue.settle(key, "image", place, Slot.HOLD)
+    assert queue.class_of(key) == "image"
+    assert queue.depths()["image"] == (0, 1)
+    assert ask(queue, "b") == (False, 1)
+    queue.settle(key, "image", place, Slot.HOLD)
+    assert ask(queue, "a") == (True, 0)
+    assert queue.depths()["image"] == (1, 1)
+    queue.settle(key, "image", place, Slot.NONE)
+    assert queue.class_of(key) is None
+    assert ask(queue, "b") == (True, 0)
+
+
+def test_a_slot_of_another_class_is_held_there_alone() -> None:
+    queue = AdmissionQueue()
+    for name in "abc":
+        ask(queue, name)
+    for name in "ab":
+        key, place = rank(name)
+        queue.settle(key, "video", place, Slot.HOLD)
+        assert queue.class_of(key) == "video"
+    assert queue.depths() == {"image": (1, 0), "video": (0, 2)}
+    assert queue.next_up("image", 1, START) == [("default", "c")]
+
+
+def test_a_task_whose_own_job_was_refused_finds_out_when_others_may_go_on() -> None:
+    queue = AdmissionQueue()
+    key, place = rank("a")
+    queue.hold_back("image", "default", START + timedelta(seconds=15), START)
+    assert not queue.turn(key, "image", place, 1, 60, START).admitted
+    assert queue.turn(key, "image", place, 1, 60, START, retries=True).admitted
