@@ -17,6 +17,7 @@ import threading
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,7 +55,7 @@ class Worker:
     """A process that tries mutants in its own copy of the tree."""
 
     def __init__(self, number: int) -> None:
-        tree = BUILD / f"tree-{number}"
+        self._tree = tree = BUILD / f"tree-{number}"
         _copy_tree(tree)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "mutants.worker", str(tree)],
@@ -73,6 +74,10 @@ class Worker:
         self._process.stdin.flush()
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
+
+    def source(self, module: Module) -> str:
+        """The module as it is."""
+        return (self._tree / module.path).read_text()
 
     def close(self) -> None:
         self._process.terminate()
@@ -125,10 +130,10 @@ def _run(jobs: list[Job], number: int, log: Path) -> Iterator[dict[str, Any]]:
     for job in jobs:
         waiting.put(job)
     console = Console(stderr=True)
-    console.print(f"{len(jobs)} mutants to try, copying the tree")
+    console.print(f"{len(jobs)} mutants to try: copying the tree, and running the tests once without any")
     workers = [Worker(index) for index in range(min(number, len(jobs)))]
     try:
-        limits = _time_limits(workers[0], jobs)
+        limits = _time_limits(workers, list(dict.fromkeys(job.name for job in jobs)))
         for worker in workers:
             threading.Thread(target=_serve, args=(worker, waiting, done, limits), daemon=True).start()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -147,16 +152,22 @@ def _run(jobs: list[Job], number: int, log: Path) -> Iterator[dict[str, Any]]:
             worker.close()
 
 
-def _time_limits(worker: Worker, jobs: list[Job]) -> dict[str, float]:
+def _time_limits(workers: list[Worker], names: list[str]) -> dict[str, float]:
     """Seconds for a mutant of each module, from what its tests take as it is. Raises where they fail."""
-    limits = {}
-    for name in dict.fromkeys(job.name for job in jobs):
-        module = MODULES[name]
-        found = worker.run(module, (ROOT / module.path).read_text(), _LONGEST_SECONDS)
+    free: queue.Queue[Worker] = queue.Queue()
+    for worker in workers:
+        free.put(worker)
+
+    def measure(name: str) -> float:
+        worker, module = free.get(), MODULES[name]
+        found = worker.run(module, worker.source(module), _LONGEST_SECONDS)
+        free.put(worker)
         if found["outcome"] != "survived":
             raise SystemExit(f"the tests of {name} fail without any mutant ({found['outcome']}):\n{found['output']}")
-        limits[name] = found["seconds"] * _SLOWER + _ALLOWANCE
-    return limits
+        return float(found["seconds"]) * _SLOWER + _ALLOWANCE
+
+    with ThreadPoolExecutor(len(workers)) as threads:
+        return dict(zip(names, threads.map(measure, names), strict=True))
 
 
 def _serve(

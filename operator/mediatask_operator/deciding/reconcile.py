@@ -35,7 +35,8 @@ from .status import Draft
 
 MOST_DISRUPTIONS = 20
 """Ends of a round that cost no retry; a task that goes on being disrupted may be the cause of it."""
-STORE_PAUSE_SECONDS = 5.0
+STORE_PAUSES = (5.0, 60.0)
+"""Shortest and longest pause, in seconds, before a store that cannot be read is asked again."""
 STOPPING_CHECK_SECONDS = 30.0
 QUEUE_REFRESH_SECONDS = 15.0
 _SHORT_MESSAGE = 500
@@ -123,7 +124,7 @@ def _attempt(seen: Observed, draft: Draft) -> Plan:
             return Plan((ReadResult(attempt.number, found),), Slot.HOLD)
         if isinstance(seen.proof, StoreAway):
             draft.reading_result(seen.proof.message)
-            again = ReadResult(attempt.number, found, STORE_PAUSE_SECONDS)
+            again = ReadResult(attempt.number, found, _store_pause(found, now))
             return Plan((again, _at(give_up_at, now)), Slot.HOLD)
         if isinstance(seen.proof, Published):
             draft.end_attempt(found, job_created)
@@ -164,6 +165,13 @@ def _without_result(ended: Ended, proof: NotPublished) -> Ended:
     if not ended.success:
         return ended
     return replace(ended, reason=proof.reason, message=proof.message, success=False)
+
+
+def _store_pause(ended: Ended, now: datetime) -> float:
+    """A quarter of the time since the attempt's end: it grows, and a restart does not begin anew."""
+    shortest, longest = STORE_PAUSES
+    waited = (now - parse_time(ended.ended_at)).total_seconds() if ended.ended_at else 0.0
+    return min(max(waited / 4, shortest), longest)
 
 
 # ---- 2. none is open

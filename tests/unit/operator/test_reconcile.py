@@ -164,6 +164,20 @@ def test_a_store_that_is_away_leaves_nothing_running_in_the_status() -> None:
     assert world.phase == "completed"
 
 
+@pytest.mark.parametrize(("waited", "pause"), [(0, 5), (16, 5), (40, 10), (1000, 60), (-600, 5)])
+def test_a_store_that_stays_away_is_asked_ever_less_often(waited: float, pause: float) -> None:
+    """The node's clock, which tells the end, may also be ahead of ours."""
+    world = World()
+    world.settle()
+    pod = world.start()
+    world.settle()
+    world.end(pod, 0, message=LAST_WORDS)
+    world.advance(waited)
+    world.proof = StoreAway("no route")
+    [again] = [action for action in world.reconcile().actions if isinstance(action, ReadResult)]
+    assert again.after_seconds == pause
+
+
 def test_cancelling_waits_until_the_pod_is_gone() -> None:
     world = World()
     world.settle()
