@@ -64,8 +64,8 @@ class CommonSettings(BaseSettings):
     allow_networks: list[str] = []
     """CIDRs that webhooks and inputs may reach although they are not public, for example 127.0.0.0/8."""
     deny_networks: list[str] = []
-    """CIDRs that webhooks and inputs may not reach although they are public, for example your own front doors; they
-    take precedence over `allow_networks`."""
+    """CIDRs that webhooks and inputs may not reach although they are public, for example those of your own load
+    balancers. They take precedence over `allow_networks`."""
     store: StoreSettings = Field(default_factory=StoreSettings)
     """The artifact store."""
 

@@ -31,7 +31,7 @@ TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LIMIT = 4096
 """Bytes of a termination message that the kubelet keeps."""
 RESULT_METADATA_LIMIT = 64 * 1024
-"""Bytes of a result's metadata as JSON: it is kept in the task's status; what is larger belongs into a file."""
+"""Bytes of a result's metadata as JSON: it is kept in the task's status; larger data belongs in a file."""
 
 # A pod is a stranger: everything that it sends is bounded.
 AttemptNumber = Annotated[int, Field(ge=1, le=10**6)]
@@ -171,7 +171,7 @@ class ProgressAnswer(Wire):
 
 
 class ArtifactRequest(Wire):
-    """`.../artifacts`: leave to store one file."""
+    """`.../artifacts`: asks for permission to store one file."""
 
     attempt: AttemptNumber
     name: FileName

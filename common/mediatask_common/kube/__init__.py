@@ -1,4 +1,4 @@
-"""Kubernetes over plain JSON objects: few verbs, one error, credentials from kubeconfig or the pod."""
+"""A client of the Kubernetes API that works on plain JSON objects: a few verbs and one error type."""
 
 from .client import APPLY, BUSY_REPEATS, Kube
 from .errors import KubeError

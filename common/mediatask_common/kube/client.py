@@ -1,7 +1,7 @@
-"""Kubernetes over plain JSON objects: few verbs, one error, credentials from kubeconfig or the pod.
+"""The client: a few verbs over plain JSON objects, with credentials from a kubeconfig file or the pod.
 
-`kubernetes.aio` brings the credentials (exec plugins, rotating in-cluster tokens); its typed models are left
-aside, because turning every watch event into objects and back costs more than the rest of the operator.
+`kubernetes.aio` provides the credentials (exec plugins, rotating in-cluster tokens); its typed models are not
+used, because turning every watch event into objects and back costs more than the rest of the operator.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class FileStore:
         return self.public_url(key) or self._signed(self._settings.get_url, "GET", key, until)
 
     def verify(self, method: str, key: str, expires: str, signature: str, *bound: str) -> None:
-        """Check the query of a signed URL, whatever stands in it. Raises BadSignature."""
+        """Check the query of a signed URL. Raises BadSignature for any query that is not one of ours."""
         if not _MOMENT.fullmatch(expires) or int(expires) < time.time():
             raise BadSignature("this link has expired")
         expected = self._sign(method, key, expires, *bound)

@@ -7,11 +7,17 @@ import hashlib
 import secrets
 import time
 from datetime import timedelta, timezone
+from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from mediatask_api.http.errors import install_handlers
+from mediatask_api.platform import store_files
+from mediatask_common.settings import StoreSettings
 from mediatask_common.store import InvalidKey, UploadGrant, artifact_key, result_key
+from mediatask_common.store.file import FileStore
 from mediatask_common.times import utcnow
 
 from .conftest import Place
@@ -238,3 +244,22 @@ async def test_keys_may_hold_any_character(place: Place, name: str) -> None:
         assert (found.key, found.bytes) == (key, len(content))
         assert await place.store.read(key) == content
         assert (await place.http.get(place.store.download_url(key))).content == content
+
+
+# ---- hostile queries of the file store's own routes
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["expires=99999999999&signature=%C3%A9", "expires=%C2%B2&signature=x", f"expires={'9' * 5000}&signature=x", ""],
+)
+async def test_no_query_is_an_error_of_the_service(tmp_path: Path, query: str) -> None:
+    app = FastAPI()
+    install_handlers(app)
+    store = FileStore(StoreSettings(folder=tmp_path))
+    app.include_router(store_files.downloads(store))
+    app.include_router(store_files.uploads(store))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://store") as http:
+        for key in ("projects/p/u/1/x.png", "a//b", "%00", "x" * 2000):
+            assert (await http.get(f"/media/{key}?{query}")).status_code == 403
+            assert (await http.put(f"/store/{key}?{query}", content=b"x")).status_code == 403
