@@ -15,6 +15,9 @@ from support.processes import free_port, python_module, wait_for_port
 
 from .conftest import PROMPT
 
+PATIENCE = 60
+"""Seconds that an answer or an end may take on a busy machine."""
+
 
 @contextmanager
 def process(
@@ -38,7 +41,9 @@ def process(
     with python_module("mediatask_api", env=env, log=log) as running:
         wait_for_port(public, running, log)
         wait_for_port(internal, running, log)
-        with httpx.Client(base_url=f"http://127.0.0.1:{public}", headers={"X-API-Key": secret}) as client:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{public}", headers={"X-API-Key": secret}, timeout=PATIENCE
+        ) as client:
             yield client, internal, running
 
 
@@ -46,10 +51,10 @@ def test_both_listeners_serve_and_sigterm_ends_them_cleanly(tmp_path: Path, kube
     with process(tmp_path, kubeconfig, namespace) as (client, internal, running):
         assert client.post("/api/v1/tasks/submit", json=PROMPT).status_code == 202
         assert client.get("/internal/v1/tasks/x/progress").status_code == 404, "pods' routes are not public"
-        inside = httpx.get(f"http://127.0.0.1:{internal}/api/v1/tasks/x/status")
+        inside = httpx.get(f"http://127.0.0.1:{internal}/api/v1/tasks/x/status", timeout=PATIENCE)
         assert inside.status_code == 404, "and callers' routes are not inside"
         running.terminate()  # type: ignore[attr-defined]
-        assert running.wait(10) == 0  # type: ignore[attr-defined]
+        assert running.wait(PATIENCE) == 0  # type: ignore[attr-defined]
     assert "Traceback" not in (tmp_path / "api.log").read_text()
 
 
@@ -58,7 +63,7 @@ def test_a_body_over_the_limit_is_refused_on_the_wire(
     tmp_path: Path, kubeconfig: Path, namespace: str, chunked: bool
 ) -> None:
     with process(tmp_path, kubeconfig, namespace) as (client, _, _running):
-        with socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=10) as wire:
+        with socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=PATIENCE) as wire:
             framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {300 * 1024}"
             head = f"POST /api/v1/tasks/submit HTTP/1.1\r\nHost: x\r\nX-API-Key: {client.headers['X-API-Key']}\r\n"
             wire.sendall(f"{head}{framing}\r\n\r\n".encode())

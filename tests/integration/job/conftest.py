@@ -180,6 +180,10 @@ class Ended:
     termination: bytes
 
 
+PATIENCE = 500
+"""Seconds that a job may take on a busy machine, most of them for imports; an idle one needs a few."""
+
+
 class Job:
     """A process of `python -m mediatask_job`."""
 
@@ -198,7 +202,7 @@ class Job:
     def log(self) -> str:
         return self._log.read_text()
 
-    def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
+    def until(self, condition: Callable[[], object], seconds: float = PATIENCE) -> None:
         """Wait for a condition while the job runs."""
         end = time.monotonic() + seconds
         while not condition():
@@ -206,7 +210,7 @@ class Job:
             assert time.monotonic() < end, "waited in vain"
             time.sleep(0.02)
 
-    def wait(self, timeout: float = 120) -> Ended:
+    def wait(self, timeout: float = PATIENCE) -> Ended:
         code = self.process.wait(timeout)
         termination = self._termination.read_bytes()
         return Ended(code, TerminationMessage.model_validate_json(termination), self.log, termination)

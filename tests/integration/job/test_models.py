@@ -72,7 +72,7 @@ def test_two_processes_may_build_a_builtin_at_once(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    folders = {process.communicate(timeout=120)[0].strip() for process in both}
+    folders = {process.communicate(timeout=500)[0].strip() for process in both}
     assert len(folders) == 1
     assert [str(path) for path in tmp_path.iterdir()] == list(folders)
     assert (Path(folders.pop()) / "model_index.json").is_file()
