@@ -7,7 +7,6 @@ the difference, empty when there is nothing new to say.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from math import isfinite
 from typing import Any
 
 from mediatask_common.times import parse_time, rfc3339, seconds_between
@@ -229,7 +228,7 @@ class Draft:
             artifacts=[ArtifactStatus(**artifact.model_dump()) for artifact in result.artifacts],
             metadata=result.metadata,
         )
-        stages = {name: _seconds(value) for name, value in result.timings.items() if isfinite(value)}
+        stages = {name: _seconds(value) for name, value in result.timings.items()}
         self.status.timings = {**self.status.timings, **stages}
         self.status.progress = 1.0
         self.status.current_step = DONE_STEP

@@ -11,9 +11,9 @@ import pytest
 from mediatask_common.times import rfc3339
 from mediatask_crds import names
 from mediatask_crds.podcontract import JobError, TerminationMessage
-from mediatask_operator.deciding.attempts import Ended, Limits, Live, backoff, judge
+from mediatask_operator.deciding.attempts import Ended, Limits, Live, backoff, is_settled, judge
 from mediatask_operator.deciding.reasons import Reason
-from support.taskworld import World
+from support.taskworld import RESULT, World
 
 LIMITS = Limits(start=timedelta(seconds=900), run=timedelta(seconds=3600))
 EVICTED = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
@@ -216,3 +216,69 @@ def test_backoff_grows_and_is_the_same_after_a_restart() -> None:
     assert all(later >= earlier for earlier, later in itertools.pairwise(pauses[:7]))
     assert max(pauses) <= 360
     assert backoff("uid", 2, 1) == backoff("uid", 2, 1) != backoff("other", 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "asked"), [(10, False), (11, False), (12, False), (20, False), (30, True), (137, True)]
+)
+def test_the_store_is_asked_where_a_result_may_be_there(world: World, code: int, asked: bool) -> None:
+    world.end(world.start(), code)
+    assert ended(world).may_have_result is asked
+
+
+def test_without_a_pod_there_is_no_result(world: World) -> None:
+    world.advance(900)
+    assert not ended(world).may_have_result
+
+
+def test_no_patience_is_longer_than_the_start_deadline(world: World) -> None:
+    world.waits(world.pod(), "ImagePullBackOff")
+    short = Limits(start=timedelta(seconds=60), run=timedelta(seconds=3600))
+    world.advance(59)
+    found = judge(world.jobs[0], world.pods, short, world.now)
+    assert isinstance(found, Live)
+    assert found.look_again == world.now + timedelta(seconds=1)
+    world.advance(1)
+    assert isinstance(judge(world.jobs[0], world.pods, short, world.now), Ended)
+
+
+def test_the_newest_pod_speaks_for_the_attempt(world: World) -> None:
+    """Whatever order a list or a cache names the pods in."""
+    first = world.start()
+    world.end(first, 137)
+    world.advance(5)
+    world.start(world.pod())
+    world.pods.reverse()
+    found = verdict(world)
+    assert isinstance(found, Live)
+    assert found.running
+
+
+def test_a_preempted_job_keeps_that_reason(world: World) -> None:
+    error = JobError(code="InputUnreachable", message="stopped while it read an input", retryable=True)
+    world.end(world.start(), 143, message=TerminationMessage(error=error).model_dump_json())
+    assert (ended(world).reason, ended(world).counts) == ("Preempted", False)
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_a_pod_that_is_being_stopped_is_looked_at_when_it_had_to_be_gone(world: World, started: bool) -> None:
+    pod = world.start() if started else world.pod()
+    pod["metadata"]["deletionTimestamp"] = rfc3339(world.now + timedelta(seconds=30))
+    found = verdict(world)
+    assert isinstance(found, Live)
+    assert found.look_again == world.now + timedelta(seconds=90)
+
+
+def test_pods_that_tell_whether_another_one_follows(world: World) -> None:
+    pod = world.start()
+    world.end(pod, 137)
+    assert is_settled([pod])
+    world.disrupt(pod)
+    assert not is_settled([pod]), "the Job controller replaces it"
+
+
+@pytest.mark.parametrize("seconds", ["1e999", "-1e999", "NaN"])
+def test_timings_that_are_no_numbers_are_not_believed(world: World, seconds: str) -> None:
+    words = TerminationMessage(result=RESULT).model_dump_json(exclude_none=True).replace("1.5", seconds)
+    world.end(world.start(), 0, message=words)
+    assert ended(world).said is None

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from mediatask_crds.task import MediaTaskStatus
-from mediatask_operator.deciding.observation import NotPublished, Refusal, StoreAway
-from mediatask_operator.deciding.plan import CreateJob, DeleteJob, PatchStatus, ReadResult, RequeueAfter, Slot
+from mediatask_operator.deciding.observation import NotPublished, Refusal, StoreAway, Turn
+from mediatask_operator.deciding.plan import (
+    CreateJob,
+    DeleteJob,
+    Need,
+    PatchStatus,
+    Plan,
+    ReadResult,
+    RequeueAfter,
+    Slot,
+)
 from mediatask_operator.deciding.reasons import Reason
+from mediatask_operator.deciding.reconcile import decide
 from support.taskworld import LAST_WORDS, World, a_class, a_task
 
 
@@ -403,9 +414,11 @@ def test_a_pod_that_cannot_be_scheduled_says_so_and_times_out() -> None:
     assert world.status["error"]["code"] == "Unschedulable"
 
 
-def test_tasks_of_other_managers_are_left_alone() -> None:
-    world = World(task=a_task(managedBy="kueue"))
-    assert world.reconcile().actions == ()
+def test_tasks_of_other_managers_and_deleted_ones_are_left_alone() -> None:
+    assert World(task=a_task(managedBy="kueue")).reconcile() == Plan()
+    world = World()
+    world.task["metadata"]["deletionTimestamp"] = "2026-11-21T10:00:00Z"
+    assert world.reconcile() == Plan()
 
 
 def test_uneventful_steps_of_a_start_are_not_written() -> None:
@@ -528,3 +541,130 @@ def test_a_status_that_the_server_does_not_take_is_replaced_by_a_short_failure()
     world.finish_deletions()
     world.settle()
     assert len(world.status["attempts"]) == 2
+
+
+def looks_again(plan: Plan) -> list[float]:
+    return [action.seconds for action in plan.actions if isinstance(action, RequeueAfter)]
+
+
+def test_the_total_deadline_ends_an_attempt_that_runs() -> None:
+    world = World(classes={"image": a_class(deadlines={"totalSeconds": 100})})
+    world.settle()
+    world.advance(20)
+    pod = world.start()
+    plan = world.reconcile()
+    assert looks_again(plan) == [80], "the deadline is looked at, though nothing may happen until then"
+    world.advance(79)
+    world.settle()
+    assert world.phase == "processing"
+    world.advance(1)
+    world.settle()
+    assert world.status["attempts"][0]["reason"] == "TotalDeadlineExceeded"
+    assert "deletionTimestamp" in pod["metadata"]
+    world.finish_deletions()
+    world.settle()
+    assert world.status["error"]["code"] == "TotalDeadlineExceeded"
+
+
+def test_a_nodes_clock_that_is_ahead_does_not_lengthen_the_pause() -> None:
+    world = World(published=False)
+    world.settle()
+    pod = world.start()
+    world.end(pod, 75)
+    pod["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = "2026-11-21T12:00:00Z"
+    world.settle()
+    assert max(looks_again(world.plans[-1])) <= 3
+    world.now += timedelta(hours=2, seconds=3)
+    world.settle()
+    assert world.status["attempt"] == 2
+
+
+def test_what_runs_of_a_failed_task_is_stopped_though_it_is_its_last_attempt() -> None:
+    world = World()
+    failing(world, 10)
+    assert world.phase == "failed"
+    late = world.start(world.pod())
+    world.settle()
+    assert "deletionTimestamp" in late["metadata"]
+
+
+def test_what_runs_of_an_earlier_attempt_is_stopped() -> None:
+    world = World()
+    failing(world, 75)
+    world.advance(10)
+    world.settle()
+    own, stray = world.start(), world.start(world.pod(world.jobs[0]))
+    world.settle()
+    assert world.status["attempt"] == 2
+    assert "deletionTimestamp" in stray["metadata"]
+    assert "deletionTimestamp" not in own["metadata"]
+
+
+def test_a_task_without_a_class_is_looked_at_when_its_time_is_over() -> None:
+    world = World(task=a_task(deadlines={"totalSeconds": 50}), classes={})
+    world.settle()
+    assert looks_again(world.plans[-1]) == [50]
+    world.advance(50)
+    world.settle()
+    assert world.status["error"]["code"] == "TotalDeadlineExceeded"
+
+
+def test_a_task_that_pauses_holds_no_slot() -> None:
+    world = World()
+    failing(world, 75)
+    assert world.condition("Running")["reason"] == Reason.WAITING_FOR_RETRY
+    assert world.plans[-1].slot is Slot.NONE
+
+
+def test_a_job_whose_disrupted_pod_may_be_replaced_is_still_at_work() -> None:
+    world = World()
+    world.settle()
+    pod = world.start()
+    world.settle()
+    world.disrupt(pod)
+    world.end(pod, 137)
+    world.spec(cancel=True)
+    world.reconcile()
+    assert not world.holds("Cancelled")
+    world.finish_deletions()
+    world.settle()
+    assert world.phase == "cancelled"
+
+
+def test_a_stalled_task_that_is_cancelled_is_stalled_no_more() -> None:
+    world = World(classes={})
+    world.settle()
+    assert world.holds("Stalled")
+    world.spec(cancel=True)
+    world.settle()
+    assert world.phase == "cancelled"
+    assert not world.condition("Stalled")
+
+
+def test_a_turn_and_data_are_asked_for_only_where_they_are_needed() -> None:
+    world = World()
+    seen = replace(world.observe(), turn=None, data=None)
+    assert decide(seen, world.now).needs is Need.DATA
+    seen = replace(seen, data={"prompt": "x"})
+    assert decide(seen, world.now).needs is Need.TURN
+    waiting = decide(replace(seen, turn=Turn(admitted=False, position=3)), world.now)
+    assert (waiting.needs, waiting.slot) == (None, Slot.WAIT)
+    failing(world, 75)
+    assert decide(replace(world.observe(), turn=None, data=None), world.now).needs is None, "it pauses"
+    world.advance(10)
+    assert decide(replace(world.observe(), turn=None, data=None), world.now).needs is Need.TURN
+    assert decide(replace(world.observe(), data=None), world.now).needs is Need.DATA
+
+
+def test_the_news_of_a_created_job_waits_for_the_news_that_its_pod_runs() -> None:
+    world, delay = World(), timedelta(seconds=4)
+    plan = decide(world.observe(), world.now, delay)
+    assert (plan.create is not None, plan.write, looks_again(plan)) == (True, None, [4])
+    world.reconcile(write_lost=True)
+    world.advance(3)
+    plan = decide(world.observe(), world.now, delay)
+    assert (plan.write, min(looks_again(plan))) == (None, 1)
+    world.advance(1)
+    assert decide(world.observe(), world.now, delay).write is not None
+    world.advance(-10)
+    assert decide(world.observe(), world.now, delay).write is not None, "our clock is behind the server's"

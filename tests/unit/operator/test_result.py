@@ -19,7 +19,7 @@ from mediatask_common.settings import StoreSettings
 from mediatask_common.store import artifact_key, result_key
 from mediatask_common.store.file import FileStore
 from mediatask_crds.podcontract import JobResult, TerminationMessage
-from mediatask_local.apiserver import schema
+from mediatask_local.apiserver.schema import schema
 from mediatask_operator.deciding.attempts import Ended
 from mediatask_operator.deciding.observation import NotPublished, Proof, Published, StoreAway, Task
 from mediatask_operator.deciding.plan import ReadResult

@@ -8,6 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mediatask_crds.task import MediaTaskStatus
+from mediatask_operator.deciding.attempts import Ended
 from mediatask_operator.deciding.observation import Task
 from mediatask_operator.deciding.reasons import Reason
 from mediatask_operator.deciding.status import Draft, merge_patch
@@ -54,3 +56,12 @@ def test_kstatus_sees_an_end_as_settled() -> None:
     assert not draft.holds("Reconciling")
     assert draft.condition("Stalled") is None
     assert draft.phase == "cancelled"
+
+
+def test_the_oldest_attempts_go_when_there_are_more_than_the_resource_may_hold() -> None:
+    draft = Draft(Task.parse(a_task()), START)
+    for number in range(1, 70):
+        draft.begin_attempt(number, f"job-{number}", "image")
+        draft.end_attempt(Ended(Reason.PREEMPTED, ""))
+    assert [attempt.number for attempt in draft.status.attempts] == list(range(6, 70))
+    MediaTaskStatus.model_validate(merge({}, draft.patch()))

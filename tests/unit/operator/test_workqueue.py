@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections import Counter
 
+import pytest
+
 from mediatask_operator.workqueue import TokenBucket, WorkQueue
 
 
@@ -100,3 +102,20 @@ async def test_urgent_keys_come_first_but_never_alone() -> None:
         queue.add(f"u{number}", urgent=True)
     order = [await queue.get() for _ in range(len(queue))]
     assert order == ["u0", "u1", "u2", "u3", "n0", "u4", "u5", "u6", "u7", "n1", "u8"]
+
+
+async def test_failed_keys_do_not_come_again_all_at_once() -> None:
+    queue: WorkQueue[str] = WorkQueue(base_delay=1, max_delay=10, rng=lambda: 1.0)
+    assert [queue.add_failed("a") for _ in range(5)] == [1.5, 3, 6, 12, 15]
+    by_chance: WorkQueue[int] = WorkQueue(base_delay=1)
+    assert len({by_chance.add_failed(key) for key in range(20)}) > 1
+
+
+async def test_an_idle_bucket_saves_no_more_than_a_burst(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, bucket = asyncio.get_running_loop(), TokenBucket(rate=100, burst=5)
+    await bucket.take()
+    now = loop.time
+    monkeypatch.setattr(loop, "time", lambda: now() + 3600)
+    begin = time.monotonic()
+    await asyncio.gather(*(bucket.take() for _ in range(15)))
+    assert time.monotonic() - begin >= 0.09
