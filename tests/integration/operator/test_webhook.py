@@ -334,6 +334,16 @@ def certificate(tmp_path: Path) -> Path:
     return pair
 
 
+async def test_a_receiver_may_have_an_ipv6_address_alone() -> None:
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await request_of(reader)
+        writer.write(NO_CONTENT if f"Host: [::1]:{port}".encode() in request else b"")
+        await writer.drain()
+
+    async with raw_receiver(accept, "::1") as port:
+        assert (await try_once(completed(f"http://[::1]:{port}/"))).ok
+
+
 async def test_certificates_are_checked_for_the_name_in_the_url(certificate: Path) -> None:
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(certificate)

@@ -105,3 +105,11 @@ def test_what_a_url_says_by_itself_is_judged_without_dns(monkeypatch: pytest.Mon
 def test_a_name_without_an_address_says_so() -> None:
     with pytest.raises(Unresolvable, match=r"no-such-host\.invalid does not resolve"):
         check_url("http://no-such-host.invalid/")
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [("http://1.1.1.1", 80), ("https://1.1.1.1/", 443), ("http://1.1.1.1:443/", 443), ("https://1.1.1.1:80/", 80)],
+)
+def test_the_port_is_the_schemes_where_the_url_names_none(url: str, port: int) -> None:
+    assert check_url(url).port == port

@@ -668,3 +668,16 @@ def test_the_news_of_a_created_job_waits_for_the_news_that_its_pod_runs() -> Non
     assert decide(world.observe(), world.now, delay).write is not None
     world.advance(-10)
     assert decide(world.observe(), world.now, delay).write is not None, "our clock is behind the server's"
+
+
+def test_a_disrupted_pods_replacement_is_waited_for_until_the_total_deadline() -> None:
+    world = World(task=a_task(deadlines={"totalSeconds": 100}))
+    world.settle()
+    pod = world.start()
+    world.settle()
+    world.disrupt(pod)
+    world.end(pod, 143)
+    world.advance(40)
+    plan = world.reconcile()
+    assert world.condition("Running")["reason"] == Reason.REPLACING_POD
+    assert RequeueAfter(60.0) in plan.actions

@@ -119,3 +119,40 @@ async def test_an_idle_bucket_saves_no_more_than_a_burst(monkeypatch: pytest.Mon
     begin = time.monotonic()
     await asyncio.gather(*(bucket.take() for _ in range(15)))
     assert time.monotonic() - begin >= 0.09
+
+
+async def test_a_bucket_fills_up_to_its_burst_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pauses = 0.0, []
+    bucket = TokenBucket(rate=10, burst=2)
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(round(seconds, 6))
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock)
+    monkeypatch.setattr("mediatask_operator.workqueue.asyncio.sleep", sleep)
+    for _ in range(3):
+        await bucket.take()
+    clock = 0.2  # one was lent: two more have come, so that one is there
+    for _ in range(2):
+        await bucket.take()
+    clock = 1000.0
+    for _ in range(3):
+        await bucket.take()
+    monkeypatch.undo()
+    assert pauses == [0.1, 0.1, 0.1]
+
+
+async def test_a_failed_key_waits_for_up_to_half_as_long_again() -> None:
+    for jitter, pause in ((0.0, 2.0), (0.5, 2.5), (1.0, 3.0)):
+        queue: WorkQueue[str] = WorkQueue(base_delay=2, max_delay=60, rng=lambda jitter=jitter: jitter)
+        assert queue.add_failed("a") == pause
+        assert queue.add_failed("a") == 2 * pause
+        for _ in range(40):
+            longest = queue.add_failed("a")
+        assert longest == 30 * pause
+
+
+async def test_no_delay_is_at_once() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("a", 0)
+    assert len(queue) == 1
