@@ -282,3 +282,21 @@ def test_timings_that_are_no_numbers_are_not_believed(world: World, seconds: str
     words = TerminationMessage(result=RESULT).model_dump_json(exclude_none=True).replace("1.5", seconds)
     world.end(world.start(), 0, message=words)
     assert ended(world).said is None
+
+
+def test_what_another_attempt_would_not_help_ends_a_disrupted_one(world: World) -> None:
+    pod = world.start()
+    world.disrupt(pod)
+    world.end(pod, 10)
+    assert (ended(world).reason, ended(world).retryable) == ("InvalidInput", False)
+
+
+def test_a_running_pod_says_when_it_is_being_stopped(world: World) -> None:
+    pod = world.start()
+    found = verdict(world)
+    assert isinstance(found, Live)
+    assert found.reason is Reason.RUNNING
+    pod["metadata"]["deletionTimestamp"] = rfc3339(world.now)
+    found = verdict(world)
+    assert isinstance(found, Live)
+    assert (found.running, found.reason) == (True, Reason.POD_TERMINATING)

@@ -152,7 +152,16 @@ async def test_a_failed_key_waits_for_up_to_half_as_long_again() -> None:
         assert longest == 30 * pause
 
 
-async def test_no_delay_is_at_once() -> None:
+async def test_no_delay_is_at_once_and_a_short_one_is_not() -> None:
     queue: WorkQueue[str] = WorkQueue()
     queue.add_after("a", 0)
+    queue.add_after("b", 0.01)
     assert len(queue) == 1
+    assert [await queue.get() for _ in range(2)] == ["a", "b"]
+
+
+async def test_a_failed_key_comes_again() -> None:
+    queue: WorkQueue[str] = WorkQueue(base_delay=0.001)
+    queue.add_failed("a")
+    assert len(queue) == 0
+    assert await asyncio.wait_for(queue.get(), 10) == "a"
