@@ -7,7 +7,7 @@ or die at any point and the next one finds its way.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from mediatask_common.kube import JOBS, PODS, TASKS, KubeError
 from mediatask_common.logging import get_logger
@@ -22,6 +22,7 @@ from ..deciding.plan import (
     PatchStatus,
     PostEvent,
 )
+from ..deciding.tuning import PAUSES
 from ..objects import Object
 from ..watching.cache import Cache
 from ..watching.expectations import Expectations
@@ -32,8 +33,6 @@ from .reporter import Reporter
 
 log = get_logger(__name__)
 
-REFUSED_PAUSE = timedelta(seconds=15)
-"""Between two tries to create Jobs of a class in a namespace that does not take them: quota frees slowly."""
 _REFUSALS = (400, 403, 413, 422)
 _REFUSAL_MESSAGE_LIMIT = 2000
 
@@ -95,7 +94,7 @@ class Executor:
         except KubeError as error:
             if error.status not in _REFUSALS and not error.already_exists:
                 raise
-            until = self._clock() + REFUSED_PAUSE
+            until = self._clock() + PAUSES.refused
             refusal = Refusal(action.attempt, error.status, error.message[:_REFUSAL_MESSAGE_LIMIT], until)
             self._expectations.job_refused(task, refusal)
             raise JobRefused(refusal) from error

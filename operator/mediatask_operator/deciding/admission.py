@@ -13,9 +13,7 @@ from datetime import datetime
 from ..objects import Key
 from .observation import Rank, Turn
 from .plan import Slot
-
-_NEW_WEIGHT = 0.2
-"""Weight of the latest run in the mean duration of a class's runs."""
+from .tuning import ADMISSION
 
 
 @dataclass
@@ -142,7 +140,7 @@ class AdmissionQueue:
         """A run of the class took this long."""
         line = self._line(class_name)
         before = line.mean_seconds if line.mean_seconds is not None else seconds
-        line.mean_seconds = before + _NEW_WEIGHT * (seconds - before)
+        line.mean_seconds = before + ADMISSION.weight_of_last_run * (seconds - before)
 
     def depths(self) -> dict[str, tuple[int, int]]:
         """Waiting and holding tasks by class."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -20,13 +20,10 @@ from mediatask_crds.names import CONTAINER
 from mediatask_crds.podcontract import ExitCode, TerminationMessage
 
 from .reasons import Reason
+from .tuning import ATTEMPTS
 
 Object = dict[str, Any]
 
-IMAGE_PULL_DEADLINE = timedelta(minutes=5)
-"""A registry that is down for longer fails the attempt, though the start deadline may be later."""
-LOST_AFTER = timedelta(seconds=60)
-"""A pod that is still there this long after it had to be gone is on a node that no longer answers."""
 _SIGNAL_BASE = 128
 _NOBODY_KNOWS = "ContainerStatusUnknown"
 """What a kubelet says, with exit code 137, of a container that it does not find: after a reboot of its node, or
@@ -79,41 +76,54 @@ class Ended:
     """The container's last words, where they could be read."""
 
 
-_BY_EXIT_CODE: dict[int, tuple[Reason, bool, bool]] = {
-    # exit code: reason, counts, retryable
-    ExitCode.INVALID_INPUT: (Reason.INVALID_INPUT, True, False),
-    ExitCode.UNSAFE_CONTENT: (Reason.UNSAFE_CONTENT, True, False),
-    ExitCode.MODEL_MISSING: (Reason.MODEL_MISSING, True, False),
-    ExitCode.GPU_OUT_OF_MEMORY: (Reason.GPU_OUT_OF_MEMORY, True, False),
-    ExitCode.GPU_FAULT: (Reason.GPU_FAULT, True, True),
-    ExitCode.TEMPORARY: (Reason.TEMPORARY_FAILURE, True, True),
-    ExitCode.PREEMPTED: (Reason.PREEMPTED, False, True),
+class _Fate(NamedTuple):
+    """What an end means."""
+
+    reason: Reason
+    counts: bool = True
+    retryable: bool = True
+
+
+class _Blocked(NamedTuple):
+    """What stands in the way of a container's start."""
+
+    reason: Reason
+    """Of the end, when it has lasted too long."""
+    patience: timedelta = ATTEMPTS.image_pull
+    retryable: bool = True
+
+
+_BY_EXIT_CODE: dict[int, _Fate] = {
+    ExitCode.INVALID_INPUT: _Fate(Reason.INVALID_INPUT, retryable=False),
+    ExitCode.UNSAFE_CONTENT: _Fate(Reason.UNSAFE_CONTENT, retryable=False),
+    ExitCode.MODEL_MISSING: _Fate(Reason.MODEL_MISSING, retryable=False),
+    ExitCode.GPU_OUT_OF_MEMORY: _Fate(Reason.GPU_OUT_OF_MEMORY, retryable=False),
+    ExitCode.GPU_FAULT: _Fate(Reason.GPU_FAULT),
+    ExitCode.TEMPORARY: _Fate(Reason.TEMPORARY_FAILURE),
+    ExitCode.PREEMPTED: _Fate(Reason.PREEMPTED, counts=False),
 }
 
-# Waiting reasons of a container that stand in the way of its start: how long each may last, which reason it ends
-# with, and whether another attempt may help.
-_BLOCKED: dict[str, tuple[timedelta, Reason, bool]] = {
-    "InvalidImageName": (timedelta(0), Reason.IMAGE_PULL_FAILED, False),
-    "ErrImageNeverPull": (timedelta(0), Reason.IMAGE_PULL_FAILED, False),
-    "ErrImagePull": (IMAGE_PULL_DEADLINE, Reason.IMAGE_PULL_FAILED, True),
-    "ImagePullBackOff": (IMAGE_PULL_DEADLINE, Reason.IMAGE_PULL_FAILED, True),
-    "ImageInspectError": (IMAGE_PULL_DEADLINE, Reason.IMAGE_PULL_FAILED, True),
-    "RegistryUnavailable": (IMAGE_PULL_DEADLINE, Reason.IMAGE_PULL_FAILED, True),
-    "CreateContainerConfigError": (IMAGE_PULL_DEADLINE, Reason.CONTAINER_CONFIG, True),
-    "CreateContainerError": (IMAGE_PULL_DEADLINE, Reason.CONTAINER_CONFIG, True),
-    "RunContainerError": (IMAGE_PULL_DEADLINE, Reason.CONTAINER_CONFIG, True),
+_BY_WAITING_REASON = {
+    "InvalidImageName": _Blocked(Reason.IMAGE_PULL_FAILED, timedelta(0), retryable=False),
+    "ErrImageNeverPull": _Blocked(Reason.IMAGE_PULL_FAILED, timedelta(0), retryable=False),
+    "ErrImagePull": _Blocked(Reason.IMAGE_PULL_FAILED),
+    "ImagePullBackOff": _Blocked(Reason.IMAGE_PULL_FAILED),
+    "ImageInspectError": _Blocked(Reason.IMAGE_PULL_FAILED),
+    "RegistryUnavailable": _Blocked(Reason.IMAGE_PULL_FAILED),
+    "CreateContainerConfigError": _Blocked(Reason.CONTAINER_CONFIG),
+    "CreateContainerError": _Blocked(Reason.CONTAINER_CONFIG),
+    "RunContainerError": _Blocked(Reason.CONTAINER_CONFIG),
 }
 
-
-_BY_POD_REASON: dict[str, tuple[Reason, bool]] = {
-    # status.reason of a pod that ended without its container having a say: reason, counts
-    "Evicted": (Reason.EVICTED, False),
-    "NodeLost": (Reason.NODE_LOST, False),
-    "NodeShutdown": (Reason.PREEMPTED, False),
-    "Shutdown": (Reason.PREEMPTED, False),
-    "Terminated": (Reason.PREEMPTED, False),
-    "Preempting": (Reason.PREEMPTED, False),
-    "DeadlineExceeded": (Reason.RUN_DEADLINE, True),
+_BY_POD_REASON = {
+    # `status.reason` of a pod that ended without its container having a say.
+    "Evicted": _Fate(Reason.EVICTED, counts=False),
+    "NodeLost": _Fate(Reason.NODE_LOST, counts=False),
+    "NodeShutdown": _Fate(Reason.PREEMPTED, counts=False),
+    "Shutdown": _Fate(Reason.PREEMPTED, counts=False),
+    "Terminated": _Fate(Reason.PREEMPTED, counts=False),
+    "Preempting": _Fate(Reason.PREEMPTED, counts=False),
+    "DeadlineExceeded": _Fate(Reason.RUN_DEADLINE),
 }
 
 
@@ -185,14 +195,14 @@ def _pod_end(pod: Object, now: datetime) -> Ended | None:
     status, seen = pod.get("status", {}), _place(pod)
     deleted_by = pod["metadata"].get("deletionTimestamp")
     if status.get("phase") in ("Failed", "Succeeded"):
-        unexplained = (Reason.POD_DELETED, True) if deleted_by else (Reason.NODE_REFUSED, False)
-        reason, counts = _BY_POD_REASON.get(status.get("reason", ""), unexplained)
-        return Ended(reason, status.get("message") or reason.sentence, counts=counts, **seen)
+        unexplained = _Fate(Reason.POD_DELETED) if deleted_by else _Fate(Reason.NODE_REFUSED, counts=False)
+        fate = _BY_POD_REASON.get(status.get("reason", ""), unexplained)
+        return Ended(fate.reason, status.get("message") or fate.reason.sentence, counts=fate.counts, **seen)
     disruption = _disruption(pod)
     if pod.get("gone"):
         reason = Reason.PREEMPTED if disruption else Reason.POD_DELETED
         return Ended(reason, disruption or reason.sentence, counts=not disruption, **seen)
-    if deleted_by and now >= parse_time(deleted_by) + LOST_AFTER:
+    if deleted_by and now >= parse_time(deleted_by) + ATTEMPTS.lost_after:
         return Ended(Reason.NODE_LOST, disruption or Reason.NODE_LOST.sentence, counts=False, **seen)
     return None
 
@@ -226,14 +236,14 @@ def _container_end(pod: Object) -> Ended:
     return Ended(name, message, counts=counts, retryable=retryable, may_have_result=retryable, **seen)
 
 
-def _exit_class(code: int, container_reason: str) -> tuple[Reason, bool, bool]:
+def _exit_class(code: int, container_reason: str) -> _Fate:
     if code in _BY_EXIT_CODE:
         return _BY_EXIT_CODE[code]
     if container_reason == "OOMKilled":
-        return Reason.OUT_OF_MEMORY, True, True
+        return _Fate(Reason.OUT_OF_MEMORY)
     if container_reason == _NOBODY_KNOWS:
-        return Reason.NODE_LOST, False, True
-    return (Reason.KILLED if code > _SIGNAL_BASE else Reason.CONTAINER_FAILED), True, True
+        return _Fate(Reason.NODE_LOST, counts=False)
+    return _Fate(Reason.KILLED if code > _SIGNAL_BASE else Reason.CONTAINER_FAILED)
 
 
 def _alive(pod: Object, limits: Limits, now: datetime) -> Live | Ended:
@@ -246,13 +256,13 @@ def _alive(pod: Object, limits: Limits, now: datetime) -> Live | Ended:
         if now >= deadline:
             return Ended(Reason.RUN_DEADLINE, _ran_out("ran", limits.run), started_at=started, **seen)
         reason = Reason.POD_TERMINATING if terminating else Reason.RUNNING
-        look_again = parse_time(terminating) + LOST_AFTER if terminating else deadline
+        look_again = parse_time(terminating) + ATTEMPTS.lost_after if terminating else deadline
         return Live(True, reason, started_at=started, look_again=min(look_again, deadline), **seen)
     waiting = state.get("waiting", {})
     since = parse_time(pod["metadata"]["creationTimestamp"])
     scheduled = _condition(pod, "PodScheduled")
-    if waiting.get("reason") in _BLOCKED:
-        patience, end, retryable = _BLOCKED[waiting["reason"]]
+    if waiting.get("reason") in _BY_WAITING_REASON:
+        end, patience, retryable = _BY_WAITING_REASON[waiting["reason"]]
         message = f"{waiting['reason']}: {waiting.get('message', '')}"
         reason = Reason.POD_STARTING
     elif scheduled.get("status") == "True" or seen["node"]:
@@ -269,18 +279,18 @@ def _alive(pod: Object, limits: Limits, now: datetime) -> Live | Ended:
         waited = message or _ran_out("waited", limits.start)
         return Ended(end, waited, retryable=retryable, may_have_result=False, **seen)
     if terminating:
-        deadline = min(deadline, parse_time(terminating) + LOST_AFTER)
+        deadline = min(deadline, parse_time(terminating) + ATTEMPTS.lost_after)
     return Live(False, reason, message, look_again=deadline, **seen)
 
 
 def backoff(task_uid: str, number: int, failures: int) -> timedelta:
-    """The pause before an attempt: 2 s doubled per earlier failure of the round, at most 5 minutes.
+    """The pause before an attempt, doubled per earlier failure of the round.
 
-    The jitter of up to a fifth comes from the task and the attempt, so that a restarted operator finds the same.
+    Its jitter comes from the task and the attempt, so that a restarted operator finds the same.
     """
-    digest = hashlib.sha256(f"{task_uid}/{number}".encode()).digest()
-    base = min(2.0 * 2 ** min(max(failures - 1, 0), 10), 300.0)
-    return timedelta(seconds=base * (1 + digest[0] / 255 / 5))
+    chance = hashlib.sha256(f"{task_uid}/{number}".encode()).digest()[0] / 255
+    doubled: int = 2 ** min(max(failures - 1, 0), 10)
+    return min(ATTEMPTS.first_pause * doubled, ATTEMPTS.most_pause) * (1 + chance * ATTEMPTS.jitter)
 
 
 # ---- reading a pod

@@ -16,9 +16,7 @@ from mediatask_crds.tasktypes import UnknownTaskType, task_type
 
 from .attempts import Limits
 from .reasons import Reason
-
-TYPICAL_SECONDS = 60.0
-"""Expected run of a type that is not installed here."""
+from .tuning import ADMISSION
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ def typical_seconds(type_name: str) -> float:
     try:
         return task_type(type_name).typical_seconds
     except UnknownTaskType:
-        return TYPICAL_SECONDS
+        return ADMISSION.typical_seconds
 
 
 def retry_limit(spec: MediaTaskSpec, task_class: MediaTaskClassSpec | None) -> int:

@@ -32,13 +32,8 @@ from .observation import NotPublished, Observed, Published, StoreAway
 from .plan import Action, CreateJob, Need, PatchStatus, Plan, PostEvent, ReadResult, RequeueAfter, SendWebhook, Slot
 from .reasons import Reason
 from .status import Draft
+from .tuning import ATTEMPTS, PAUSES
 
-MOST_DISRUPTIONS = 20
-"""Ends of a round that cost no retry; a task that goes on being disrupted may be the cause of it."""
-STORE_PAUSES = (5.0, 60.0)
-"""Shortest and longest pause, in seconds, before a store that cannot be read is asked again."""
-STOPPING_CHECK_SECONDS = 30.0
-QUEUE_REFRESH_SECONDS = 15.0
 _SHORT_MESSAGE = 500
 
 
@@ -169,7 +164,7 @@ def _without_result(ended: Ended, proof: NotPublished) -> Ended:
 
 def _store_pause(ended: Ended, now: datetime) -> float:
     """A quarter of the time since the attempt's end: it grows, and a restart does not begin anew."""
-    shortest, longest = STORE_PAUSES
+    shortest, longest = PAUSES.store
     waited = (now - parse_time(ended.ended_at)).total_seconds() if ended.ended_at else 0.0
     return min(max(waited / 4, shortest), longest)
 
@@ -182,7 +177,7 @@ def _between(seen: Observed, draft: Draft, *, may_create: bool = True) -> Plan:
     now, spec = draft.now, seen.task.spec
     if running_on(seen, now):
         draft.stopping(Reason.CANCELLING if spec.cancel else Reason.STOPPING_OLD_JOB)
-        return Plan((*stop_others(seen, draft.now), RequeueAfter(STOPPING_CHECK_SECONDS)), Slot.HOLD)
+        return Plan((*stop_others(seen, draft.now), _at(now + PAUSES.stopping, now)), Slot.HOLD)
     if spec.cancel:
         draft.cancelled()
         return Plan((PostEvent(Reason.CANCELLED, Reason.CANCELLED.sentence),))
@@ -223,7 +218,7 @@ def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_cr
         return Plan(slot=Slot.WAIT, needs=Need.TURN)
     if not seen.turn.admitted:
         draft.queued(seen.turn)
-        refresh = now + timedelta(seconds=max(QUEUE_REFRESH_SECONDS, seen.turn.position))
+        refresh = now + max(PAUSES.queue, timedelta(seconds=seen.turn.position))
         return Plan((_at(min(refresh, give_up_at), now),), Slot.WAIT)
     if seen.data is None:
         return Plan(slot=Slot.HOLD, needs=Need.DATA)
@@ -267,7 +262,7 @@ def _failure(seen: Observed, draft: Draft) -> _Failure | None:
             return _Failure(why, details, retryable=False)
         if spent > retry_limit(spec, found):
             return _Failure(why, f"{details} (attempt {spent} of {spent})".strip(), retryable=True)
-        if len(ended) - spent > MOST_DISRUPTIONS:
+        if len(ended) - spent > ATTEMPTS.most_disruptions:
             return _Failure(Reason.TOO_MANY_DISRUPTIONS, f"the last one: {why}: {details}", retryable=True)
     if draft.now >= draft.round_started + total_limit(spec, found):
         return _Failure(Reason.TOTAL_DEADLINE, Reason.TOTAL_DEADLINE.sentence, retryable=True)

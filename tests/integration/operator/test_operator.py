@@ -29,6 +29,7 @@ from mediatask_operator.controller import Controller
 from mediatask_operator.deciding.admission import AdmissionQueue
 from mediatask_operator.deciding.observation import Task
 from mediatask_operator.deciding.plan import PostEvent
+from mediatask_operator.deciding.tuning import Pauses
 from mediatask_operator.effects.base import Effects
 from mediatask_operator.main import run
 from mediatask_operator.metrics import Metrics
@@ -358,7 +359,7 @@ class Refusing:
 
 async def test_a_used_up_quota_holds_the_queue_back(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     refusing = Refusing(monkeypatch)
-    monkeypatch.setattr(executor, "REFUSED_PAUSE", timedelta(seconds=2))
+    monkeypatch.setattr(executor, "PAUSES", Pauses(refused=timedelta(seconds=2)))
     for number in range(40):
         await cluster.task(f"t{number:02}", priority=9 - number % 10)
     urgent = {f"t{number:02}" for number in (9, 19, 29, 39)}
