@@ -79,6 +79,10 @@ class InputsPolicy(Wire):
     """Pixels of one picture before it is refused."""
     timeout_seconds: float = 20
     """Time for one input to arrive."""
+    max_total_bytes: int = 512 * 1024**2
+    """Bytes read of all inputs together before the task is refused."""
+    max_seconds: float = 120
+    """Time for all inputs together to arrive."""
     allow_networks: list[str] = []
     """CIDRs that are reachable although they are not public: loopback in the embedded mode, nothing elsewhere."""
     deny_networks: list[str] = []

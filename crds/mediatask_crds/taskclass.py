@@ -40,6 +40,10 @@ class InputsSpec(Resource):
     """Bytes of one input."""
     max_pixels: Annotated[int, Field(ge=1, le=10**9)] = 64 * 10**6
     """Pixels of one picture."""
+    max_total_bytes: Annotated[int, Field(ge=1, le=2**40)] = 512 * 1024**2
+    """Bytes of all inputs together."""
+    max_seconds: Annotated[int, Field(ge=1, le=86400)] = 120
+    """Seconds until all inputs have arrived; one that is late counts as unreachable."""
 
 
 class MediaTaskClassSpec(Resource):

@@ -25,6 +25,12 @@ class InvalidInput(JobFailure):
     exit_code = ExitCode.INVALID_INPUT
 
 
+class UnsafeContent(JobFailure):
+    """A content check refused what was made."""
+
+    exit_code = ExitCode.UNSAFE_CONTENT
+
+
 class ModelMissing(JobFailure):
     """The class's model is not there, or may not be loaded."""
 

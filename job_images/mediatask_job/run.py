@@ -86,8 +86,8 @@ def _failed(failure: JobFailure) -> tuple[int, TerminationMessage]:
 
 def _bug(error: Exception) -> tuple[int, TerminationMessage]:
     log.exception("unexpected error")
-    told = JobError(code="InternalError", message=f"{type(error).__name__}: {error}", retryable=True)
-    return _BUG, TerminationMessage(error=told)
+    described = JobError(code="InternalError", message=f"{type(error).__name__}: {error}", retryable=True)
+    return _BUG, TerminationMessage(error=described)
 
 
 def _work(spec: JobSpec, env: Environment, stop: Stop) -> TerminationMessage:
@@ -141,14 +141,18 @@ def _context(
     received, made = folder / "inputs", folder / "outputs"
     received.mkdir()
     made.mkdir()
+
+    def report(step: str, fraction: float) -> None:
+        progress.report(step, fraction * _RUNNER_SHARE)
+
     return Context(
         data=data,
         spec=spec,
         inputs=Inputs(api, spec.attempt, spec.inputs, received, warnings, timings, stop.check),
-        models=Models(spec.model, env.model_cache, folder, timings, stop.check),
+        models=Models(spec.model, env.model_cache, folder, timings, report, stop.check, warnings),
         work=made,
         timings=timings,
-        progress=lambda step, fraction: progress.report(step, fraction * _RUNNER_SHARE),
+        progress=report,
         check_stop=stop.check,
         warnings=warnings,
     )

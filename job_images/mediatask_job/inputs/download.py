@@ -1,4 +1,4 @@
-"""Download one input: an outside URL through the address guard, or a URL that the platform itself handed out."""
+"""Downloading inputs: outside URLs through the address guard, and URLs that the platform itself handed out."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mediatask_common.netguard import ForbiddenAddress, Unresolvable, check_url
 from mediatask_crds.podcontract import InputsPolicy
 
 from ..failures import InvalidInput
+from .budget import Budget
 
 _REDIRECTS = 3
 
@@ -30,46 +31,77 @@ class _NoConnection(_Later):
     """The address does not take connections; another one may."""
 
 
-def fetch_outside(url: str, file: Path, policy: InputsPolicy, check_stop: Callable[[], None]) -> None:
-    """Download a URL from the request into `file`; each redirect is checked like the URL itself.
+class Downloader:
+    """Downloads inputs within what the class allows, from several threads if need be."""
 
-    Raises:
-        Unreachable: no such host, no answer in time, or an answer other than 200.
-        InvalidInput: it leads to a forbidden address, or is larger than allowed.
-    """
-    with httpx.Client(trust_env=False, follow_redirects=False) as client:
-        try:
-            _follow(client, url, file, policy, check_stop)
-        except _Later:
-            check_stop()
-            _follow(client, url, file, policy, check_stop)
+    def __init__(self, policy: InputsPolicy, check_stop: Callable[[], None]) -> None:
+        self._policy = policy
+        self._budget = Budget(policy)
+        self._check_stop = check_stop
 
+    def outside(self, url: str, file: Path) -> None:
+        """Download a URL from the request into `file`; each redirect is checked like the URL itself.
 
-def fetch_granted(url: str, file: Path, policy: InputsPolicy, check_stop: Callable[[], None]) -> None:
-    """Download a URL that the API handed out. It is trusted and may lie inside the cluster; no redirects.
+        Raises:
+            Unreachable: no such host, no answer in time, or an answer other than 200.
+            InvalidInput: it leads to a forbidden address, or is larger than allowed.
+        """
+        with httpx.Client(trust_env=False, follow_redirects=False) as client:
+            try:
+                self._follow(client, url, file)
+            except _Later:
+                self._check_stop()
+                self._follow(client, url, file)
 
-    Raises:
-        Unreachable: no answer in time, or an answer other than 200.
-        InvalidInput: larger than allowed.
-    """
-    deadline = time.monotonic() + policy.timeout_seconds
-    with (
-        httpx.Client(trust_env=False, follow_redirects=False) as client,
-        _get(client, httpx.URL(url), {}, {}, deadline) as answer,
-    ):
-        _store(answer, url, file, policy, deadline, check_stop)
+    def granted(self, url: str, file: Path) -> None:
+        """Download a URL that the API handed out. It is trusted and may lie inside the cluster; no redirects.
 
+        Raises:
+            Unreachable: no answer in time, or an answer other than 200.
+            InvalidInput: larger than allowed.
+        """
+        deadline = self._budget.deadline()
+        with (
+            httpx.Client(trust_env=False, follow_redirects=False) as client,
+            _get(client, httpx.URL(url), {}, {}, deadline) as answer,
+        ):
+            self._store(answer, url, file, deadline)
 
-def _follow(client: httpx.Client, url: str, file: Path, policy: InputsPolicy, check_stop: Callable[[], None]) -> None:
-    deadline = time.monotonic() + policy.timeout_seconds
-    here = url
-    for _ in range(_REDIRECTS + 1):
-        addresses = _checked_addresses(here, url, policy)
-        with _get_from(client, httpx.URL(here), addresses, deadline) as answer:
-            if not answer.is_redirect:
-                return _store(answer, url, file, policy, deadline, check_stop)
-            here = urljoin(here, answer.headers.get("Location", ""))
-    raise Unreachable(f"more than {_REDIRECTS} redirects")
+    def _follow(self, client: httpx.Client, url: str, file: Path) -> None:
+        deadline = self._budget.deadline()
+        here = url
+        for _ in range(_REDIRECTS + 1):
+            addresses = _checked_addresses(here, url, self._policy)
+            with _get_from(client, httpx.URL(here), addresses, deadline) as answer:
+                if not answer.is_redirect:
+                    return self._store(answer, url, file, deadline)
+                here = urljoin(here, answer.headers.get("Location", ""))
+        raise Unreachable(f"more than {_REDIRECTS} redirects")
+
+    def _store(self, answer: httpx.Response, url: str, file: Path, deadline: float) -> None:
+        """Stream the body into the file, counting."""
+        if answer.status_code != 200:
+            kind = _Later if answer.status_code >= 500 else Unreachable
+            raise kind(f"the server answered {answer.status_code}")
+        if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise InvalidInput("InputEncoded", f"{url}: compressed transfer is not accepted")
+        most = self._policy.max_bytes
+        too_large = InvalidInput("InputTooLarge", f"{url}: more than {most} bytes (the class's inputs.maxBytes)")
+        length = answer.headers.get("Content-Length", "")
+        if length.isdigit() and int(length) > most:
+            raise too_large
+        size = 0
+        with file.open("wb") as body:
+            # As it arrives: gathering larger chunks would let a dripping server hold the job past the deadline.
+            for chunk in answer.iter_raw():
+                size += len(chunk)
+                if size > most:
+                    raise too_large
+                self._budget.take(len(chunk))
+                if time.monotonic() > deadline:
+                    raise Unreachable("not complete in the time that the class allows")
+                self._check_stop()
+                body.write(chunk)
 
 
 def _checked_addresses(here: str, url: str, policy: InputsPolicy) -> Sequence[str]:
@@ -123,34 +155,3 @@ def _get(
         raise _NoConnection(f"{type(error).__name__}: {error}") from error
     except httpx.TransportError as error:
         raise _Later(f"{type(error).__name__}: {error}") from error
-
-
-def _store(
-    answer: httpx.Response,
-    url: str,
-    file: Path,
-    policy: InputsPolicy,
-    deadline: float,
-    check_stop: Callable[[], None],
-) -> None:
-    """Stream the body into the file, counting."""
-    if answer.status_code != 200:
-        kind = _Later if answer.status_code >= 500 else Unreachable
-        raise kind(f"the server answered {answer.status_code}")
-    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise InvalidInput("InputEncoded", f"{url}: compressed transfer is not accepted")
-    too_large = InvalidInput("InputTooLarge", f"{url}: more than {policy.max_bytes} bytes")
-    length = answer.headers.get("Content-Length", "")
-    if length.isdigit() and int(length) > policy.max_bytes:
-        raise too_large
-    size = 0
-    with file.open("wb") as body:
-        # As it arrives: gathering larger chunks would let a dripping server hold the job past the deadline.
-        for chunk in answer.iter_raw():
-            size += len(chunk)
-            if size > policy.max_bytes:
-                raise too_large
-            if time.monotonic() > deadline:
-                raise Unreachable(f"not complete after {policy.timeout_seconds:g} s")
-            check_stop()
-            body.write(chunk)

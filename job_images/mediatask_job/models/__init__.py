@@ -1,7 +1,7 @@
-"""Models of a class: where they lie (`source`), how a diffusers pipeline is loaded (`load`), what is tried when GPU
-memory runs out (`ladder`), and the ones the runtime makes itself (`builtin`).
+"""Models of a class: where they lie (`source`), how a diffusers pipeline is loaded (`load`) and called (`loaded`,
+`adapters`), what is tried when GPU memory runs out (`ladder`), and the ones the runtime makes itself (`builtin`).
 
-Nothing here imports torch before a pipeline is wanted: speech and text jobs start without it.
+Nothing here imports torch before a model is wanted: speech and text jobs start without it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,17 @@ from ..runtime.timings import Timings
 from .source import ModelFolder, locate
 
 if TYPE_CHECKING:
-    from .load import Loaded
+    from ..text.transformer import TransformerText
+    from .ladder import Rung
+    from .loaded import Loaded
 
-__all__ = ["ModelFolder", "Models"]
+__all__ = ["READY", "ModelFolder", "Models"]
 
 T = TypeVar("T")
+
+READY = 0.3
+"""Fraction of a runner's work at which its model is loaded."""
+_IMPORTED = 0.15
 
 
 class Models:
@@ -32,18 +38,17 @@ class Models:
         cache: Path,
         scratch: Path,
         timings: Timings,
+        progress: Callable[[str, float], None],
         check_stop: Callable[[], None],
+        warnings: list[str],
     ) -> None:
         self._source = source
         self._cache = cache
         self._scratch = scratch
         self._timings = timings
+        self._progress = progress
         self._check_stop = check_stop
-
-    def folder(self) -> ModelFolder:
-        """The model's files. Raises ModelMissing."""
-        with self._timings.stage("model"):
-            return locate(self._source, self._cache, self._scratch)
+        self._warnings = warnings
 
     def infer(self, work: Callable[[Loaded], T]) -> T:
         """Call `work` with the loaded pipeline; again with one that needs less memory when a GPU's runs out.
@@ -53,9 +58,54 @@ class Models:
             GpuOutOfMemory: also on the last rung.
             GpuFault: the GPU's context broke.
         """
-        folder = self.folder()
-        self._check_stop()
+        folder = self._located()
+        self._progress("importing_libraries", 0.05)
         with self._timings.stage("import"):
+            from .ladder import RUNGS, climb
+            from .load import load
+
+        def attempt(rung: Rung) -> T:
+            self._check_stop()
+            with self._timings.stage("load"):
+                loaded = load(folder, self._source or ModelSource(), rung, self._loading)
+            with self._timings.stage("infer"):
+                return work(loaded)
+
+        self._warn_of_idle_gpus()
+        return climb(folder.name, RUNGS, attempt)
+
+    def infer_text(self, work: Callable[[TransformerText], T]) -> T:
+        """Call `work` with the loaded language model. Raises what `infer` does."""
+        folder = self._located()
+        self._progress("importing_libraries", 0.05)
+        with self._timings.stage("import"):
+            from ..text.transformer import TransformerText
             from .ladder import climb
 
-        return climb(folder, self._source or ModelSource(), self._timings, self._check_stop, work)
+        def attempt(_rung: Rung) -> T:
+            self._check_stop()
+            self._loading(0.0)
+            with self._timings.stage("load"):
+                loaded = TransformerText(folder, self._source.dtype if self._source else None)
+            with self._timings.stage("infer"):
+                return work(loaded)
+
+        self._warn_of_idle_gpus()
+        return climb(folder.name, ("whole",), attempt)
+
+    def _located(self) -> ModelFolder:
+        self._progress("finding_model", 0.03)
+        with self._timings.stage("model"):
+            folder = locate(self._source, self._cache, self._scratch)
+        self._check_stop()
+        return folder
+
+    def _loading(self, fraction: float) -> None:
+        self._check_stop()
+        self._progress("loading_model", _IMPORTED + (READY - _IMPORTED) * fraction)
+
+    def _warn_of_idle_gpus(self) -> None:
+        import torch
+
+        if (count := torch.cuda.device_count()) > 1:
+            self._warnings.append(f"the job has {count} GPUs, of which this runtime uses the first alone")

@@ -1,16 +1,16 @@
 """Loading a diffusers pipeline from a local folder: allow-listed classes, safetensors only, no code from the model.
 
 A folder may hold an up-scaler of its own in `upscaler/`: an AutoencoderTiny whose decoder takes a small picture for
-its latent and gives it back at twice the size.
+its latent and returns it at twice the size.
 """
 
 from __future__ import annotations
 
-import inspect
+import importlib
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import diffusers
 import torch
@@ -18,64 +18,37 @@ import torch
 from mediatask_crds.model import ModelSource
 
 from ..failures import ModelMissing
+from .adapters import ADAPTERS, Adapter
+from .ladder import Rung
+from .loaded import Loaded
 from .quiet import silence
 from .source import ModelFolder
 
-PIPELINES = frozenset(
-    {
-        "Flux2KleinPipeline",
-        "QwenImagePipeline",
-        "StableDiffusionPipeline",
-        "StableDiffusionXLPipeline",
-        "WanPipeline",
-        "ZImagePipeline",
-    }
-)
-"""Pipeline classes that may be loaded: those whose call this runtime knows how to make."""
-
 _UPSCALER = "upscaler"
-
-Rung = Literal["whole", "vae-tiling", "model-offload"]
-"""How much memory is traded for time; see `ladder`."""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A pipeline that is ready to be called."""
-
-    pipeline: Any
-    folder: ModelFolder
-    device: str
-    dtype: str
-    rung: Rung
-    upscaler: Any | None = None
-    """Doubles a picture's size; see above."""
-
-    def accepts(self, argument: str) -> bool:
-        """Whether this pipeline's call knows the argument; models differ in what they can honour."""
-        return argument in inspect.signature(self.pipeline.__call__).parameters
-
-    def default(self, argument: str) -> Any:
-        """The default of an argument of the pipeline's call."""
-        return inspect.signature(self.pipeline.__call__).parameters[argument].default
+_LIBRARIES = ("diffusers", "transformers")
+_PARTS_FROM = (*([library] for library in _LIBRARIES), [None])
+_CHECKER = ["stable_diffusion", "StableDiffusionSafetyChecker"]
+"""The index of a Stable Diffusion model names its content check by a module of diffusers itself."""
 
 
-def load(folder: ModelFolder, source: ModelSource, rung: Rung) -> Loaded:
-    """Load the model for one rung.
+def load(folder: ModelFolder, source: ModelSource, rung: Rung, on_fraction: Callable[[float], None]) -> Loaded:
+    """Load the model for one rung; `on_fraction` is told how much of it is in memory, 0..1.
 
     Raises:
         ModelMissing: incomplete, not of an allowed class, or not loadable without running its code.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = source.dtype or ("bfloat16" if device == "cuda" else "float32")
-    kind = _pipeline_class(folder, source)
+    index = _index(folder.path)
+    kind = _allowed(index, folder, source)
+    adapter = ADAPTERS[kind]
     silence()
-    options = {"dtype": getattr(torch, dtype), "local_files_only": True, "use_safetensors": True}
     upscaler = None
     try:
-        pipeline = getattr(diffusers, kind).from_pretrained(folder.path, **options)
+        parts = _parts(folder.path, index, adapter, dtype, on_fraction)
+        pipeline = getattr(diffusers, kind).from_pretrained(folder.path, **parts, **_options(dtype))
         if (folder.path / _UPSCALER).is_dir():
-            upscaler = diffusers.AutoencoderTiny.from_pretrained(folder.path / _UPSCALER, **options).to(device)
+            upscaler = diffusers.AutoencoderTiny.from_pretrained(folder.path / _UPSCALER, **_options(dtype)).to(device)
     except (OSError, ValueError) as error:
         raise ModelMissing("ModelUnusable", f"{folder.name} in {folder.path} cannot be loaded: {error}") from error
     pipeline.set_progress_bar_config(disable=True)
@@ -87,20 +60,41 @@ def load(folder: ModelFolder, source: ModelSource, rung: Rung) -> Loaded:
         pipeline.enable_model_cpu_offload(device=device)
     else:
         pipeline.to(device)
-    return Loaded(pipeline, folder, device, dtype, rung, upscaler)
+    return Loaded(pipeline, adapter, folder, device, dtype, rung, upscaler)
 
 
-def _pipeline_class(folder: ModelFolder, source: ModelSource) -> str:
-    """The class to load, after a look at everything the index would import."""
-    index = _index(folder.path)
+def _options(dtype: str) -> dict[str, Any]:
+    return {"dtype": getattr(torch, dtype), "local_files_only": True, "use_safetensors": True}
+
+
+def _parts(
+    path: Path, index: dict[str, Any], adapter: Adapter, dtype: str, on_fraction: Callable[[float], None]
+) -> dict[str, Any]:
+    """The parts with weights, one after another: large models take minutes, and progress is to move."""
+    sizes = {name: sum(file.stat().st_size for file in (path / name).glob("*.safetensors")) for name in index}
+    weighty = [name for name, size in sizes.items() if size and isinstance(index[name], list)]
+    total, done = sum(sizes[name] for name in weighty), 0
+    loaded = {}
+    for name in weighty:
+        library, kind = index[name]
+        if library in _LIBRARIES:
+            part = getattr(importlib.import_module(library), kind)
+            loaded[name] = part.from_pretrained(path / name, **_options(adapter.dtypes.get(name, dtype)))
+        done += sizes[name]
+        on_fraction(done / total)
+    return loaded
+
+
+def _allowed(index: dict[str, Any], folder: ModelFolder, source: ModelSource) -> str:
+    """The class to load, after a look at everything that the index would import."""
     kind = source.pipeline or str(index.get("_class_name"))
-    if kind not in PIPELINES:
+    if kind not in ADAPTERS:
         raise ModelMissing(
-            "PipelineNotAllowed", f"{folder.name} is a {kind}; allowed are {', '.join(sorted(PIPELINES))}"
+            "PipelineNotAllowed", f"{folder.name} is a {kind}; allowed are {', '.join(sorted(ADAPTERS))}"
         )
     for part, value in index.items():
         # A part is [library, class]. Any other library would be a module that comes with the model.
-        if isinstance(value, list) and value[:1] not in (["diffusers"], ["transformers"], [None]):
+        if isinstance(value, list) and value != _CHECKER and value[:1] not in (["diffusers"], ["transformers"], [None]):
             raise ModelMissing("PipelineNotAllowed", f"{folder.name}: its {part} wants code of its own")
     return kind
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import secrets
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -39,6 +40,11 @@ def facts(
         "steps": steps,
         "versions": versions(*libraries),
     }
+
+
+def chosen_seed(wanted: int | None) -> int:
+    """The seed of the request, or one chosen at random."""
+    return secrets.randbits(32) if wanted is None else wanted
 
 
 def seed_from(text: str) -> int:

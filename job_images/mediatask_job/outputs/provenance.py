@@ -31,7 +31,7 @@ SOFTWARE = "MediaTask"
 
 def xmp(source: Source, description: str = "") -> bytes:
     """The packet, UTF-8."""
-    said = (
+    described = (
         f'<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{escape(_xml_text(description))}</rdf:li></rdf:Alt>'
         "</dc:description>"
         if description
@@ -45,7 +45,7 @@ def xmp(source: Source, description: str = "") -> bytes:
         ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
         f" xmp:CreatorTool={quoteattr(SOFTWARE)}"
         f' Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/{source}">'
-        f"{said}</rdf:Description></rdf:RDF></x:xmpmeta>"
+        f"{described}</rdf:Description></rdf:RDF></x:xmpmeta>"
         '<?xpacket end="w"?>'
     ).encode()
 

@@ -6,19 +6,16 @@ import math
 
 from PIL import Image, ImageOps
 
-_GRID = 16
-"""Every allow-listed pipeline draws sides that are multiples of this."""
 
-
-def drawing_size(width: int, height: int, native_size: int | None) -> tuple[int, int]:
+def drawing_size(width: int, height: int, native_size: int | None, grid: int) -> tuple[int, int]:
     """The size to draw at for a picture of `width` x `height`: its shape, the model's area, on the model's grid.
 
     Without a native size the result covers the wanted size.
     """
     if native_size is None:
-        return math.ceil(width / _GRID) * _GRID, math.ceil(height / _GRID) * _GRID
+        return math.ceil(width / grid) * grid, math.ceil(height / grid) * grid
     scale = native_size / math.sqrt(width * height)
-    return _on_grid(width * scale), _on_grid(height * scale)
+    return _on_grid(width * scale, grid), _on_grid(height * scale, grid)
 
 
 def exactly(image: Image.Image, width: int, height: int) -> Image.Image:
@@ -28,5 +25,5 @@ def exactly(image: Image.Image, width: int, height: int) -> Image.Image:
     return ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
 
 
-def _on_grid(side: float) -> int:
-    return max(round(side / _GRID), 1) * _GRID
+def _on_grid(side: float, grid: int) -> int:
+    return max(round(side / grid), 1) * grid

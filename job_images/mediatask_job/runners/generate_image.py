@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
-
 from mediatask_crds.tasktypes.generate_image import GenerateImage
 
 from ..context import Context, Output, OutputFile
+from ..models import READY
+from ..outputs.facts import chosen_seed
 from ..outputs.provenance import Source
 from ..picture.draw import Order, draw
 from ..picture.palette import follow_palette
@@ -20,21 +20,21 @@ def run(ctx: Context[GenerateImage]) -> Output:
     """Fetch, draw, colour, save."""
     data = ctx.data
     settings = ctx.settings(DrawingSettings)
+    settings.check_pixels(data.num_images, (data.width, data.height), "pictures")
     ctx.progress("fetching_inputs", 0.02)
     guides = ctx.inputs.pictures([data.style_guide] if data.style_guide else [])
     references = ctx.inputs.pictures(data.reference_images)
-    ctx.progress("loading_model", 0.05)
     prompt = describe(data)
     order = Order(
         prompts=[prompt] * data.num_images,
         width=data.width,
         height=data.height,
-        seed=secrets.randbits(32) if data.seed is None else data.seed,
+        seed=chosen_seed(data.seed),
         negative_prompt=data.negative_prompt,
         steps=data.steps,
         references=tuple(references),
     )
-    drawn = draw(ctx, order, settings, lambda done: ctx.progress("generating_image", 0.1 + 0.8 * done))
+    drawn = draw(ctx, order, settings, lambda done: ctx.progress("generating_image", READY + (0.9 - READY) * done))
     ctx.progress("encoding", 0.92)
     files = []
     with ctx.timings.stage("encode"):

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
 
+from mediatask_crds.model import ModelSource
 from mediatask_crds.tasktypes.process_audio import ProcessAudio
 
 from ..context import Context, Output, OutputFile
+from ..failures import ModelMissing
 from ..outputs.facts import facts, seed_from
 from ..outputs.provenance import Source
 from ..sound import RATE, Samples, mix
-from ..sound.ambience import ambience
-from ..sound.delivery import FEMALE, NEUTRAL, PACES, Delivery, deliver, emotion, pace
+from ..sound.ambience import scene
+from ..sound.delivery import NEUTRAL, PACES, Delivery, deliver, emotion, pace
 from ..sound.encode import save_sound
-from ..sound.loudness import loudness, normalised, true_peak
+from ..sound.loudness import Gain, levelled, measured
 from ..sound.pitch import mean_pitch
 from ..sound.resample import to_rate
 from ..sound.speech import speak
 
 _LANGUAGE = "en-US"
+_MODEL = "espeak-ng"
+_MARGIN = int((mix.AMBIENCE_LEAD_SECONDS + mix.AMBIENCE_TAIL_SECONDS) * RATE)
+"""Samples of the scene that are heard without the voice."""
 
 
 def run(ctx: Context[ProcessAudio]) -> Output:
     """Look at the voice profile, speak, mix, normalise, encode."""
     data = ctx.data
+    _check_model(ctx.spec.model)
     ctx.progress("fetching_inputs", 0.05)
     voice_hz = _voice_pitch(ctx)
     delivery = _delivery(ctx, voice_hz)
@@ -31,21 +37,20 @@ def run(ctx: Context[ProcessAudio]) -> Output:
     ctx.progress("synthesising_speech", 0.2)
     with ctx.timings.stage("infer"):
         spoken = speak(data.text, delivery, ctx.work, ctx.check_stop)
-        _note_voice(ctx, spoken.voice, delivery)
-        ctx.progress("mixing", 0.6)
-        sound = _mixed(ctx, to_rate(spoken.samples, spoken.rate), seed)
-        ctx.check_stop()
-        sound = normalised(sound)
-    ctx.progress("encoding", 0.85)
+        ctx.progress("mixing", 0.5)
+        line = _mixed(ctx, to_rate(spoken.samples, spoken.rate), seed)
+        levels = measured(line.part, line.size)
+        gain = levelled(levels)
+        levels = levels.times(gain.steps)
     file = ctx.work / f"audio.{data.format}"
     with ctx.timings.stage("encode"):
-        save_sound(sound, file, data.format, data.text, Source.ALGORITHM)
-    metadata = facts(seed=seed, model="espeak-ng", libraries=("av", "espeakng-loader", "numpy")) | {
-        "duration": round(sound.shape[1] / RATE, 3),
+        save_sound(_blocks(ctx, line, gain), file, data.format, data.text, Source.ALGORITHM)
+    metadata = facts(seed=seed, model=_MODEL, libraries=("av", "espeakng-loader", "numpy")) | {
+        "duration": round(line.size / RATE, 3),
         "sample_rate": RATE,
-        "channels": sound.shape[0],
-        "loudness_lufs": round(loudness(sound), 1),
-        "true_peak_dbtp": round(true_peak(sound), 1),
+        "channels": 2,
+        "loudness_lufs": round(levels.loudness, 1),
+        "true_peak_dbtp": round(levels.true_peak, 1),
         "format": data.format,
         "voice": spoken.voice,
         "language": data.language or _LANGUAGE,
@@ -56,6 +61,17 @@ def run(ctx: Context[ProcessAudio]) -> Output:
         metadata["voice_profile_pitch_hz"] = round(voice_hz, 1)
     content_type = "audio/mpeg" if data.format == "mp3" else "audio/wav"
     return Output([OutputFile(file, content_type)], metadata)
+
+
+def _check_model(source: ModelSource | None) -> None:
+    """A class that names another model wants another voice than this."""
+    if source is not None and source.builtin != _MODEL:
+        name = source.builtin or source.path or source.hub
+        raise ModelMissing(
+            "ModelNotSupported",
+            f"process_audio speaks with {_MODEL} and cannot use {name}: remove spec.model from the MediaTaskClass, "
+            "or give the class an image with a runner for that model",
+        )
 
 
 def _voice_pitch(ctx: Context[ProcessAudio]) -> float | None:
@@ -86,20 +102,18 @@ def _delivery(ctx: Context[ProcessAudio], voice_hz: float | None) -> Delivery:
     return deliver(data.language or _LANGUAGE, feeling or NEUTRAL, speed or 1.0, voice_hz)
 
 
-def _note_voice(ctx: Context[ProcessAudio], voice: str, delivery: Delivery) -> None:
-    if voice != delivery.voices[0]:
-        wanted = ctx.data.language or _LANGUAGE
-        ctx.warnings.append(f"no voice for {wanted}; spoken by {voice.removesuffix(FEMALE)!r}")
-
-
-def _mixed(ctx: Context[ProcessAudio], voice: Samples, seed: int) -> Samples:
-    """The voice as stereo, over the background where one was asked for."""
+def _mixed(ctx: Context[ProcessAudio], voice: Samples, seed: int) -> mix.Line:
+    """The voice, over the background where one was asked for."""
     noise = ctx.data.background_noise
-    if noise is not None:
-        line = mix.padded(voice, mix.AMBIENCE_LEAD_SECONDS, mix.AMBIENCE_TAIL_SECONDS)
-        scene, unknown = ambience([noise], line.size, seed)
-        if not unknown:
-            return mix.over_ambience(line, scene)
+    background = None if noise is None else scene(noise, voice.size + _MARGIN, seed)
+    if noise is not None and background is None:
         ctx.warnings.append(f"background_noise {noise!r} is not known; left out")
-    line = mix.padded(voice, mix.LEAD_SECONDS, mix.TAIL_SECONDS)
-    return np.stack([line, line])
+    return mix.Line(voice, background)
+
+
+def _blocks(ctx: Context[ProcessAudio], line: mix.Line, gain: Gain) -> Iterator[Samples]:
+    """The finished sound, second by second."""
+    for start in range(0, line.size, RATE):
+        ctx.check_stop()
+        ctx.progress("encoding", 0.7 + 0.3 * start / line.size)
+        yield gain.apply(line.part(start, min(start + RATE, line.size)), start)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -12,9 +14,10 @@ from mediatask_crds.base import Resource
 from mediatask_crds.tasktypes.test_prompt import TestPrompt
 
 from ..context import Context, Output, OutputFile
+from ..models import READY
 from ..outputs.facts import facts, seed_from
 from ..text.builtin import BuiltinText
-from ..text.model import TextModel
+from ..text.model import Completion, TextModel
 from ..text.template import fill
 
 
@@ -30,16 +33,19 @@ def run(ctx: Context[TestPrompt]) -> Output:
     data = ctx.data
     settings = ctx.settings(PromptSettings)
     prompt = fill(data.prompt_template, data.test_parameters)
-    ctx.progress("loading_model", 0.1)
-    model = _model(ctx)
-    ctx.check_stop()
-    ctx.progress("running_prompt", 0.3)
-    started = time.perf_counter()
     seed = seed_from(prompt)
-    with ctx.timings.stage("infer"):
+
+    def complete(model: TextModel) -> Answer:
+        ctx.check_stop()
+        ctx.progress("running_prompt", READY)
+        started = time.perf_counter()
         completion = model.complete(prompt, seed, settings.max_tokens)
+        return Answer(completion, time.perf_counter() - started, _facts(model, seed))
+
+    answer = _answered(ctx, complete)
+    completion = answer.completion
     made = {
-        "processing_time": round(time.perf_counter() - started, 6),
+        "processing_time": round(answer.seconds, 6),
         "tokens_used": completion.prompt_tokens + completion.completion_tokens,
         "output_data": {"text": completion.text, "prompt": prompt},
         "prompt_tokens": completion.prompt_tokens,
@@ -51,26 +57,32 @@ def run(ctx: Context[TestPrompt]) -> Output:
     }
     file = ctx.work / "prompt.json"
     with ctx.timings.stage("encode"):
-        file.write_text(json.dumps(made | {"model": model.name}, ensure_ascii=False, indent=2), "utf-8")
-    libraries = () if isinstance(model, BuiltinText) else ("torch", "transformers")
-    shared = facts(
+        file.write_text(json.dumps(made | {"model": answer.facts["model"]}, ensure_ascii=False, indent=2), "utf-8")
+    return Output([OutputFile(file, "application/json")], answer.facts | made | {"file_size": file.stat().st_size})
+
+
+@dataclass(frozen=True)
+class Answer:
+    completion: Completion
+    seconds: float
+    facts: dict[str, Any]
+
+
+def _answered(ctx: Context[TestPrompt], complete: Callable[[TextModel], Answer]) -> Answer:
+    """By the class's model, or the builtin one where the class names none."""
+    source = ctx.spec.model
+    if source is None or source.builtin == BuiltinText.name:
+        with ctx.timings.stage("infer"):
+            return complete(BuiltinText())
+    return ctx.models.infer_text(complete)
+
+
+def _facts(model: TextModel, seed: int) -> dict[str, Any]:
+    return facts(
         seed=seed,
         model=model.name,
         revision=model.revision,
         dtype=model.dtype,
         device=model.device,
-        libraries=libraries,
+        libraries=() if isinstance(model, BuiltinText) else ("torch", "transformers"),
     )
-    return Output([OutputFile(file, "application/json")], shared | made | {"file_size": file.stat().st_size})
-
-
-def _model(ctx: Context[TestPrompt]) -> TextModel:
-    """The class's model, or the builtin one where the class names none."""
-    source = ctx.spec.model
-    if source is None or source.builtin == BuiltinText.name:
-        return BuiltinText()
-    folder = ctx.models.folder()
-    with ctx.timings.stage("load"):
-        from ..text.transformer import TransformerText
-
-        return TransformerText(folder, source.dtype)

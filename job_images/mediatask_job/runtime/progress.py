@@ -49,7 +49,7 @@ class Progress:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Stop reporting. Of a failed attempt the step where it failed is still told, of others the result is."""
+        """Stop reporting. A failed attempt still reports the step where it failed; a good one has its result."""
         self._failed = error is not None and not isinstance(error, Stopped | Superseded)
         self._done.set()
         self._news.set()

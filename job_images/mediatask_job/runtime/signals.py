@@ -1,7 +1,7 @@
 """Stopping soon when asked: SIGTERM, a cancelled task, or a newer attempt.
 
 Nothing is interrupted in the middle; runners call `Stop.check` at every step. A step that takes too long is cut
-short by leaving the process: a pod that outlives its grace period is killed with no last words at all.
+short by leaving the process: a pod that outlives its grace period is killed without a termination message.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the pod was told: the environment, read and checked once."""
+"""What the pod is to do: its environment, read and checked once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Environment:
 
 
 def termination_log(env: Mapping[str, str] = os.environ) -> Path:
-    """Where the last words go."""
+    """Where the termination message goes."""
     return Path(env.get(podcontract.ENV_TERMINATION_LOG, podcontract.TERMINATION_LOG))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,3 +11,6 @@ RATE = 48000
 """Samples per second of everything that is mixed and encoded."""
 
 Samples = NDArray[np.float32]
+
+Part = Callable[[int, int], Samples]
+"""Stereo samples `start` to `stop` of a sound that is never in memory as a whole."""

@@ -222,16 +222,23 @@ def ambience(cues: Sequence[str], samples: int, seed: int) -> tuple[Samples, lis
         if synth is None:
             unknown.append(cue)
             continue
-        out += _looped(synth, samples, np.random.default_rng([seed, number]))
+        piece = _seamless(synth, samples, np.random.default_rng([seed, number]))
+        out += np.tile(piece, -(-samples // piece.shape[1]))[:, :samples]
     return _peaked(out) if out.any() else out, unknown
 
 
-def _looped(synth: Synth, samples: int, dice: Generator) -> Samples:
-    """`samples` of a generator, from a loop with cross-faded seams where that is long."""
+def scene(cue: str, samples: int, seed: int) -> Samples | None:
+    """One cue's sound as stereo (2, n), peak 1, to be repeated where it is shorter; None for one that is not known."""
+    synth = find(cue)
+    return None if synth is None else _peaked(_seamless(synth, samples, np.random.default_rng([seed, 0])))
+
+
+def _seamless(synth: Synth, samples: int, dice: Generator) -> Samples:
+    """`samples` of a generator; where that is long, a loop whose end is faded into its start."""
     loop, seam = _LOOP_SECONDS * RATE, int(_SEAM_SECONDS * RATE)
     if samples <= loop:
         return synth(samples, dice)
     piece = synth(loop + seam, dice)
     fade = np.linspace(0, 1, seam, dtype=np.float32)
     piece[:, :seam] = piece[:, :seam] * fade + piece[:, loop:] * (1 - fade)
-    return np.tile(piece[:, :loop], -(-samples // loop))[:, :samples]
+    return piece[:, :loop]

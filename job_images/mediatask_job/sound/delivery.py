@@ -13,7 +13,7 @@ _PITCHES = (0, 99)
 _NORMAL_PITCH = 50.0
 
 _FEMALE_FROM_HZ = 165.0
-FEMALE = "+f2"
+_FEMALE = "+f2"
 
 # Mean pitch in Hz that the synthesiser speaks with at pitch settings 0, 25, 50, 75, 99, measured on en-us; de is
 # within 3 Hz of it.
@@ -103,7 +103,7 @@ def deliver(language: str, feeling: Emotion, speed: float, voice_hz: float | Non
     measured = _FEMALE_HZ if female else _MALE_HZ
     pitch = _NORMAL_PITCH if voice_hz is None else float(np.interp(voice_hz, measured, _SETTINGS))
     return Delivery(
-        voices=[name + (FEMALE if female else "") for name in voice_names(language)],
+        voices=[name + (_FEMALE if female else "") for name in voice_names(language)],
         rate=_within(_WORDS_PER_MINUTE * feeling.pace * speed, _RATES),
         pitch=_within(pitch + feeling.pitch, _PITCHES),
         range=feeling.range,

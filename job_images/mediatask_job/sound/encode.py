@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -16,11 +16,10 @@ Format = Literal["mp3", "wav"]
 
 _CODECS: dict[Format, str] = {"mp3": "libmp3lame", "wav": "pcm_s16le"}
 _MP3_BITS = 192_000
-_BLOCK = RATE
 
 
-def save_sound(samples: Samples, file: Path, kind: Format, description: str, source: Source) -> None:
-    """Write stereo (2, n) to `file`, with its origin in the container."""
+def save_sound(blocks: Iterable[Samples], file: Path, kind: Format, description: str, source: Source) -> None:
+    """Write stereo blocks (2, n), one after another, to `file`, with its origin in the container."""
     packet = xmp(source, description)
     options = {"id3v2_version": "3", "write_xing": "1"} if kind == "mp3" else {}
     with av.open(str(file), "w", format=kind, options=options) as container:
@@ -32,19 +31,18 @@ def save_sound(samples: Samples, file: Path, kind: Format, description: str, sou
         stream.layout = "stereo"
         if kind == "mp3":
             stream.bit_rate = _MP3_BITS
-        for frame in _frames(samples, stream.codec_context):
+        for frame in _frames(blocks, stream.codec_context):
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     if kind == "wav":
         append_to_wav(file, packet)
 
 
-def _frames(samples: Samples, codec: av.AudioCodecContext) -> Iterator[av.AudioFrame]:
+def _frames(blocks: Iterable[Samples], codec: av.AudioCodecContext) -> Iterator[av.AudioFrame]:
     """Frames of the codec's sample format and size."""
     resampler = av.AudioResampler(format=codec.format, layout="stereo", rate=RATE, frame_size=codec.frame_size or None)
-    for start in range(0, samples.shape[1], _BLOCK):
-        block = np.ascontiguousarray(samples[:, start : start + _BLOCK], np.float32)
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
+    for block in blocks:
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block, np.float32), format="fltp", layout="stereo")
         frame.sample_rate = RATE
         yield from resampler.resample(frame)
     yield from resampler.resample(None)

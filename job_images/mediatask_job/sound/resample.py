@@ -15,11 +15,19 @@ def to_rate(samples: Samples, rate: int) -> Samples:
     if rate == RATE or not samples.size:
         return samples
     resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-    parts: list[Samples] = []
-    for start in range(0, samples.size, _BLOCK):
-        block = np.ascontiguousarray(samples[None, start : start + _BLOCK], np.float32)
-        frame = av.AudioFrame.from_ndarray(block, format="flt", layout="mono")
-        frame.sample_rate = rate
-        parts += [out.to_ndarray()[0] for out in resampler.resample(frame)]
-    parts += [out.to_ndarray()[0] for out in resampler.resample(None)]
-    return np.concatenate(parts)
+    out, filled = np.empty(samples.size * RATE // rate + RATE, np.float32), 0
+    for start in range(0, samples.size + _BLOCK, _BLOCK):
+        for done in resampler.resample(_frame(samples[start : start + _BLOCK], rate)):
+            piece = done.to_ndarray()[0]
+            out[filled : filled + piece.size] = piece
+            filled += piece.size
+    return out[:filled]
+
+
+def _frame(samples: Samples, rate: int) -> av.AudioFrame | None:
+    """None, which flushes the resampler, for no samples."""
+    if not samples.size:
+        return None
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None], np.float32), format="flt", layout="mono")
+    frame.sample_rate = rate
+    return frame

@@ -209,6 +209,8 @@ def _job_spec(task: Task, data: dict[str, Any], attempt: int, task_class: TaskCl
             on_missing=given.inputs.on_missing,
             max_bytes=given.inputs.max_bytes,
             max_pixels=given.inputs.max_pixels,
+            max_total_bytes=given.inputs.max_total_bytes,
+            max_seconds=given.inputs.max_seconds,
             allow_networks=list(options.allow_networks),
             deny_networks=list(options.deny_networks),
         ),

@@ -50,6 +50,8 @@ class Store:
     published_before: bool = False
     task_data: dict[str, Any] = field(default_factory=dict)
     """Answer of the data route."""
+    together: asyncio.Barrier | None = None
+    """Requests for inputs that have to be under way at once before any is answered."""
     slow_input: float = 0.0
     """Seconds between the pieces of /inputs/drip."""
 
@@ -117,6 +119,8 @@ def _application(store: Store) -> web.Application:
     async def input_file(request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         store.input_requests.append(name)
+        if store.together is not None:
+            await store.together.wait()
         if name == "drip":
             answer = web.StreamResponse()
             await answer.prepare(request)

@@ -20,9 +20,13 @@ from cryptography.x509.oid import NameOID
 from mediatask_common import netguard
 from mediatask_crds.podcontract import InputsPolicy
 from mediatask_job.failures import InvalidInput
-from mediatask_job.inputs.download import Unreachable, fetch_outside
+from mediatask_job.inputs.download import Downloader, Unreachable
 
 POLICY = InputsPolicy(allow_networks=["127.0.0.0/8"], timeout_seconds=5)
+
+
+def downloader() -> Downloader:
+    return Downloader(POLICY, lambda: None)
 
 
 def certificate(folder: Path, host: str) -> tuple[Path, Path]:
@@ -80,7 +84,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str
 
 
 def test_the_name_stays_in_host_and_sni(server: dict[str, Any], tmp_path: Path) -> None:
-    fetch_outside(f"https://cdn.example:{server['port']}/x", tmp_path / "x", POLICY, lambda: None)
+    downloader().outside(f"https://cdn.example:{server['port']}/x", tmp_path / "x")
     assert (tmp_path / "x").read_bytes() == b"data"
     assert server["sni"] == "cdn.example"
     assert server["host"] == f"cdn.example:{server['port']}"
@@ -91,16 +95,16 @@ def test_the_next_address_is_tried_where_one_takes_no_connection(
 ) -> None:
     addresses = [ipaddress.ip_address(address) for address in ("127.0.0.2", "127.0.0.1")]
     monkeypatch.setattr(netguard, "_resolve", lambda host, port: addresses)
-    fetch_outside(f"https://cdn.example:{server['port']}/x", tmp_path / "x", POLICY, lambda: None)
+    downloader().outside(f"https://cdn.example:{server['port']}/x", tmp_path / "x")
     assert (tmp_path / "x").read_bytes() == b"data"
 
 
 def test_a_certificate_for_another_name_is_refused(server: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
-        fetch_outside(f"https://other.example:{server['port']}/x", tmp_path / "x", POLICY, lambda: None)
+        downloader().outside(f"https://other.example:{server['port']}/x", tmp_path / "x")
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "http:///x", "http://exa\x00mple/", "http://x:99999/"])
 def test_what_is_no_url_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(InvalidInput):
-        fetch_outside(url, tmp_path / "x", POLICY, lambda: None)
+        downloader().outside(url, tmp_path / "x")

@@ -56,7 +56,7 @@ def test_what_a_style_guide_can_do_and_what_the_model_cannot(run: Any, store: An
     [styled], metadata = drawn(
         run, store, {"style_guide": guide, "reference_images": [guide], "negative_prompt": "rain"}
     )
-    assert store.input_requests == ["red.png", "red.png"]
+    assert store.input_requests == ["red.png"]  # once, although it is wanted twice
     red, green, blue = np.asarray(Image.open(io.BytesIO(styled)), float).reshape(-1, 3).mean(axis=0)
     assert red > green + 20
     assert red > blue + 20
@@ -79,4 +79,23 @@ def test_the_shipped_model_draws_what_is_asked(run: Any, store: Any) -> None:
     assert (metadata["model"], metadata["steps"], metadata["warnings"]) == ("demo-image", 6, [])
     assert len(metadata["revision"]) == 12
     assert picture("clear day")[0] == content
+    assert picture("clear day, with a cat")[1]["warnings"] == ["demo-image does not know: cat"]
     assert picture("clear night")[2] < by_day - 50
+
+
+def test_steps_are_named_for_what_is_done(run: Any, store: Any) -> None:
+    asked = DETECTIVE | {"width": 320, "steps": 1}
+    ended = run("generate_image", asked, model={"builtin": "demo-image"})
+    assert ended.code == 0, ended.log
+    steps = ["importing_libraries", "loading_model", "generating_image", "upscaling", "encoding", "uploading"]
+    assert [step for step in steps if step in ended.log] == steps
+    timings = ended.words.result.timings
+    assert timings["import"] > timings["load"]
+
+
+def test_more_pixels_than_the_class_allows_are_refused_at_once(run: Any, store: Any) -> None:
+    asked = DETECTIVE | {"num_images": 8, "width": 4096, "height": 4096, "style_guide": f"{store.url}/inputs/x.png"}
+    ended = run("generate_image", asked, model=MODEL, parameters={"maxPixels": 10**8})
+    assert ended.code == 10
+    assert "maxPixels" in ended.words.error.message
+    assert store.input_requests == []

@@ -171,3 +171,25 @@ def test_seven_seconds_of_720p_are_quick_and_small_in_memory(run: Any, store: An
     check_file(store.objects["projects/p/uid/1/video.mp4"], 1280, 720, 24, 7.0)
     assert int(ended.log.split("peak ")[1]) < 600 * 1024
     assert seconds < 40, f"{seconds:.1f} s; 10 s are usual, 20 s the goal on an idle machine"
+
+
+def test_more_frames_than_a_class_allows_are_refused_before_anything_is_fetched(run: Any, store: Any) -> None:
+    longest = SCENE | {"duration": 60, "fps": 60, "width": 4096, "height": 4096, "storyboard_images": stills(store)}
+    ended = run("generate_video", longest)
+    assert ended.code == 10
+    assert ended.words.error.code == "TooManyPixels"
+    assert "3600 frames of 4096x4096" in ended.words.error.message
+    assert store.input_requests == []
+
+
+def test_the_end_of_a_long_description_counts_for_a_video_model(run: Any, store: Any) -> None:
+    """The tiny model's tokens are bytes; of the big one's 512 half were cut off."""
+    asked = {"width": 64, "height": 64, "duration": 0.5, "fps": 4, "seed": 1}
+    films = [
+        filmed(run, store, asked | {"scene_description": "x" * 300 + end}, model={"builtin": "tiny-video"},
+               parameters={"mode": "diffusion", "steps": 1})[0]
+        for end in ("a", "b")
+        if not store.results.clear() and not store.objects.clear()  # type: ignore[func-returns-value]
+    ]  # fmt: skip
+    frames = [check_file(film, 64, 64, 4, 0.5)[0].astype(int) for film in films]
+    assert np.abs(frames[0] - frames[1]).max() > 0

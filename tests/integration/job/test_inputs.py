@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import struct
 import time
@@ -26,7 +27,7 @@ def film(store: Any, *names: str) -> dict[str, Any]:
     }
 
 
-def picture(kind: str = "PNG", size: tuple[int, int] = (64, 48), mode: str = "RGB") -> bytes:
+def picture(kind: str = "PNG", size: tuple[int, int] = (64, 32), mode: str = "RGB") -> bytes:
     body = io.BytesIO()
     Image.linear_gradient("L").resize(size).convert(mode).save(body, kind)
     return body.getvalue()
@@ -130,6 +131,44 @@ def test_a_body_without_end_is_cut_off(run: Any, store: Any, pause: float, limit
     assert ended.code == 10
     assert ended.words.error.code == ("InputTooLarge" if "max_bytes" in limits else "InputUnreachable")
     assert time.monotonic() - began < 20
+
+
+def test_inputs_are_fetched_side_by_side_and_used_in_their_order(run: Any, store: Any) -> None:
+    for name in ("a", "b", "c", "d"):
+        (store.folder / name).write_bytes(picture())
+    store.together = asyncio.Barrier(4)
+    ended = run("generate_video", film(store, "a", "b", "c", "d", "a"))
+    assert ended.code == 0, ended.log
+    assert sorted(store.input_requests) == ["a", "b", "c", "d"]
+    assert ended.words.result.metadata["stills"] == 5
+
+
+def test_all_inputs_together_have_a_limit(run: Any, store: Any) -> None:
+    for name in ("a", "b", "c"):
+        (store.folder / name).write_bytes(picture())
+    size = len(picture())
+    ended = run("generate_video", film(store, "a", "b", "c"), inputs={"max_total_bytes": 3 * size})
+    assert ended.code == 0, ended.log
+    ended = run("generate_video", film(store, "a", "b", "c"), inputs={"max_total_bytes": 3 * size - 1})
+    assert ended.code == 10
+    assert ended.words.error.code == "InputsTooLarge"
+    assert "maxTotalBytes" in ended.words.error.message
+
+
+def test_all_inputs_together_have_a_time(run: Any, store: Any) -> None:
+    """Each within its own time, but not all of them."""
+    store.slow_input = 0.05
+    names = [f"drip?{number}" for number in range(8)]
+    began = time.monotonic()
+    ended = run(
+        "generate_video",
+        film(store, *names),
+        inputs={"timeout_seconds": 30, "max_seconds": 1, "on_missing": "skip"},
+        model={"builtin": "no-such-model"},
+    )
+    assert ended.code == 12, ended.log
+    assert ended.log.count("left out") == 8
+    assert time.monotonic() - began < 25
 
 
 @pytest.mark.parametrize(

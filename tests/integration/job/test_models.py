@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mediatask_crds.model import ModelSource
-from mediatask_job.failures import GpuFault, GpuOutOfMemory, ModelMissing
+from mediatask_job.failures import ModelMissing
 from mediatask_job.models.builtin.defaults import Defaults
 from mediatask_job.models.source import ModelFolder, locate
-from mediatask_job.runtime.timings import Timings
 
 
 @pytest.mark.parametrize(
@@ -61,7 +60,7 @@ def test_only_known_pipelines_without_code_of_their_own_are_loaded(tmp_path: Pat
     if index is not None:
         (tmp_path / "model_index.json").write_text(json.dumps(index))
     with pytest.raises(ModelMissing) as failure:
-        load(ModelFolder(tmp_path, "m", None, Defaults()), ModelSource(path="/m"), "whole")
+        load(ModelFolder(tmp_path, "m", None, Defaults()), ModelSource(path="/m"), "whole", lambda _: None)
     assert failure.value.code == code
 
 
@@ -102,60 +101,40 @@ def test_a_hub_model_runs_from_the_cache(run: Any, store: Any, model_cache: Path
     assert ended.words.result.metadata["revision"] == commit
 
 
-class TestLadder:
-    """With a loader that stands in for the GPU, which the machine of this test may lack."""
+def test_stable_diffusions_content_check_is_loaded_and_heeded(run: Any, store: Any, tmp_path: Path) -> None:
+    """The usual index of such a model, whose check sits in a module of diffusers."""
+    import torch
+    from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
+    from transformers import CLIPConfig, CLIPImageProcessor
 
-    @pytest.fixture
-    def climb(self, monkeypatch: pytest.MonkeyPatch) -> Any:
-        from mediatask_job.models import ladder
+    folder = tmp_path / "model"
+    shutil.copytree(locate(ModelSource(builtin="demo-image"), tmp_path, tmp_path).path, folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    index |= {
+        "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+        "feature_extractor": ["transformers", "CLIPImageProcessor"],
+    }
+    (folder / "model_index.json").write_text(json.dumps(index))
+    CLIPImageProcessor(size=30, crop_size=30).save_pretrained(folder / "feature_extractor")
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = CLIPConfig(
+        projection_dim=16, vision_config=sizes | {"image_size": 30, "patch_size": 15, "projection_dim": 16}
+    )
+    checker = StableDiffusionSafetyChecker(config)
+    data = {"prompt": "a house by the sea", "width": 64, "height": 64, "steps": 1, "seed": 1}
+    for threshold, code in ((2.0, 0), (-2.0, 11)):  # a cosine is never above 2 and always above -2
+        with torch.no_grad():
+            checker.concept_embeds_weights.fill_(threshold)
+            checker.special_care_embeds_weights.fill_(2.0)
+        checker.save_pretrained(folder / "safety_checker")
+        ended = run("generate_image", data, model={"path": str(folder)}, parameters={"nativeSize": 64})
+        assert ended.code == code, ended.log
+    assert ended.words.error.code == "UnsafeContent"
 
-        def load(folder: ModelFolder, source: ModelSource, rung: str) -> Any:
-            return SimpleNamespace(rung=rung)
 
-        monkeypatch.setattr(ladder, "load", load)
-        folder = ModelFolder(Path("/m"), "m", None, Defaults())
-        return lambda work: ladder.climb(folder, ModelSource(), Timings(), lambda: None, work)
-
-    def test_memory_running_out_climbs_down(self, climb: Any) -> None:
-        import torch
-
-        tried = []
-
-        def work(loaded: Any) -> str:
-            tried.append(loaded.rung)
-            if loaded.rung != "model-offload":
-                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
-            return "done"
-
-        assert climb(work) == "done"
-        assert tried == ["whole", "vae-tiling", "model-offload"]
-
-    def test_the_last_rung_is_the_last(self, climb: Any) -> None:
-        import torch
-
-        def work(_: Any) -> None:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-
-        with pytest.raises(GpuOutOfMemory):
-            climb(work)
-
-    @pytest.mark.parametrize("kind", ["AcceleratorError", "RuntimeError"])
-    def test_a_broken_context_is_not_tried_again(self, climb: Any, kind: str) -> None:
-        import torch
-
-        tried = []
-
-        def work(loaded: Any) -> None:
-            tried.append(loaded.rung)
-            raise getattr(torch, kind, RuntimeError)("CUDA error: an illegal memory access was encountered")
-
-        with pytest.raises(GpuFault):
-            climb(work)
-        assert tried == ["whole"]
-
-    def test_a_bug_stays_a_bug(self, climb: Any) -> None:
-        def work(_: Any) -> None:
-            raise RuntimeError("size mismatch")
-
-        with pytest.raises(RuntimeError, match="size mismatch"):
-            climb(work)
+def test_further_gpus_are_not_silently_idle(run: Any) -> None:
+    data = {"prompt": "x", "width": 64, "height": 64, "steps": 1}
+    two = "import torch; torch.cuda.device_count = lambda: 2"
+    ended = run("generate_image", data, model={"builtin": "tiny-image"}, setup=two)
+    assert ended.code == 0, ended.log
+    assert any("2 GPUs" in warning for warning in ended.words.result.metadata["warnings"])

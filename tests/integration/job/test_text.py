@@ -77,7 +77,8 @@ def test_the_result_is_json_with_what_was_asked(run: Any, store: Any) -> None:
     assert metadata["processing_time"] >= 0
 
 
-def test_a_language_model_from_a_folder(run: Any, store: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def language_model(tmp_path: Path) -> str:
     """A model of random weights: its words have no sense, but they come from it."""
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -90,10 +91,14 @@ def test_a_language_model_from_a_folder(run: Any, store: Any, tmp_path: Path) ->
     heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "vocab_size": len(tokenizer)}
     Qwen3ForCausalLM(Qwen3Config(**sizes, **heads)).save_pretrained(tmp_path / "llm")
     tokenizer.save_pretrained(tmp_path / "llm")
+    return str(tmp_path / "llm")
+
+
+def test_a_language_model_from_a_folder(run: Any, language_model: str) -> None:
     ended = run(
         "test_prompt",
         {"prompt_template": "Say {{x}}", "test_parameters": {"x": "hello"}},
-        model={"path": str(tmp_path / "llm")},
+        model={"path": language_model},
         parameters={"maxTokens": 12},
     )
     assert ended.code == 0, ended.log
@@ -101,3 +106,14 @@ def test_a_language_model_from_a_folder(run: Any, store: Any, tmp_path: Path) ->
     assert metadata["model"] == "llm"
     assert metadata["prompt_tokens"] > 9
     assert 0 < metadata["completion_tokens"] <= 12
+
+
+def test_a_language_model_that_does_not_fit_into_gpu_memory(run: Any, language_model: str) -> None:
+    full = (
+        "import torch, mediatask_job.text.transformer as t\n"
+        "def complete(*_): raise RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate')\n"
+        "t.TransformerText.complete = complete"
+    )
+    ended = run("test_prompt", {"prompt_template": "Say hello"}, model={"path": language_model}, setup=full)
+    assert ended.code == 20, ended.log
+    assert "llm does not fit" in ended.words.error.message

@@ -15,7 +15,8 @@ from PIL import Image
 from mediatask_crds.model import ModelSource
 from mediatask_job.failures import ModelMissing
 from mediatask_job.models.builtin.shipped import verified
-from mediatask_job.models.load import Loaded, load
+from mediatask_job.models.load import load
+from mediatask_job.models.loaded import Loaded
 from mediatask_job.models.source import locate
 from mediatask_job.picture.enlarge import doublings, enlarged
 
@@ -25,7 +26,7 @@ SIDES = st.integers(64, 4096)
 @pytest.fixture(scope="module")
 def demo() -> Loaded:
     source = ModelSource(builtin="demo-image")
-    return load(locate(source, Path("/nowhere"), Path("/nowhere")), source, "whole")
+    return load(locate(source, Path("/nowhere"), Path("/nowhere")), source, "whole", lambda _: None)
 
 
 @given(st.tuples(SIDES, SIDES), SIDES, SIDES)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mediatask_job.sound import RATE, Samples
-from mediatask_job.sound.loudness import loudness, normalised, true_peak
+from mediatask_job.sound.loudness import levelled, loudness, measured, normalised, true_peak
 
 
 def tone(dbfs: float, seconds: float, hz: float = 1000.0, phase: float = 0.0) -> Samples:
@@ -65,3 +65,29 @@ def test_speech_like_sound_reaches_its_loudness_without_clipping(target: float) 
     out = normalised(signal, target)
     assert loudness(out) == pytest.approx(target, abs=0.3)
     assert true_peak(out) <= -1.3
+
+
+def test_levels_are_the_same_in_pieces() -> None:
+    """Longer than the pieces that are measured at a time, and no multiple of a millisecond."""
+    signal = (np.random.default_rng(0).standard_normal((2, 23 * RATE + 11)) * 0.1).astype(np.float32)
+    asked: list[tuple[int, int]] = []
+
+    def part(start: int, stop: int) -> Samples:
+        asked.append((start, stop))
+        return signal[:, start:stop]
+
+    levels = measured(part, signal.shape[1])
+    assert len(asked) == 3
+    assert max(stop - start for start, stop in asked) < 11 * RATE
+    gain = levelled(levels)
+    out = np.concatenate([gain.apply(signal[:, at : at + 1000], at) for at in range(0, signal.shape[1], 1000)], axis=1)
+    assert np.array_equal(out, gain.apply(signal, 0))
+    assert levels.times(gain.steps).loudness == pytest.approx(loudness(out), abs=0.05)
+    assert levels.times(gain.steps).true_peak == pytest.approx(true_peak(out), abs=0.3)
+
+
+def test_a_limiter_that_takes_much_away_is_made_up_for() -> None:
+    clicks = np.zeros((2, 10 * RATE), np.float32)
+    clicks[:, :: RATE // 10] = 1.0
+    clicks += 0.02 * np.random.default_rng(0).standard_normal(clicks.shape).astype(np.float32)
+    assert loudness(normalised(clicks)) == pytest.approx(-16, abs=0.5)

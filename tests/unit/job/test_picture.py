@@ -21,7 +21,7 @@ SIDES = st.integers(8, 512).map(lambda side: side * 8)
 
 @given(width=SIDES, height=SIDES, native=st.none() | st.integers(64, 2048))
 def test_drawing_sizes_are_on_the_grid_and_in_shape(width: int, height: int, native: int | None) -> None:
-    drawn = drawing_size(width, height, native)
+    drawn = drawing_size(width, height, native, 16)
     assert drawn[0] % 16 == drawn[1] % 16 == 0
     if native is None:
         assert width <= drawn[0] < width + 16

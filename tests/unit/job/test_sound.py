@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ import pytest
 from mediatask_job.failures import InvalidInput
 from mediatask_job.outputs.provenance import Source
 from mediatask_job.sound import RATE, Samples
-from mediatask_job.sound.ambience import CUES, ambience, find
+from mediatask_job.sound.ambience import CUES, ambience, find, scene
 from mediatask_job.sound.decode import read_recording
 from mediatask_job.sound.delivery import EMOTIONS, PACES, deliver, emotion, pace, voice_names
 from mediatask_job.sound.encode import Format, save_sound
-from mediatask_job.sound.mix import over_ambience, padded
+from mediatask_job.sound.mix import Line
 from mediatask_job.sound.pitch import mean_pitch
 from mediatask_job.sound.resample import to_rate
 
@@ -105,17 +106,32 @@ def test_resampling_keeps_length_and_pitch() -> None:
     assert int(np.abs(np.fft.rfft(out[:RATE])).argmax()) == pytest.approx(440, abs=3)
 
 
-def test_the_ambience_ducks_under_the_voice() -> None:
-    voice = padded(np.ones(RATE, np.float32), 1.0, 1.0)
-    scene = np.ones((2, voice.size), np.float32)
-    background = over_ambience(voice, scene) - voice
-    assert background[0, int(1.5 * RATE)] < 0.5 * background[0, RATE // 2]
+def test_the_ambience_ducks_under_the_voice_and_is_repeated() -> None:
+    voice = np.full(2 * RATE, 0.1, np.float32)
+    loud = Line(voice, np.ones((2, RATE // 3), np.float32))
+    quiet = Line(voice)
+    whole = loud.part(0, loud.size)
+    start, end = int(0.7 * RATE), int(2.7 * RATE)
+    assert whole.shape == (2, end + int(1.2 * RATE))
+    assert 0 < whole[0, start + RATE] - 1 < 0.5 * whole[0, RATE // 3]
+    assert abs(whole[0, 0]) < 1e-3 > abs(whole[0, -1])
+    assert quiet.part(0, quiet.size).max() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("background", [None, "rain"])
+def test_a_line_is_the_same_in_pieces(background: str | None) -> None:
+    voice = np.random.default_rng(0).standard_normal(3 * RATE).astype(np.float32)
+    line = Line(voice, None if background is None else scene(background, RATE, 1))
+    whole = line.part(0, line.size)
+    cuts = [0, 1, RATE // 2, RATE // 2 + 7, 2 * RATE, line.size]
+    pieces = [line.part(start, stop) for start, stop in pairwise(cuts)]
+    assert np.array_equal(np.concatenate(pieces, axis=1), whole)
 
 
 @pytest.mark.parametrize("kind", ["mp3", "wav"])
 def test_a_recording_survives_the_file(tmp_path: Path, kind: Format) -> None:
     tone = 0.5 * np.sin(2 * np.pi * 220 * np.arange(RATE) / RATE).astype(np.float32)
-    save_sound(np.stack([tone, tone]), tmp_path / "x", kind, "häh", Source.ALGORITHM)
+    save_sound([np.stack([tone, tone])], tmp_path / "x", kind, "häh", Source.ALGORITHM)
     recording = read_recording(tmp_path / "x", "x")
     assert recording.samples.size / recording.rate == pytest.approx(1.0, abs=0.06)
     assert mean_pitch(recording.samples, recording.rate) == pytest.approx(220, rel=0.03)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 
 from mediatask_crds.tasktypes.generate_video import GenerateVideo
@@ -12,6 +11,7 @@ from ...film.form import Form
 from ...film.mp4 import save_film
 from ...film.planes import Planes
 from ...film.soundtrack import soundtrack
+from ...outputs.facts import chosen_seed
 from ...runtime.cpus import usable_cpus
 from .clip import shoot_clip
 from .footage import Footage
@@ -27,7 +27,7 @@ def run(ctx: Context[GenerateVideo]) -> Output:
     data = ctx.data
     settings = ctx.settings(VideoSettings)
     form = settings.form(data)
-    seed = secrets.randbits(32) if data.seed is None else data.seed
+    seed = chosen_seed(data.seed)
     shoot = shoot_storyboard if settings.mode == "storyboard" else shoot_clip
     footage = shoot(ctx, settings, form, seed)
     ctx.progress("synthesising_sound", 0.5)

@@ -30,5 +30,7 @@ class VideoSettings(DrawingSettings):
     """Most frames of one call of the video model; a longer clip is slowed down to its length."""
 
     def form(self, data: GenerateVideo) -> Form:
-        """The film's size, rate and length."""
-        return Form.lasting(data.duration, data.fps, data.width or self.width, data.height or self.height)
+        """The film's size, rate and length. Raises InvalidInput when it is more than the class allows."""
+        form = Form.lasting(data.duration, data.fps, data.width or self.width, data.height or self.height)
+        self.check_pixels(form.frames, form.size, "frames")
+        return form

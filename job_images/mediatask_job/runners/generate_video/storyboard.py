@@ -14,6 +14,7 @@ from ...film import camera, grade
 from ...film.form import Form
 from ...film.framing import MOST_CUT, Still, has_margins
 from ...film.storyboard import Storyboard
+from ...models import READY
 from ...outputs.facts import facts
 from ...outputs.provenance import Source
 from .footage import Footage, prompt
@@ -41,8 +42,7 @@ def _drawn(ctx: Context[GenerateVideo], settings: VideoSettings, form: Form, see
 
     count = settings.stills or max(round(form.seconds / _SECONDS_PER_STILL), 1)
     order = Order([prompt(ctx.data)] * count, form.width, form.height, seed)
-    ctx.progress("loading_model", 0.05)
-    drawn = draw(ctx, order, settings, lambda done: ctx.progress("drawing_stills", 0.1 + 0.38 * done))
+    drawn = draw(ctx, order, settings, lambda done: ctx.progress("drawing_stills", READY + (0.48 - READY) * done))
     if ctx.data.storyboard_images:
         ctx.warnings.append("no storyboard picture arrived; stills were drawn from the description instead")
     # The prompt asks for the lighting: graded, too, a dark scene would become black.
