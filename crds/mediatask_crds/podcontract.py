@@ -84,7 +84,7 @@ class InputsPolicy(Wire):
     max_seconds: float = 120
     """Time for all inputs together to arrive."""
     allow_networks: list[str] = []
-    """CIDRs that are reachable although they are not public: loopback in the embedded mode, nothing elsewhere."""
+    """CIDRs that are reachable although they are not public: loopback in the local mode, nothing elsewhere."""
     deny_networks: list[str] = []
     """CIDRs that are not reachable although they are public."""
 

@@ -54,7 +54,7 @@ class MediaTaskClassSpec(Resource):
     default: bool = False
     """Used for its task types when a task names no class. Of several the first by name wins."""
     image: Annotated[str, Field(min_length=1, max_length=1024)]
-    """Container image of the job. `python` is the local interpreter in the embedded mode."""
+    """Container image of the job. `python` is the local interpreter in the local mode."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     """As in core/v1."""
     image_pull_secrets: Annotated[list[Annotated[str, Field(max_length=253)]], Field(max_length=8)] = []

@@ -1,4 +1,4 @@
-"""Secrets of the embedded mode, made once and kept under `DIR/secrets`, readable by their owner alone."""
+"""Secrets of the local mode, made once and kept under `DIR/secrets`, readable by their owner alone."""
 
 from __future__ import annotations
 

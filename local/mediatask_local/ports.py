@@ -1,4 +1,4 @@
-"""TCP ports of the embedded mode: chosen once, kept in `ports.json`, so that addresses survive a restart."""
+"""TCP ports of the local mode: chosen once, kept in `ports.json`, so that addresses survive a restart."""
 
 from __future__ import annotations
 

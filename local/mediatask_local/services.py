@@ -1,4 +1,4 @@
-"""The processes of the embedded mode: commands, environments, and how each is seen to be ready."""
+"""The processes of the local mode: commands, environments, and how each is seen to be ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the embedded mode keeps media: a folder, an S3 server of its own, or the S3 that the environment names."""
+"""Where the local mode keeps media: a folder, an S3 server of its own, or the S3 that the environment names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded mode as a whole: `run` for a terminal, `embedded` for programs, and a process for the latter."""
+"""The local mode as a whole: `run` for a terminal, `embedded` for programs, and a process for the latter."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STOP_TIMEOUT = 90.0
 
 
 class UpInfo(BaseModel):
-    """How to reach a running embedded mode: the content of `DIR/up.json`."""
+    """How to reach a running local mode: the content of `DIR/up.json`."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -170,7 +170,7 @@ async def _serve(setup: Setup, on_ready: Callable[[UpInfo], None]) -> None:
 def embedded(
     directory: Path, *, api_port: int = 0, gpus: int | None = None, store: Kind | None = None, timeout: float = 120
 ) -> Iterator[UpInfo]:
-    """The embedded mode as a child process, up for the length of a `with` block.
+    """The local mode as a child process, up for the length of a `with` block.
 
     Call it from the main thread: the child ends with the thread that started it.
 
@@ -216,9 +216,9 @@ def _wait_ready(process: subprocess.Popen[bytes], directory: Path, output: Path,
             if info.pids["up"] == process.pid:
                 return info
         if process.poll() is not None:
-            raise StartError(f"the embedded mode ended at once:\n{output.read_text()[-4000:]}")
+            raise StartError(f"the local mode ended at once:\n{output.read_text()[-4000:]}")
         time.sleep(0.05)
-    raise StartError(f"the embedded mode is not ready after {timeout:.0f} s; see {output} and {directory / 'logs'}")
+    raise StartError(f"the local mode is not ready after {timeout:.0f} s; see {output} and {directory / 'logs'}")
 
 
 def _take(lock: IO[str]) -> str | None:

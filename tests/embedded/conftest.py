@@ -1,4 +1,4 @@
-"""The embedded mode as a whole, and the part of it that runs plain Jobs."""
+"""The local mode as a whole, and the part of it that runs plain Jobs."""
 
 from __future__ import annotations
 

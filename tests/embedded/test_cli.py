@@ -1,4 +1,4 @@
-"""The command line and the SDK against the embedded mode: what a person types on the first day."""
+"""The command line and the SDK against the local mode: what a person types on the first day."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ async def _pods_per_task(kubeconfig: Path) -> Counter[str]:
 
 @pytest.fixture
 def gated_mode(tmp_path: Path) -> Iterator[UpInfo]:
-    """The embedded mode where every test_prompt waits for the file `gate`."""
+    """The local mode where every test_prompt waits for the file `gate`."""
     with embedded(tmp_path) as info:
         asyncio.run(make_gated_class(info.kubeconfig, tmp_path / "gate"))
         yield info

@@ -1,4 +1,4 @@
-"""kubectl against the embedded mode: what a person types, and what they read back."""
+"""kubectl against the local mode: what a person types, and what they read back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The platform's own quickstart, call by call, against the embedded mode."""
+"""The platform's own quickstart, call by call, against the local mode."""
 
 from __future__ import annotations
 

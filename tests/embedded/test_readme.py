@@ -1,4 +1,4 @@
-"""The README's commands, as somebody pastes them into a shell, against the embedded mode."""
+"""The README's commands, as somebody pastes them into a shell, against the local mode."""
 
 from __future__ import annotations
 

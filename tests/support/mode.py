@@ -1,4 +1,4 @@
-"""The embedded mode under test: its processes, a client for it, and a receiver for its webhooks."""
+"""The local mode under test: its processes, a client for it, and a receiver for its webhooks."""
 
 from __future__ import annotations
 

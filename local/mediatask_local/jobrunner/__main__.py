@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--grace", type=float, default=GRACE_SECONDS, help="seconds pods get to end at SIGTERM")
     args = parser.parse_args()
     if sys.platform != "linux":
-        parser.error("the embedded mode needs Linux: it supervises processes by /proc and prctl")
+        parser.error("the local mode needs Linux: it supervises processes through /proc and prctl")
     setup_logging()
     node = node_object(gpus=args.gpus, cpus=args.cpus, memory=args.memory)
     asyncio.run(_run(args.dir, args.kubeconfig, node, args.grace))

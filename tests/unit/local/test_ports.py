@@ -1,4 +1,4 @@
-"""Ports of the embedded mode."""
+"""Ports of the local mode."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def image_refusal(pod: Object) -> str:
     if image == PYTHON or image.startswith(f"{PYTHON}:"):
         return ""
     return (
-        f'image "{image}" cannot be run: the embedded mode has no container runtime, it runs image "{PYTHON}" '
+        f'image "{image}" cannot be run: the local mode has no container runtime, it runs image "{PYTHON}" '
         "(this machine's interpreter) only. Use a class with that image here, and this one on a cluster."
     )
 
@@ -28,9 +28,9 @@ def shape_refusal(pod: Object) -> str:
     """Why the pod's shape is beyond this runner; empty when it is not."""
     spec = pod["spec"]
     if len(spec["containers"]) != 1 or spec.get("initContainers"):
-        return "the embedded mode runs pods of one container without init containers"
+        return "the local mode runs pods of one container without init containers"
     if spec.get("restartPolicy", "Always") != "Never":
-        return "the embedded mode runs pods with restartPolicy Never only"
+        return "the local mode runs pods with restartPolicy Never only"
     if not container_of(pod).get("command"):
         return f'image "{PYTHON}" has no command of its own: set one'
     return ""

@@ -107,7 +107,7 @@ def plan_mounts(pod: Object, folder: PodFolder, models: Path) -> Mounts:
             tokens += [_token(source, volume["name"], place) for source in volume["projected"]["sources"]]
         elif "emptyDir" not in volume:
             kind = next(field for field in volume if field != "name")
-            raise Unsupported(f'volume "{volume["name"]}" is a {kind}: the embedded mode has emptyDir and tokens only')
+            raise Unsupported(f'volume "{volume["name"]}" is a {kind}: the local mode has emptyDir and tokens only')
         sub_path = mount.get("subPath")
         folders[mount["mountPath"].rstrip("/")] = place / sub_path if sub_path else place
     return Mounts(folders, tuple(tokens))
@@ -116,7 +116,7 @@ def plan_mounts(pod: Object, folder: PodFolder, models: Path) -> Mounts:
 def _token(source: Object, volume: str, place: Path) -> TokenFile:
     token = source.get("serviceAccountToken")
     if token is None:
-        raise Unsupported(f'volume "{volume}" projects {", ".join(source)}: the embedded mode has tokens only')
+        raise Unsupported(f'volume "{volume}" projects {", ".join(source)}: the local mode has tokens only')
     relative = PurePosixPath(token["path"])
     if relative.is_absolute() or ".." in relative.parts:
         raise Unsupported(f'volume "{volume}": token path "{relative}" leads out of the volume')
@@ -158,5 +158,5 @@ def _value(variable: Object, pod: Object) -> str:
         "spec.serviceAccountName": pod["spec"].get("serviceAccountName", ""),
     }
     if path not in fields:
-        raise Unsupported(f"variable {variable['name']}: the embedded mode knows {', '.join(fields)}, not {source}")
+        raise Unsupported(f"variable {variable['name']}: the local mode knows {', '.join(fields)}, not {source}")
     return str(fields[path])
