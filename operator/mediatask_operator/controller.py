@@ -8,6 +8,7 @@ Nothing is decided here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -75,7 +76,9 @@ class Controller:
             return
         except KubeError as error:
             if error.conflict:
-                await self._observer.refresh(key)  # the watch may be far behind: progress reports go on and on
+                # The watch may be far behind, while progress reports go on and on.
+                with contextlib.suppress(LookupError):
+                    await self._observer.refresh(key)
             raise
         self._slots.settle(seen, plan)
 
