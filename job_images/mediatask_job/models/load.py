@@ -12,14 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import diffusers
-import torch
-
 from mediatask_crds.model import ModelSource
 
 from ..failures import ModelMissing
 from .adapters import ADAPTERS, Adapter
 from .ladder import Rung
+from .libraries import diffusers, torch
 from .loaded import Loaded
 from .quiet import silence
 from .source import ModelFolder

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import diffusers
-import transformers
+from .libraries import diffusers, transformers
 
 
 def silence() -> None:

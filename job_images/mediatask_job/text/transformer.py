@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-import transformers
-
 from ..failures import ModelMissing
 from ..models import ModelFolder
+from ..models.libraries import torch, transformers
 from .model import Completion
 
 
