@@ -10,9 +10,7 @@ from fastapi_offline import FastAPIOffline
 
 from mediatask_common.store.file import FileStore
 
-from .auth.guard import KeyGuard
 from .dependencies import Services
-from .http.body import BodyLimit
 from .http.drain import Farewell
 from .http.errors import install_handlers
 from .http.openapi import document
@@ -28,7 +26,7 @@ from .tasks import type_routes as task_types
 DESCRIPTION = """
 GPU media jobs: submit a task, follow its status, get the media and a signed webhook.
 
-Every call but `/api/v1/health*` and `/metrics` needs an API key in `X-API-Key`. Errors are RFC 9457 problem documents
+Every call but `/api/v1/health*` needs an API key in `X-API-Key`. Errors are RFC 9457 problem documents
 that name each faulty field. `Idempotency-Key` makes a submit safe to repeat.
 """
 
@@ -38,7 +36,6 @@ def public_app(services: Services) -> FastAPI:
     app = FastAPIOffline(title="MediaTask", version=version("mediatask"), description=DESCRIPTION, redoc_url=None)
     for module in (tasks, projects, workers, task_types, monitoring):
         app.include_router(module.router)
-    app.include_router(monitoring.metrics_router)
     if isinstance(services.store, FileStore):
         app.include_router(store_files.downloads(services.store))
 
@@ -62,10 +59,9 @@ def internal_app(services: Services) -> FastAPI:
 
 def _equip(app: FastAPI, services: Services, listener: str) -> None:
     app.state.services = services
+    # What `Access` of the listener's routes asks: there is one for callers and one for pods.
+    app.state.authentication = services.callers if listener == "public" else services.pods
     install_handlers(app)
-    # Added last, runs first: measured is everything, and no body is read for callers without a key.
-    app.add_middleware(BodyLimit)
-    if listener == "public":
-        app.add_middleware(KeyGuard, keys=services.keys)
+    # Added last, runs first.
     app.add_middleware(Measured, metrics=services.metrics, listener=listener)
     app.add_middleware(Farewell, drain=services.drain)

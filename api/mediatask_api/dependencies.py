@@ -1,4 +1,4 @@
-"""What the routes work with, opened once for both listeners."""
+"""What the routes work with, opened once for all listeners."""
 
 from __future__ import annotations
 
@@ -9,36 +9,63 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from mediatask_common.kube import Kube
+from mediatask_common.kube import Kube, Object
 from mediatask_common.redisview import RedisView
 from mediatask_common.store import ArtifactStore, open_store
 
+from .auth.authenticators import ApiKeyAuthenticator, Authentication
 from .auth.keys import KeyRing
+from .http.caps import Cap
 from .http.drain import Drain
 from .platform.health import Health
 from .platform.metrics import Metrics
 from .pods.auth import PodAuth
-from .pods.reports import Desks
+from .pods.reports import ReportSinks
 from .settings import ApiSettings
 from .tasks.reader import TaskReader
 from .tasks.service import TaskService
+from .tasks.submission import UrlPolicy
+from .ttlcache import TtlCache
+
+MACHINES_SECONDS = 3.0
+"""How long one reading of all pods and nodes serves whoever asks for workers."""
+
+
+@dataclass(frozen=True)
+class Caps:
+    """Requests that may be held open at one time."""
+
+    followers: Cap
+    waiters: Cap
 
 
 @dataclass(frozen=True)
 class Services:
-    """Everything that lives as long as the process."""
+    """Everything that lives as long as the process: put together here, and without any behaviour of its own."""
 
     settings: ApiSettings
     kube: Kube
     store: ArtifactStore
-    keys: KeyRing
+    callers: Authentication
+    pods: PodAuth
     reader: TaskReader
     tasks: TaskService
-    pods: PodAuth
-    desks: Desks
+    reports: ReportSinks
     health: Health
     metrics: Metrics
     drain: Drain
+    caps: Caps
+    machines: TtlCache[tuple[list[Object], list[Object]]]
+    """Pods and nodes, as they were a moment ago."""
+
+    @property
+    def urls(self) -> UrlPolicy:
+        """Where URLs of callers may lead."""
+        return UrlPolicy(tuple(self.settings.allow_networks), tuple(self.settings.deny_networks))
+
+    def status_url(self, task_id: str) -> str:
+        """Where a task's status is."""
+        return f"{self.settings.public_url or ''}/api/v1/tasks/{task_id}/status"
 
 
 @asynccontextmanager
@@ -49,24 +76,29 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
     view = RedisView.open(settings.redis_url, settings.namespace) if settings.redis_url else None
     drain = Drain()
     async with await Kube.connect(settings.kubeconfig) as kube:
-        desks = Desks(kube, view)
-        reader = desks.of(settings.namespace).reader
+        reports = ReportSinks(kube, view)
+        reader = reports.of(settings.namespace).reader
         try:
             yield Services(
                 settings=settings,
                 kube=kube,
                 store=store,
-                keys=keys,
-                reader=reader,
-                tasks=TaskService(settings, kube, reader, store, drain),
+                callers=Authentication([ApiKeyAuthenticator(keys)]),
                 pods=PodAuth(kube, settings.namespaces),
-                desks=desks,
+                reader=reader,
+                tasks=TaskService(settings.namespace, kube, reader, store, drain),
+                reports=reports,
                 health=Health(kube, settings.namespace, view, store),
                 metrics=Metrics(),
                 drain=drain,
+                caps=Caps(
+                    Cap("log followers", settings.max_log_followers, settings.max_log_followers_per_key),
+                    Cap("held requests", settings.max_held_requests, settings.max_held_requests_per_key),
+                ),
+                machines=TtlCache(MACHINES_SECONDS),
             )
         finally:
-            await desks.close()
+            await reports.close()
             if view is not None:
                 await view.close()
 

@@ -1,56 +1,37 @@
-"""The process: both listeners on one event loop, one graceful end."""
+"""The process: its listeners on one event loop, one graceful end."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
-from collections.abc import Iterator
+from functools import partial
 
-import uvicorn
-from starlette.types import ASGIApp
+from prometheus_client import make_asgi_app
 
 from mediatask_common.logging import get_logger, setup_logging
 
 from .app import internal_app, public_app
 from .dependencies import open_services
+from .http.server import make_server
 from .settings import ApiSettings
 
 log = get_logger(__name__)
 
-GRACE_SECONDS = 20
-"""Time for open requests after the last accepted one; the pod's grace period is longer than this and draining."""
-
-
-class _Listener(uvicorn.Server):
-    """A server that leaves signals to the process, which has two of them to stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _listener(app: ASGIApp, host: str, port: int) -> _Listener:
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_keep_alive=75,
-    )
-    return _Listener(config)
-
 
 async def serve(settings: ApiSettings) -> None:
     """Run until SIGTERM or SIGINT. Raises what keeps it from starting."""
+    server = partial(
+        make_server,
+        head_seconds=settings.head_seconds,
+        keep_alive_seconds=settings.keep_alive_seconds,
+        max_connections=settings.max_connections,
+    )
     async with open_services(settings) as services:
+        metrics = make_asgi_app(services.metrics.registry)
         listeners = [
-            _listener(public_app(services), settings.host, settings.port),
-            _listener(internal_app(services), settings.internal_host, settings.internal_port),
+            server(public_app(services), settings.host, settings.port),
+            server(internal_app(services), settings.internal_host, settings.internal_port),
+            server(metrics, settings.metrics_host, settings.metrics_port),
         ]
 
         def close() -> None:
@@ -64,7 +45,12 @@ async def serve(settings: ApiSettings) -> None:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, stop)
-        log.info("api starting", port=settings.port, internal_port=settings.internal_port)
+        log.info(
+            "api starting",
+            port=settings.port,
+            internal_port=settings.internal_port,
+            metrics_port=settings.metrics_port,
+        )
         try:
             await asyncio.gather(*(listener.serve() for listener in listeners))
         finally:

@@ -9,9 +9,6 @@ from pydantic_settings import SettingsConfigDict
 
 from mediatask_common.settings import CommonSettings
 
-MAX_BODY_BYTES = 256 * 1024
-"""Largest request body: that of a task's data in the resource."""
-
 
 class ApiSettings(CommonSettings):
     """What the API reads beyond the shared settings."""
@@ -32,6 +29,26 @@ class ApiSettings(CommonSettings):
     """Address of the listener for Job pods; never behind the ingress."""
     internal_port: int = 8002
     """Port of the listener for Job pods."""
+    metrics_host: str = "0.0.0.0"
+    """Address of `/metrics`."""
+    metrics_port: int = Field(default=9090, ge=0, le=65535)
+    """Port of `/metrics`, in Prometheus' text format; not for callers."""
+    max_connections: int = Field(default=4096, ge=1)
+    """Connections of one listener; beyond them requests are answered with 503."""
+    head_seconds: float = Field(default=15, gt=0)
+    """Time for a connection to send the head of its first request, and of each next one once it has begun."""
+    keep_alive_seconds: int = Field(default=75, ge=1)
+    """How long a connection may stay idle between requests; longer than that of a load balancer in front."""
+    max_held_requests: int = Field(default=512, ge=1)
+    """Requests that wait for a task (`Prefer: wait`) at one time."""
+    max_held_requests_per_key: int = Field(default=128, ge=1)
+    """The same for one API key."""
+    max_log_followers: int = Field(default=64, ge=1)
+    """Logs that are followed at one time; each takes a connection to the API server and the kubelet."""
+    max_log_followers_per_key: int = Field(default=16, ge=1)
+    """The same for one API key."""
+    log_follow_seconds: float = Field(default=3600, gt=0)
+    """Longest time for which a log is followed; then the answer ends, and the caller may ask again."""
     drain_seconds: float = Field(default=0, ge=0)
     """Seconds between SIGTERM and the last accepted request. Behind a load balancer: as long as it needs to notice."""
     public_url: str | None = None

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 V = TypeVar("V")
 
 
-class Memo(Generic[V]):
+class TtlCache(Generic[V]):
     """Results of a coroutine by key. Failures are not kept; concurrent callers share one call."""
 
     def __init__(self, seconds: float, size: int = 4096) -> None:

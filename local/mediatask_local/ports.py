@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 HOST = "127.0.0.1"
-INTERNAL = ("kubernetes", "internal", "s3", "health", "metrics")
+INTERNAL = ("kubernetes", "internal", "s3", "health", "metrics", "api-metrics")
 
 
 class PortTaken(Exception):

@@ -118,6 +118,8 @@ def api(setup: Setup) -> Service:
         "MEDIATASK_INTERNAL_HOST": HOST,
         "MEDIATASK_INTERNAL_PORT": str(setup.ports["internal"]),
         "MEDIATASK_API_KEYS_FILE": str(setup.credentials.api_keys_file),
+        "MEDIATASK_METRICS_HOST": HOST,
+        "MEDIATASK_METRICS_PORT": str(setup.ports["api-metrics"]),
         "MEDIATASK_PUBLIC_URL": setup.url("api"),
     }
     return Service("api", _python("mediatask_api"), _environment(setup) | own, ready, grace_seconds=25)

@@ -47,7 +47,9 @@ class UpInfo(BaseModel):
     kubeconfig: Path
     """For kubectl."""
     metrics_url: str
-    """Prometheus metrics of the operator; those of the API are at `{api_url}/metrics`."""
+    """Prometheus metrics of the operator."""
+    api_metrics_url: str
+    """Those of the API."""
     console_url: str
     """Where a browser begins."""
     redis_url: str | None
@@ -149,6 +151,7 @@ async def _serve(setup: Setup, on_ready: Callable[[UpInfo], None]) -> None:
             api_key=setup.credentials.api_key,
             kubeconfig=setup.kubeconfig,
             metrics_url=setup.url("metrics") + "/metrics",
+            api_metrics_url=setup.url("api-metrics") + "/metrics",
             console_url=setup.url("api") + "/docs",
             redis_url=setup.redis_url,
             s3_url=setup.s3.url if setup.s3 else None,

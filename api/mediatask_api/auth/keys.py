@@ -18,7 +18,6 @@ from mediatask_common.logging import get_logger
 log = get_logger(__name__)
 
 PREFIX = "mtk_"
-ALL_PROJECTS = "*"
 
 
 class ApiKey(BaseModel):
@@ -36,14 +35,6 @@ class ApiKey(BaseModel):
     """When it stops being valid."""
     description: str = ""
     """What it is for."""
-
-    def allows(self, project: str) -> bool:
-        """Whether the key may see and change tasks of a project."""
-        return ALL_PROJECTS in self.projects or project in self.projects
-
-    @property
-    def all_projects(self) -> bool:
-        return ALL_PROJECTS in self.projects
 
 
 _KEYS = TypeAdapter(list[ApiKey])

@@ -1,77 +1,102 @@
-"""Request bodies: bounded while they arrive, strict JSON, validated with every fault named."""
+"""Request bodies: bounded in size and time while they arrive, strict JSON, validated with every fault named."""
 
-from __future__ import annotations
+# No annotations as strings here: FastAPI cannot resolve those of objects that are dependencies.
 
-from typing import Any, TypeVar
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Generic, TypeVar
 
 import orjson
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..settings import MAX_BODY_BYTES
-from .errors import ApiError, invalid_field, invalid_model, problem
+from mediatask_crds.freeform import check_json
 
-MAX_DEPTH = 64
+from .errors import ApiError, invalid_field, invalid_model
+
+MAX_BODY_BYTES = 256 * 1024
+"""Largest request body: that of a task's data in the resource."""
+BODY_SECONDS = 15.0
+"""Time for a whole body to arrive."""
+STALL_SECONDS = 60.0
+"""Longest pause within an upload."""
 
 M = TypeVar("M", bound=BaseModel)
 
 
-class BodyLimit:
-    """Middleware that answers 413 to larger bodies, also to chunked ones that never say their size.
+class JsonBody(Generic[M]):
+    """A dependency that gives a route its body as a model: `Annotated[Model, Depends(JsonBody(Model))]`.
 
-    Bodies are small and read whole before the app sees the request. Uploads (`exempt`) stream past it.
+    It is read after the route's `Access` has let the request pass.
     """
 
-    def __init__(self, app: ASGIApp, exempt: str = "/store/", limit: int = MAX_BODY_BYTES) -> None:
-        self._app = app
-        self._exempt = exempt
-        self._limit = limit
+    def __init__(self, model: type[M]) -> None:
+        self.model = model
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(self._exempt):
-            return await self._app(scope, receive, send)
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdigit() and int(announced) > self._limit:
-            return await self._refuse(scope, receive, send)
-        body = b""
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            body += message.get("body", b"")
-            if len(body) > self._limit:
-                return await self._refuse(scope, receive, send)
-            if not message.get("more_body"):
-                break
-        waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def replay() -> Message:
-            return waiting.pop() if waiting else await receive()
-
-        return await self._app(scope, replay, send)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"The body is larger than {self._limit} bytes; name large inputs by URL."
-        # What is left of the body is not worth reading, so the connection cannot be used again.
-        error = ApiError(413, "body-too-large", detail, headers={"Connection": "close"})
-        await problem(error, scope["path"])(scope, receive, send)
+    async def __call__(self, request: Request) -> M:
+        return parse(self.model, strict_json(await read(request)))
 
 
-async def read_json(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises ApiError (400).
+async def read(request: Request, limit: int = MAX_BODY_BYTES, seconds: float = BODY_SECONDS) -> bytes:
+    """The whole body.
 
-    orjson refuses what Kubernetes could not take either: NaN, lone surrogates, numbers too large.
+    Raises:
+        ApiError: 413 for a larger one, also for a chunked one that never says its size; 408 for one that takes longer.
+    """
+    # What is left of a body that was refused is not worth reading: the connection cannot be used again.
+    closing = {"Connection": "close"}
+    too_large = ApiError(
+        413, "body-too-large", f"The body is larger than {limit} bytes; pass large inputs by URL.", headers=closing
+    )
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced[:20]) > limit:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise too_large
+    except TimeoutError:
+        raise ApiError(
+            408, "body-timeout", f"The body did not arrive within {seconds:g} seconds.", headers=closing
+        ) from None
+    return bytes(body)
+
+
+async def steady(chunks: AsyncIterator[bytes], seconds: float = STALL_SECONDS) -> AsyncIterator[bytes]:
+    """The chunks of a large body, as long as they keep coming. Raises ApiError (408) where they do not."""
+    while True:
+        try:
+            async with asyncio.timeout(seconds):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            detail = f"Nothing of the body arrived for {seconds:g} seconds."
+            raise ApiError(408, "body-timeout", detail, headers={"Connection": "close"}) from None
+        if chunk is None:
+            return
+        yield chunk
+
+
+def strict_json(content: bytes) -> dict[str, Any]:
+    """A body as a JSON object of which every reader further on keeps every value. Raises ApiError (400).
+
+    Refused are NaN and infinities, integers beyond 64 bits, NUL characters, lone surrogates, duplicate keys, and more
+    than 64 levels.
     """
     try:
-        value = orjson.loads(await request.body())
+        value = orjson.loads(content)
+        if not isinstance(value, dict):
+            raise invalid_field(["body"], "a JSON object is expected")
+        check_json(value)
+        # orjson tells neither duplicate keys nor integers that it has made floats of; it has bounded the depth.
+        json.loads(content, object_pairs_hook=_unique, parse_int=_int64)
     except orjson.JSONDecodeError as error:
         raise invalid_field(["body"], f"not valid JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise invalid_field(["body"], "a JSON object is expected")
-    if _deeper_than(value, MAX_DEPTH):
-        raise invalid_field(["body"], f"nested deeper than {MAX_DEPTH} levels")
+    except ValueError as error:
+        raise invalid_field(["body"], str(error)) from error
     return value
 
 
@@ -83,16 +108,16 @@ def parse(model: type[M], value: dict[str, Any], *prefix: str) -> M:
         raise invalid_model(error, *(prefix or ("body",))) from error
 
 
-def _deeper_than(value: Any, levels: int) -> bool:
-    level = [value]
-    for _ in range(levels):
-        level = [child for item in level for child in _children(item)]
-        if not level:
-            return False
-    return True
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice[:100]!a} occurs twice in one object")
+    return value
 
 
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+def _int64(digits: str) -> int:
+    if len(digits) > 20 or not -(2**63) <= (value := int(digits)) < 2**63:
+        raise ValueError("integers must fit into 64 bits")
+    return value

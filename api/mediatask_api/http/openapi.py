@@ -1,4 +1,4 @@
-"""Parts of the OpenAPI document that routes share."""
+"""The OpenAPI document, and the parts of it that routes share."""
 
 from __future__ import annotations
 
@@ -7,23 +7,35 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
-from ..tasks.schemas import Problem, SubmitRequest
 from .errors import PROBLEM_JSON
+from .schemas import Problem
 
 _REF = "#/components/schemas/{model}"
-# Bodies and problems reach the document by name only: no route declares them as a parameter.
-_EXTRA = (SubmitRequest, Problem)
+_BODIES: dict[str, type[BaseModel]] = {}
+"""The models of all request bodies, by name: FastAPI knows them as neither parameter nor answer."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Descriptions of the error answers of a route."""
     content = {PROBLEM_JSON: {"schema": {"$ref": _REF.format(model="Problem")}}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+    answers: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        answers[status] = {"description": HTTPStatus(status).phrase, "content": content}
+        if status in (429, 503):
+            answers[status]["headers"] = {"Retry-After": header("Seconds to wait before the next try.", "integer")}
+    return answers
 
 
-def json_body(model: type) -> dict[str, Any]:
-    """`openapi_extra` of a route that reads its own body."""
+def header(description: str, type_: str = "string") -> dict[str, Any]:
+    """A header of an answer."""
+    return {"description": description, "schema": {"type": type_}}
+
+
+def request_body(model: type[BaseModel]) -> dict[str, Any]:
+    """`openapi_extra` of a route whose body is read by `JsonBody`."""
+    _BODIES[model.__name__] = model
     content = {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
     return {"requestBody": {"required": True, "content": content}}
 
@@ -39,7 +51,10 @@ def document(app: FastAPI, public_url: str | None) -> dict[str, Any]:
             servers=[{"url": public_url}] if public_url else None,
         )
         schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-        for model in _EXTRA:
+        paths = str(schema["paths"])
+        models: list[type[BaseModel]] = [Problem]
+        models += [body for name, body in _BODIES.items() if f"'{_REF.format(model=name)}'" in paths]
+        for model in models:
             own = model.model_json_schema(ref_template=_REF)
             schemas |= own.pop("$defs", {})
             schemas[model.__name__] = own

@@ -11,8 +11,8 @@ from mediatask_common.kube import TASKS, Kube, KubeError
 from mediatask_common.redisview import RedisError, RedisView
 from mediatask_common.store import ArtifactStore
 
-from ..tasks.schemas import CheckAnswer, HealthAnswer
-from ..ttlcache import Memo
+from ..ttlcache import TtlCache
+from .schemas import CheckAnswer, HealthAnswer
 
 TIMEOUT_SECONDS = 3.0
 
@@ -25,7 +25,7 @@ class Health:
         self._namespace = namespace
         self._view = view
         self._store = store
-        self._recent: Memo[HealthAnswer] = Memo(1)
+        self._recent: TtlCache[HealthAnswer] = TtlCache(1)
 
     async def check(self) -> HealthAnswer:
         """The state of the whole and of each dependency."""

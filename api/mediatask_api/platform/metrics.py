@@ -64,6 +64,10 @@ class Measured:
         with self._metrics.in_flight.labels(self._listener).track_inprogress():
             try:
                 await self._app(scope, receive, noting)
+            except Exception:
+                # Answered further out, by the handler of all that nobody expected.
+                status = 500 if status == 499 else status
+                raise
             finally:
                 route = getattr(scope.get("route"), "path", "unmatched")
                 method = scope["method"] if scope["method"] in _METHODS else "other"

@@ -1,24 +1,25 @@
-"""Health, statistics, metrics."""
+"""Health and statistics."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from mediatask_crds.task import Phase
 
-from ..auth.guard import Caller
+from ..auth.access import Caller, public, require
 from ..dependencies import Ctx
 from ..http import BASE
 from ..http.openapi import problems
-from ..tasks.schemas import HealthAnswer, StatsAnswer
+from ..http.route import Route
+from .schemas import HealthAnswer, StatsAnswer
 
-router = APIRouter(prefix=BASE, tags=["monitoring"])
-metrics_router = APIRouter(tags=["monitoring"])
+router = APIRouter(prefix=BASE, tags=["monitoring"], route_class=Route)
 
 
+@router.head("/health", dependencies=[public], include_in_schema=False)
 @router.get(
     "/health",
+    dependencies=[public],
     response_model=HealthAnswer,
     responses={503: {"model": HealthAnswer, "description": "Kubernetes is away."}},
 )
@@ -33,19 +34,28 @@ async def health(services: Ctx) -> Response:
     )
 
 
-@router.get("/health/live")
+@router.head("/health/live", dependencies=[public], include_in_schema=False)
+@router.get("/health/live", dependencies=[public])
 async def live() -> dict[str, str]:
     """The process answers. Needs no key."""
     return {"status": "alive"}
 
 
-@router.get("/health/ready", response_model=HealthAnswer, responses={503: {"model": HealthAnswer}})
+@router.head("/health/ready", dependencies=[public], include_in_schema=False)
+@router.get(
+    "/health/ready", dependencies=[public], response_model=HealthAnswer, responses={503: {"model": HealthAnswer}}
+)
 async def ready(services: Ctx) -> Response:
     """Requests can be served, which takes Kubernetes and nothing else. Needs no key."""
     return await health(services)
 
 
-@router.get("/stats", response_model=StatsAnswer, responses=problems(401, 503))
+@router.get(
+    "/stats",
+    dependencies=[require("platform:read")],
+    response_model=StatsAnswer,
+    responses=problems(400, 401, 503),
+)
 async def stats(services: Ctx, caller: Caller) -> StatsAnswer:
     """Counts of tasks by status and type, in the projects of the key."""
     counts = await services.reader.counts(None if caller.all_projects else caller.projects)
@@ -55,10 +65,3 @@ async def stats(services: Ctx, caller: Caller) -> StatsAnswer:
         by_status[phase] += count
         by_type.setdefault(task_type, {})[phase] = count
     return StatsAnswer(total=sum(counts.values()), by_status=by_status, by_type=by_type)
-
-
-@metrics_router.get(f"{BASE}/metrics", include_in_schema=False)
-@metrics_router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics(services: Ctx) -> Response:
-    """Metrics for Prometheus. Needs no key; holds no ids and no text of callers."""
-    return Response(generate_latest(services.metrics.registry), media_type=CONTENT_TYPE_LATEST)

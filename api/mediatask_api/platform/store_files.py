@@ -9,12 +9,15 @@ from fastapi.responses import FileResponse
 
 from mediatask_common.store.file import BadSignature, ContentMismatch, FileStore
 
+from ..auth.access import public
+from ..http.body import steady
 from ..http.errors import ApiError, invalid_field
+from ..http.route import Route
 
 
 def downloads(store: FileStore) -> APIRouter:
     """`GET /media/<key>?expires&signature`, with ranges."""
-    router = APIRouter(tags=["media"], include_in_schema=False)
+    router = APIRouter(tags=["media"], include_in_schema=False, route_class=Route, dependencies=[public])
 
     @router.api_route("/media/{key:path}", methods=["GET", "HEAD"])
     async def download(key: str, expires: str = "", signature: str = "") -> Response:
@@ -43,7 +46,7 @@ def downloads(store: FileStore) -> APIRouter:
 
 def uploads(store: FileStore) -> APIRouter:
     """`PUT /store/<key>?expires&signature` with the headers of the grant: 201, 412 taken, 400 mismatch."""
-    router = APIRouter(tags=["store"], include_in_schema=False)
+    router = APIRouter(tags=["store"], include_in_schema=False, route_class=Route, dependencies=[public])
 
     @router.put("/store/{key:path}")
     async def upload(request: Request, key: str, expires: str = "", signature: str = "") -> Response:
@@ -56,7 +59,7 @@ def uploads(store: FileStore) -> APIRouter:
             raise ApiError(403, "link-not-valid", f"{error}; ask for a new grant.") from error
         try:
             created = await store.receive(
-                key, request.stream(), content_type=content_type, size=int(size), sha256=sha256
+                key, steady(request.stream()), content_type=content_type, size=int(size), sha256=sha256
             )
         except ContentMismatch as error:
             raise invalid_field(["body"], str(error)) from error

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from mediatask_common.kube import Object
 from mediatask_crds.names import LABEL_CLASS, LABEL_PROJECT, LABEL_TASK
 
-from ..tasks.schemas import WorkerAnswer, WorkersAnswer
+from .schemas import WorkerAnswer, WorkersAnswer
 
 
 def is_gpu(resource: str) -> bool:

@@ -1,6 +1,6 @@
 """Which pod is calling: its projected token, checked by the API server, and the pod itself."""
 
-from __future__ import annotations
+# No annotations as strings here: FastAPI cannot resolve those of objects that are dependencies.
 
 import hashlib
 from collections.abc import Collection
@@ -12,7 +12,8 @@ from mediatask_common.kube import PODS, TOKENREVIEWS, Kube, KubeError
 from mediatask_crds.names import TOKEN_AUDIENCE
 
 from ..http.errors import ApiError
-from ..ttlcache import Memo
+from ..http.route import Access
+from ..ttlcache import TtlCache
 from .fencing import Pod
 
 POD_NAME = "authentication.kubernetes.io/pod-name"
@@ -40,8 +41,8 @@ class PodAuth:
         """Know the pods of these namespaces; of all where there are none."""
         self._kube = kube
         self._namespaces = frozenset(namespaces)
-        self._reviews: Memo[_Holder] = Memo(REVIEW_SECONDS)
-        self._pods: Memo[Pod] = Memo(POD_SECONDS)
+        self._reviews: TtlCache[_Holder] = TtlCache(REVIEW_SECONDS)
+        self._pods: TtlCache[Pod] = TtlCache(POD_SECONDS)
 
     async def pod(self, token: str) -> Pod:
         """The pod that a token is bound to.
@@ -86,14 +87,26 @@ class PodAuth:
         return Pod(*holder, meta["creationTimestamp"], meta.get("labels") or {})
 
 
-async def _calling_pod(request: Request) -> Pod:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise ApiError(
-            401, "not-authenticated", "Send the pod's token as Bearer.", headers={"WWW-Authenticate": "Bearer"}
-        )
-    auth: PodAuth = request.app.state.services.pods
-    return await auth.pod(token.strip())
+class _PodToken(Access):
+    """Job pods, by the token that is projected into them."""
+
+    async def __call__(self, request: Request) -> None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise ApiError(
+                401, "not-authenticated", "Send the pod's token as Bearer.", headers={"WWW-Authenticate": "Bearer"}
+            )
+        auth: PodAuth = request.app.state.authentication
+        request.state.pod = await auth.pod(token.strip())
+
+
+pod_token = Depends(_PodToken())
+"""For the `dependencies` of a route: Job pods only."""
+
+
+def _calling_pod(request: Request) -> Pod:
+    pod: Pod = request.state.pod
+    return pod
 
 
 CallingPod = Annotated[Pod, Depends(_calling_pod)]

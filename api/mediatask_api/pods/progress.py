@@ -12,7 +12,7 @@ from mediatask_crds.podcontract import ProgressReport
 
 from ..http.errors import ApiError
 from ..tasks.reader import TaskReader
-from ..tasks.redis_reader import FastView
+from ..tasks.redis_reader import RedisReader
 from .fencing import Pod, check_task
 
 log = get_logger(__name__)
@@ -33,7 +33,7 @@ class ProgressWriter:
     """Takes reports of any frequency. The first is written at once, then the latest one every few seconds."""
 
     def __init__(
-        self, kube: Kube, reader: TaskReader, view: FastView, namespace: str, interval: float = INTERVAL_SECONDS
+        self, kube: Kube, reader: TaskReader, view: RedisReader, namespace: str, interval: float = INTERVAL_SECONDS
     ) -> None:
         self._kube = kube
         self._reader = reader
@@ -93,7 +93,7 @@ class ProgressWriter:
                 "kind": "MediaTask",
                 "metadata": {"name": name, "resourceVersion": task["metadata"]["resourceVersion"]},
                 "status": {
-                    "progress": max(report.progress, _known_progress(task, report.pod)),
+                    "progress": round(max(report.progress, _known_progress(task, report.pod)), 3),
                     "currentStep": report.step,
                 },
             }

@@ -1,4 +1,4 @@
-"""Where Job pods report: a desk for each namespace that has tasks."""
+"""Where the reports of Job pods go: one sink for each namespace that has tasks."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from mediatask_common.kube import Kube
 from mediatask_common.redisview import RedisView
 
 from ..tasks.reader import TaskReader
-from ..tasks.redis_reader import FastView
+from ..tasks.redis_reader import RedisReader
 from .progress import ProgressWriter
 
 
 @dataclass(frozen=True)
-class Desk:
+class ReportSink:
     """What the reports of one namespace's pods are checked against and written with."""
 
     reader: TaskReader
     progress: ProgressWriter
 
 
-class Desks:
-    """The desks, each opened when it is first asked for."""
+class ReportSinks:
+    """The sinks, each opened when it is first asked for."""
 
     def __init__(self, kube: Kube, view: RedisView | None) -> None:
-        """Open no desk yet.
+        """Open no sink yet.
 
         Args:
-            view: the view of any namespace; the desks share its connections.
+            view: the view of any namespace; the sinks share its connections.
         """
         self._kube = kube
         self._view = view
-        self._desks: dict[str, Desk] = {}
+        self._sinks: dict[str, ReportSink] = {}
 
-    def of(self, namespace: str) -> Desk:
-        """A namespace's desk."""
-        if namespace not in self._desks:
-            fast = FastView(self._view.of(namespace) if self._view else None)
+    def of(self, namespace: str) -> ReportSink:
+        """A namespace's sink."""
+        if namespace not in self._sinks:
+            fast = RedisReader(self._view.of(namespace) if self._view else None)
             reader = TaskReader(self._kube, fast, namespace)
-            self._desks[namespace] = Desk(reader, ProgressWriter(self._kube, reader, fast, namespace))
-        return self._desks[namespace]
+            self._sinks[namespace] = ReportSink(reader, ProgressWriter(self._kube, reader, fast, namespace))
+        return self._sinks[namespace]
 
     async def close(self) -> None:
         """Stop writing progress."""
-        await asyncio.gather(*(desk.progress.close() for desk in self._desks.values()))
+        await asyncio.gather(*(sink.progress.close() for sink in self._sinks.values()))

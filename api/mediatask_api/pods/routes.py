@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
 
 from mediatask_common.kube import Object
 from mediatask_crds.podcontract import (
@@ -17,31 +19,45 @@ from mediatask_crds.podcontract import (
 )
 
 from ..dependencies import Ctx, Services
-from ..http.body import parse, read_json
+from ..http.body import JsonBody
 from ..http.errors import ApiError
+from ..http.route import Route
 from ..tasks.reader import TaskReader
 from . import results
-from .auth import CallingPod
+from .auth import CallingPod, pod_token
 from .fencing import Pod, check_not_cancelled, check_pod, check_task
 
-router = APIRouter(prefix="/internal/v1/tasks/{task_id}", tags=["internal"])
+router = APIRouter(
+    prefix="/internal/v1/tasks/{task_id}", tags=["internal"], route_class=Route, dependencies=[pod_token]
+)
 
 
 @router.post("/progress")
-async def progress(request: Request, services: Ctx, pod: CallingPod, task_id: str) -> ProgressAnswer:
+async def progress(
+    services: Ctx, pod: CallingPod, task_id: str, report: Annotated[ProgressReport, Depends(JsonBody(ProgressReport))]
+) -> ProgressAnswer:
     """How far the attempt is."""
-    report = parse(ProgressReport, await read_json(request))
     check_pod(pod, task_id, report.attempt)
-    desk = services.desks.of(pod.namespace)
-    task = await _task_seen_lately(desk.reader, pod, task_id)
-    await desk.progress.take(task, pod, report)
+    reports = services.reports.of(pod.namespace)
+    task = await _task_seen_lately(reports.reader, pod, task_id)
+    await reports.progress.take(task, pod, report)
     return ProgressAnswer(cancel=task["spec"].get("cancel", False))
 
 
+@router.get("/data")
+async def data(services: Ctx, pod: CallingPod, task_id: str) -> dict[str, Any]:
+    """The task's `taskData`, for a pod whose environment is too small for it."""
+    check_pod(pod, task_id, pod.attempt)
+    task = check_task(pod, await _task_now(services, pod, task_id))
+    task_data: dict[str, Any] = task["spec"].get("taskData") or {}
+    return task_data
+
+
 @router.post("/inputs")
-async def inputs(request: Request, services: Ctx, pod: CallingPod, task_id: str) -> InputGrant:
+async def inputs(
+    services: Ctx, pod: CallingPod, task_id: str, wanted: Annotated[InputRequest, Depends(JsonBody(InputRequest))]
+) -> InputGrant:
     """Readable URLs for references. None can be resolved: this service takes no uploads of inputs."""
-    wanted = parse(InputRequest, await read_json(request))
     check_pod(pod, task_id, wanted.attempt)
     check_task(pod, await _task_now(services, pod, task_id))
     if wanted.refs:
@@ -50,9 +66,10 @@ async def inputs(request: Request, services: Ctx, pod: CallingPod, task_id: str)
 
 
 @router.post("/artifacts")
-async def artifacts(request: Request, services: Ctx, pod: CallingPod, task_id: str) -> ArtifactGrant:
+async def artifacts(
+    services: Ctx, pod: CallingPod, task_id: str, wanted: Annotated[ArtifactRequest, Depends(JsonBody(ArtifactRequest))]
+) -> ArtifactGrant:
     """Leave to upload one file."""
-    wanted = parse(ArtifactRequest, await read_json(request))
     check_pod(pod, task_id, wanted.attempt)
     task = check_task(pod, await _task_now(services, pod, task_id))
     check_not_cancelled(task)
@@ -60,9 +77,10 @@ async def artifacts(request: Request, services: Ctx, pod: CallingPod, task_id: s
 
 
 @router.post("/result")
-async def result(request: Request, services: Ctx, pod: CallingPod, task_id: str) -> ResultAnswer:
+async def result(
+    services: Ctx, pod: CallingPod, task_id: str, report: Annotated[ResultReport, Depends(JsonBody(ResultReport))]
+) -> ResultAnswer:
     """Publish. A pod that comes after the winner is told so, and has nothing left to do."""
-    report = parse(ResultReport, await read_json(request))
     check_pod(pod, task_id, report.attempt)
     task = await _task_now(services, pod, task_id)
     try:
@@ -78,7 +96,7 @@ async def result(request: Request, services: Ctx, pod: CallingPod, task_id: str)
 
 async def _task_now(services: Services, pod: Pod, task_id: str) -> Object | None:
     """The task as the API server has it, in the pod's own namespace."""
-    return await services.desks.of(pod.namespace).reader.get_true(task_id)
+    return await services.reports.of(pod.namespace).reader.get_true(task_id)
 
 
 async def _task_seen_lately(reader: TaskReader, pod: Pod, task_id: str) -> Object:

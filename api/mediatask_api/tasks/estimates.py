@@ -7,7 +7,7 @@ from statistics import median
 
 from mediatask_crds.tasktypes import task_type as type_model
 
-from ..ttlcache import Memo
+from ..ttlcache import TtlCache
 from .reader import TaskReader
 
 MEASURED_ENOUGH = 3
@@ -19,7 +19,7 @@ class Estimates:
 
     def __init__(self, reader: TaskReader) -> None:
         self._reader = reader
-        self._durations: Memo[int] = Memo(30)
+        self._durations: TtlCache[int] = TtlCache(30)
 
     async def duration(self, task_type: str) -> int:
         """Seconds that a task of the type usually runs."""

@@ -35,7 +35,7 @@ def body_digest(body: dict[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def notes(digest: str, answer: bytes) -> dict[str, str]:
+def task_annotations(digest: str, answer: bytes) -> dict[str, str]:
     """What is kept with the task: the digest of its request and the first answer."""
     return {ANNOTATION_IDEMPOTENCY_BODY: digest, ANNOTATION_IDEMPOTENCY_ANSWER: answer.decode()}
 

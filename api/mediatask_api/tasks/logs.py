@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 
 from mediatask_common.kube import PODS, Kube, KubeError, Object
+from mediatask_crds.freeform import without_control_characters
 from mediatask_crds.names import LABEL_ATTEMPT, LABEL_TASK, label_value
 
 from ..http.errors import ApiError
 
 
-async def log_of(kube: Kube, task: Object, *, follow: bool) -> AsyncIterator[bytes]:
-    """The lines of the log.
+async def log_of(kube: Kube, task: Object, follow_seconds: float | None) -> AsyncIterator[bytes]:
+    """The lines of the log, fit for a terminal.
+
+    Args:
+        follow_seconds: go on until the pod ends, but no longer than this; None for the lines that there are.
 
     Raises:
         ApiError: 404 when there is no pod (yet, or any more), 409 when its container has not started.
@@ -24,10 +30,11 @@ async def log_of(kube: Kube, task: Object, *, follow: bool) -> AsyncIterator[byt
     if not pod["spec"].get("nodeName"):
         raise _not_started()  # the API server would give an empty log
     path = PODS.path(namespace, pod["metadata"]["name"], "log")
-    lines = kube.stream(path, params={"follow": "true"} if follow else None)
+    lines = kube.stream(path, params={"follow": "true"} if follow_seconds is not None else None)
+    deadline = None if follow_seconds is None else time.monotonic() + follow_seconds
     try:
         # The first line decides about the status code of the answer.
-        first = await anext(lines, b"")
+        first = await _next(lines, deadline)
     except KubeError as error:
         if error.status == 400:
             raise _not_started() from error
@@ -36,11 +43,21 @@ async def log_of(kube: Kube, task: Object, *, follow: bool) -> AsyncIterator[byt
         raise
 
     async def all_lines() -> AsyncIterator[bytes]:
-        yield first
-        async for line in lines:
-            yield line
+        line = first
+        while line:
+            yield without_control_characters(line.decode(errors="replace")).encode()
+            line = await _next(lines, deadline)
 
     return all_lines()
+
+
+async def _next(lines: AsyncIterator[bytes], deadline: float | None) -> bytes:
+    """The next line; nothing at the end, or when the time is over."""
+    try:
+        async with asyncio.timeout(None if deadline is None else deadline - time.monotonic()):
+            return await anext(lines, b"")
+    except TimeoutError:
+        return b""
 
 
 def _not_started() -> ApiError:

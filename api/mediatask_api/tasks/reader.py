@@ -10,8 +10,8 @@ from mediatask_common.redisview import ALL_PROJECTS, slim
 from mediatask_crds.task import Phase
 from mediatask_crds.tasktypes import task_types
 
-from ..ttlcache import Memo
-from .redis_reader import FastView
+from ..ttlcache import TtlCache
+from .redis_reader import RedisReader
 
 Counts = dict[tuple[str, str], int]
 """Tasks by (phase, type)."""
@@ -20,13 +20,13 @@ Counts = dict[tuple[str, str], int]
 class TaskReader:
     """Tasks of one namespace. Every method raises KubeError when Kubernetes is needed and does not answer."""
 
-    def __init__(self, kube: Kube, view: FastView, namespace: str) -> None:
+    def __init__(self, kube: Kube, view: RedisReader, namespace: str) -> None:
         self._kube = kube
         self._view = view
         self._namespace = namespace
         # Listing is what Redis spares us; without it, a burst of submits shares one list.
-        self._backlogs: Memo[Counter[int]] = Memo(2)
-        self._counts: Memo[Counts] = Memo(5)
+        self._backlogs: TtlCache[Counter[int]] = TtlCache(2)
+        self._counts: TtlCache[Counts] = TtlCache(5)
 
     async def get(self, name: str) -> Object | None:
         """A task without its data, perhaps a moment old; None when there is none."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from mediatask_common.logging import get_logger
-from mediatask_common.redisview import RedisError, RedisView
+from mediatask_common.redisview import RedisView
 
 log = get_logger(__name__)
 
@@ -16,17 +16,20 @@ T = TypeVar("T")
 
 PATIENCE_SECONDS = 1.0
 """Longest wait for one answer."""
+FAILURES = 3
+"""So many failures in a row, and Redis counts as away: one of them alone may be about one odd value."""
 PAUSE_SECONDS = 5.0
-"""Redis is left alone for this long after it failed, so that no request after the first one waits for it."""
+"""Redis is left alone for this long once it is away, so that no further request waits for it."""
 FRESHNESS_SECONDS = 1.0
 """How long a reading of the freshness key is trusted; the key itself lives 15 s."""
 
 
-class FastView:
+class RedisReader:
     """A RedisView that never raises: what it cannot tell is None, and Kubernetes is asked instead."""
 
     def __init__(self, view: RedisView | None) -> None:
         self._view = view
+        self._failures = 0
         self._away_until = 0.0
         self._fresh = False
         self._fresh_until = 0.0
@@ -50,8 +53,13 @@ class FastView:
             return None
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                return await call(self._view)
-        except (RedisError, OSError) as error:  # TimeoutError is an OSError
-            self._away_until = time.monotonic() + PAUSE_SECONDS
-            log.warning("redis is away, reading from Kubernetes", error=repr(error))
+                answer = await call(self._view)
+        # Whatever it is: a cache that holds something odd, or that a client library stumbles over, stops no request.
+        except Exception as error:
+            self._failures += 1
+            if self._failures >= FAILURES:
+                self._away_until = time.monotonic() + PAUSE_SECONDS
+            log.warning("redis cannot tell, reading from Kubernetes", error=repr(error)[:500])
             return None
+        self._failures = 0
+        return answer

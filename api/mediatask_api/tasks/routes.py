@@ -5,58 +5,75 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
-from ..auth.guard import Caller
+from ..auth.access import Caller, require
 from ..dependencies import Ctx
 from ..http import BASE
-from ..http.body import parse, read_json
-from ..http.openapi import json_body, problems
+from ..http.body import JsonBody
+from ..http.openapi import header, problems
+from ..http.route import Route
 from . import idempotency
 from .logs import log_of
 from .schemas import SubmitAnswer, SubmitRequest, TaskAnswer
+from .submission import prepare
 
-router = APIRouter(prefix=f"{BASE}/tasks", tags=["tasks"])
+router = APIRouter(prefix=f"{BASE}/tasks", tags=["tasks"], route_class=Route)
 
 MAX_WAIT_SECONDS = 60.0
 _WAIT = re.compile(r"(?:^|[,;]\s*)wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
+_LOCATION = header("Where the task's status is.")
+_ACCEPTED = {"description": "The task is accepted.", "headers": {"Location": _LOCATION}}
 
 
 @router.post(
     "/submit",
+    dependencies=[require("tasks:submit")],
     status_code=202,
     response_model=SubmitAnswer,
-    openapi_extra=json_body(SubmitRequest),
     responses={
         200: {"model": TaskAnswer, "description": "The task ended within the time that `Prefer: wait` gave."},
-        **problems(400, 401, 403, 413, 422, 503),
+        202: {
+            **_ACCEPTED,
+            "headers": {
+                "Location": _LOCATION,
+                "Idempotency-Replayed": header("`true`: the task exists since an earlier request under this key."),
+                "Preference-Applied": header("`wait=N`, where the answer was held."),
+            },
+        },
+        **problems(400, 401, 403, 408, 413, 422, 429, 503),
     },
 )
 async def submit(
     request: Request,
     services: Ctx,
     caller: Caller,
+    wanted: Annotated[SubmitRequest, Depends(JsonBody(SubmitRequest))],
     idempotency_key: Annotated[
-        str | None, Header(description="Repeating a request under the same key gives the first answer, and one task.")
+        str | None,
+        Header(
+            description="Repeating a request under the same key gives the first answer, and one task.",
+            json_schema_extra={"minLength": 1, "maxLength": idempotency.MAX_LENGTH},
+        ),
     ] = None,
     prefer: Annotated[str | None, Header(description="`wait=N`: hold the answer up to N seconds (60 at most).")] = None,
 ) -> Response:
     """Accept a task. The answer comes at once; the work follows when a slot is free."""
-    body = await read_json(request)
-    wanted = parse(SubmitRequest, body)
-    key = idempotency.check_key(idempotency_key) if idempotency_key is not None else None
-    done = await services.tasks.submit(caller, wanted, idempotency.body_digest(body), key)
+    done = await services.tasks.submit(caller, prepare(wanted, idempotency_key, services.urls))
     services.metrics.submitted.labels(wanted.task_type, str(done.replayed).lower()).inc()
-    headers = {"Location": f"{services.settings.public_url or ''}/api/v1/tasks/{done.task_id}/status"}
+    headers = {"Location": services.status_url(done.task_id)}
     if done.replayed:
         headers["Idempotency-Replayed"] = "true"
     seconds = _wait_seconds(prefer)
     if seconds:
+        with services.caps.waiters.hold(caller.id):
+            task = await services.tasks.wait(caller, done.task_id, seconds, request.is_disconnected)
         headers["Preference-Applied"] = f"wait={seconds:g}"
-        task = await services.tasks.wait(caller, done.task_id, seconds)
         if task.status.terminal:
             return _json(task.model_dump_json().encode(), 200, headers)
     return _json(done.answer, 202, headers)
@@ -64,27 +81,47 @@ async def submit(
 
 @router.get(
     "/{task_id}/status",
+    dependencies=[require("tasks:read")],
     response_model=TaskAnswer,
-    responses={304: {"description": "Nothing has changed since the ETag."}, **problems(401, 404, 503)},
+    responses={
+        200: {"headers": {"ETag": header("Changes with the answer; send it back as If-None-Match.")}},
+        304: {"description": "Nothing has changed since the ETag."},
+        **problems(400, 401, 404, 429, 503),
+    },
 )
 async def status(
-    services: Ctx, caller: Caller, task_id: str, if_none_match: Annotated[str | None, Header()] = None
+    request: Request,
+    services: Ctx,
+    caller: Caller,
+    task_id: str,
+    if_none_match: Annotated[str | None, Header()] = None,
+    prefer: Annotated[
+        str | None, Header(description="`wait=N`: hold the answer until the task ends, N seconds at most (60).")
+    ] = None,
 ) -> Response:
     """A task's state."""
-    task = await services.tasks.status(caller, task_id)
+    seconds = _wait_seconds(prefer)
+    if seconds:
+        with services.caps.waiters.hold(caller.id):
+            task = await services.tasks.wait(caller, task_id, seconds, request.is_disconnected)
+    else:
+        task = await services.tasks.status(caller, task_id)
     etag = _etag(task, services.settings.store.url_expiry_seconds)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if if_none_match is not None and etag in [tag.strip() for tag in if_none_match.split(",")]:
+    if seconds:
+        headers["Preference-Applied"] = f"wait={seconds:g}"
+    if if_none_match is not None and {"*", etag} & {tag.strip() for tag in if_none_match.split(",")}:
         return Response(status_code=304, headers=headers)
     return _json(task.model_dump_json().encode(), 200, headers)
 
 
 @router.delete(
     "/{task_id}/cancel",
+    dependencies=[require("tasks:cancel")],
     response_model=TaskAnswer,
     responses={
         202: {"model": TaskAnswer, "description": "The task is being stopped."},
-        **problems(401, 404, 409, 503),
+        **problems(400, 401, 404, 409, 503),
     },
 )
 async def cancel(services: Ctx, caller: Caller, task_id: str) -> Response:
@@ -93,36 +130,54 @@ async def cancel(services: Ctx, caller: Caller, task_id: str) -> Response:
     return _json(task.model_dump_json().encode(), 200 if task.status.terminal else 202, {})
 
 
-@router.post("/{task_id}/retry", status_code=202, response_model=SubmitAnswer, responses=problems(401, 404, 409, 503))
+@router.post(
+    "/{task_id}/retry",
+    dependencies=[require("tasks:retry")],
+    status_code=202,
+    response_model=SubmitAnswer,
+    responses={202: _ACCEPTED, **problems(400, 401, 404, 409, 503)},
+)
 async def retry(services: Ctx, caller: Caller, task_id: str) -> Response:
     """Run a failed or cancelled task once more, under the same id."""
-    return _json(await services.tasks.retry(caller, task_id), 202, {})
+    answer = await services.tasks.retry(caller, task_id)
+    return _json(answer, 202, {"Location": services.status_url(task_id)})
 
 
 @router.get(
     "/{task_id}/media",
+    dependencies=[require("media:read")],
     status_code=302,
     response_class=RedirectResponse,
-    responses=problems(401, 404, 409, 503),
+    responses={
+        302: {"description": "Where the media is.", "headers": {"Location": header("URL of the media.")}},
+        **problems(400, 401, 404, 409, 503),
+    },
 )
 async def media(services: Ctx, caller: Caller, task_id: str) -> Response:
-    """Go to the media of a completed task."""
+    """Redirect to the media of a completed task."""
     url = await services.tasks.media_url(caller, task_id)
     return RedirectResponse(url, status_code=302, headers={"Cache-Control": "no-store"})
 
 
+async def _follower(services: Ctx, caller: Caller, follow: bool = False) -> AsyncIterator[None]:
+    """Counts whoever follows a log until the answer has ended, however it ends."""
+    with services.caps.followers.hold(caller.id) if follow else nullcontext():
+        yield
+
+
 @router.get(
     "/{task_id}/logs",
+    dependencies=[require("tasks:read"), Depends(_follower)],
     response_class=StreamingResponse,
     responses={
         200: {"content": {"text/plain": {}}, "description": "The log of the latest attempt."},
-        **problems(401, 404, 409, 503),
+        **problems(400, 401, 404, 409, 429, 503),
     },
 )
 async def logs(services: Ctx, caller: Caller, task_id: str, follow: bool = False) -> Response:
-    """The log of the latest attempt's pod; `follow` goes on until the pod ends."""
+    """The log of the latest attempt's pod; `follow` goes on until the pod ends, an hour at most by default."""
     task = await services.tasks.find(caller, task_id)
-    lines = await log_of(services.kube, task, follow=follow)
+    lines = await log_of(services.kube, task, services.settings.log_follow_seconds if follow else None)
     return StreamingResponse(lines, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from mediatask_crds.task import Phase, ProjectId
+from mediatask_crds.task import CallbackUrl, Metadata, Phase, ProjectId
+
+from ..http.schemas import Rest
 
 Number = Annotated[float, Field(ge=0, le=1)]
-
-
-class Rest(BaseModel):
-    """Base of all shapes."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class SubmitRequest(Rest):
@@ -54,10 +50,10 @@ class SubmitRequest(Rest):
     """The request itself; `GET /task-types/{type}` has its schema."""
     priority: Annotated[int, Field(ge=0, le=9)] = 5
     """0 is most urgent, 9 least."""
-    callback_url: Annotated[str, Field(max_length=2048, pattern=r"^https?://\S+$")] | None = None
+    callback_url: CallbackUrl | None = None
     """Receiver of the signed webhook that tells the end."""
-    metadata: Annotated[dict[str, Any], Field(max_length=64)] | None = None
-    """Free-form values, echoed in status answers and in the webhook."""
+    metadata: Metadata | None = None
+    """Free-form values, 16 KiB at most, echoed in status answers and in the webhook."""
 
 
 class SubmitAnswer(Rest):
@@ -195,35 +191,6 @@ class TaskPage(Rest):
     pages: int
 
 
-class WorkerAnswer(Rest):
-    """A live Job pod, or a GPU that waits for one."""
-
-    worker_id: str
-    worker_type: str
-    """MediaTaskClass of the pod's task; `gpu` for a free slot."""
-    status: Literal["busy", "starting", "idle"]
-    current_task_id: str | None
-    """Task it works on, where the key may see that."""
-    gpu_utilization: float
-    """1.0 when GPUs are assigned to it, else 0.0: assignment, not a measurement of the device."""
-    memory_usage: int | None
-    """Bytes; null, because no measurement reaches this service."""
-    tasks_completed: int
-    """0: a worker lives for one task."""
-    last_heartbeat: str | None
-    """Last sign of life of its node, else the start of its pod."""
-
-
-class WorkersAnswer(Rest):
-    """All workers."""
-
-    workers: list[WorkerAnswer]
-    total_workers: int
-    active_workers: int
-    gpu_utilization: float
-    """Share of the nodes' GPUs that are assigned to tasks."""
-
-
 class TaskTypeAnswer(Rest):
     """A kind of work."""
 
@@ -245,62 +212,3 @@ class TaskTypeDetail(TaskTypeAnswer):
     """JSON Schema 2020-12 of `task_data`."""
     defaults: dict[str, Any]
     """Values of the fields that are left out."""
-
-
-class CheckAnswer(Rest):
-    """One dependency."""
-
-    status: Literal["ok", "failed", "disabled"]
-    latency_ms: float | None = None
-    message: str | None = None
-
-
-class HealthAnswer(Rest):
-    """State of the service."""
-
-    status: Literal["healthy", "degraded", "unhealthy"]
-    """`degraded`: everything works, but slower or with parts missing; `unhealthy`: Kubernetes is away."""
-    version: str
-    checks: dict[str, CheckAnswer]
-
-
-class StatsAnswer(Rest):
-    """Counts of tasks in the projects of the key."""
-
-    total: int
-    by_status: dict[str, int]
-    by_type: dict[str, dict[str, int]]
-    """Counts by status for each type."""
-
-
-class Fault(Rest):
-    """A faulty field."""
-
-    loc: list[str | int]
-    msg: str
-
-
-class Problem(Rest):
-    """RFC 9457 problem document."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "urn:mediatask:problem:invalid-request",
-                    "title": "Bad Request",
-                    "status": 400,
-                    "detail": "task_data.scene_description: Field required",
-                    "instance": "/api/v1/tasks/submit",
-                    "errors": [{"loc": ["body", "task_data", "scene_description"], "msg": "Field required"}],
-                }
-            ]
-        }
-    )
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    errors: list[Fault]

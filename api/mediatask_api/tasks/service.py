@@ -6,27 +6,24 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from mediatask_common.kube import TASKS, Kube, KubeError, Object
-from mediatask_common.netguard import check_literal
 from mediatask_common.store import ArtifactStore
 from mediatask_common.times import rfc3339, utcnow
 from mediatask_crds.names import API_VERSION
 from mediatask_crds.task import Phase
-from mediatask_crds.tasktypes import UnknownTaskType, task_type
 
-from ..auth.keys import ApiKey
-from ..http.body import parse
+from ..auth.principal import Principal
 from ..http.drain import Drain
-from ..http.errors import ApiError, invalid_field
-from ..settings import ApiSettings
+from ..http.errors import ApiError
 from . import idempotency
 from . import resource as rest
 from .estimates import Estimates
 from .reader import TaskReader
-from .schemas import SubmitRequest, TaskAnswer, TaskPage
+from .schemas import TaskAnswer, TaskPage
+from .submission import Submission
 
 CANCEL_WAIT_SECONDS = 1.0
 """A task that only waits is cancelled within this time, so that the caller gets its final state."""
@@ -49,11 +46,8 @@ class Submitted:
 class TaskService:
     """The tasks of one namespace, as far as a key may see them. Raises ApiError, and KubeError when it is away."""
 
-    def __init__(
-        self, settings: ApiSettings, kube: Kube, reader: TaskReader, store: ArtifactStore, drain: Drain
-    ) -> None:
-        self._namespace = settings.namespace
-        self._networks = settings.allow_networks, settings.deny_networks
+    def __init__(self, namespace: str, kube: Kube, reader: TaskReader, store: ArtifactStore, drain: Drain) -> None:
+        self._namespace = namespace
         self._kube = kube
         self._reader = reader
         self._store = store
@@ -62,61 +56,46 @@ class TaskService:
 
     # ---- submit
 
-    async def submit(self, caller: ApiKey, request: SubmitRequest, digest: str, key: str | None) -> Submitted:
-        """Create a task, or find the one that this idempotency key has created.
-
-        Args:
-            digest: of the request's body, which tells a repetition from another request under the same key.
-        """
+    async def submit(self, caller: Principal, submission: Submission) -> Submitted:
+        """Create a task, or find the one that this idempotency key has created."""
+        request, name = submission.request, submission.name
         if not caller.allows(request.project_id):
             detail = f"This key may not use the project {request.project_id!r}."
             raise ApiError(403, "project-not-allowed", detail)
-        self._check(request)
-        name = idempotency.task_name(request.project_id, key)
         answer = await self._answer(name, request.project_id, request.task_type, request.priority)
-        notes = idempotency.notes(digest, answer) if key else {}
+        kept = idempotency.task_annotations(submission.digest, answer) if submission.idempotent else {}
         try:
-            await self._create(rest.to_resource(request, name, self._namespace, notes))
+            await self._create(rest.to_resource(request, name, self._namespace, kept))
         except KubeError as error:
-            if not (error.already_exists and key):
+            if not (error.already_exists and submission.idempotent):
                 raise
             existing = await self._reader.get_true(name)
             if existing is None:
                 raise  # deleted at this very moment: the caller may try again
-            return Submitted(name, idempotency.replay(existing, digest), replayed=True)
+            return Submitted(name, idempotency.replay(existing, submission.digest), replayed=True)
         return Submitted(name, answer, replayed=False)
-
-    def _check(self, request: SubmitRequest) -> None:
-        try:
-            model = task_type(request.task_type)
-        except UnknownTaskType as error:
-            raise invalid_field(["body", "task_type"], str(error)) from error
-        parse(model, request.task_data, "body", "task_data")
-        if request.callback_url is not None:
-            try:
-                check_literal(request.callback_url, *self._networks)
-            except ValueError as error:
-                raise invalid_field(["body", "callback_url"], str(error)) from error
 
     async def _create(self, resource: Object) -> None:
         await self._reader.note_new(await self._kube.create(TASKS, resource, self._namespace, fieldValidation="Strict"))
 
-    async def _answer(self, name: str, project: str, type_name: str, priority: int) -> bytes:
+    async def _answer(
+        self, name: str, project: str, type_name: str, priority: int, created_at: str | None = None
+    ) -> bytes:
         answer = rest.submit_answer(
             name,
             project,
             estimated_duration=await self._estimates.duration(type_name),
             queue_position=await self._estimates.queue_position(type_name, priority),
-            created_at=rfc3339(utcnow()),
+            created_at=created_at or rfc3339(utcnow()),
         )
         return answer.model_dump_json().encode()
 
     # ---- read
 
-    async def status(self, caller: ApiKey, task_id: str) -> TaskAnswer:
+    async def status(self, caller: Principal, task_id: str) -> TaskAnswer:
         return self._shown(await self.find(caller, task_id))
 
-    async def find(self, caller: ApiKey, task_id: str, *, true: bool = False) -> Object:
+    async def find(self, caller: Principal, task_id: str, *, true: bool = False) -> Object:
         """A task that the key may see: from the fast view, or as it is now (`true`).
 
         Raises:
@@ -129,12 +108,18 @@ class TaskService:
             raise ApiError(404, "task-not-found", f"There is no task {task_id!r}.")
         return task
 
-    async def wait(self, caller: ApiKey, task_id: str, seconds: float) -> TaskAnswer:
-        """The status as soon as it is final, or after so many seconds, or as it is when the process has to end."""
-        return await self._wait_until(caller, task_id, seconds, lambda answer: answer.status.terminal)
+    async def wait(
+        self, caller: Principal, task_id: str, seconds: float, gone: Callable[[], Awaitable[bool]]
+    ) -> TaskAnswer:
+        """The status as soon as it is final, or after so many seconds, or as it is when the process has to end.
+
+        Args:
+            gone: whether the caller has hung up, so that there is nobody to wait for.
+        """
+        return await self._wait_until_final(caller, task_id, seconds, gone)
 
     async def page(
-        self, caller: ApiKey, project: str, page: int, limit: int, phase: Phase | None, type_name: str | None
+        self, caller: Principal, project: str, page: int, limit: int, phase: Phase | None, type_name: str | None
     ) -> TaskPage:
         """One page of a project's tasks."""
         if not caller.allows(project):
@@ -148,7 +133,7 @@ class TaskService:
             pages=math.ceil(total / limit),
         )
 
-    async def media_url(self, caller: ApiKey, task_id: str) -> str:
+    async def media_url(self, caller: Principal, task_id: str) -> str:
         """Where a completed task's media can be read."""
         task = await self.status(caller, task_id)
         if task.status is not Phase.COMPLETED:
@@ -160,20 +145,19 @@ class TaskService:
 
     # ---- change
 
-    async def cancel(self, caller: ApiKey, task_id: str) -> TaskAnswer:
+    async def cancel(self, caller: Principal, task_id: str) -> TaskAnswer:
         """Ask for cancellation; the answer is final when the operator was quick. Asking again changes nothing."""
 
         def change(task: Object) -> Object | None:
             phase = rest.phase_of(task)
-            if phase in (Phase.COMPLETED, Phase.FAILED):
-                detail = f"The task has {phase} already and cannot be cancelled."
-                raise ApiError(409, "task-finished", detail)
-            return None if phase is Phase.CANCELLED or task["spec"].get("cancel") else {"cancel": True}
+            if phase.terminal:
+                raise ApiError(409, "task-finished", f"The task is {phase} already and cannot be cancelled.")
+            return None if task["spec"].get("cancel") else {"cancel": True}
 
         await self._change(caller, task_id, change)
-        return await self._wait_until(caller, task_id, CANCEL_WAIT_SECONDS, lambda answer: answer.status.terminal)
+        return await self._wait_until_final(caller, task_id, CANCEL_WAIT_SECONDS)
 
-    async def retry(self, caller: ApiKey, task_id: str) -> bytes:
+    async def retry(self, caller: Principal, task_id: str) -> bytes:
         """Ask for one more round of attempts of a failed or cancelled task."""
 
         def change(task: Object) -> Object:
@@ -185,9 +169,10 @@ class TaskService:
 
         task = await self._change(caller, task_id, change)
         spec = task["spec"]
-        return await self._answer(task_id, spec["projectId"], spec["taskType"], spec.get("priority", 5))
+        created_at = task["metadata"]["creationTimestamp"]
+        return await self._answer(task_id, spec["projectId"], spec["taskType"], spec.get("priority", 5), created_at)
 
-    async def _change(self, caller: ApiKey, task_id: str, change: Callable[[Object], Object | None]) -> Object:
+    async def _change(self, caller: Principal, task_id: str, change: Callable[[Object], Object | None]) -> Object:
         """Write to the spec what `change` makes of the task as it is now; a newer version is judged anew."""
         for tries in range(1, WRITE_TRIES + 1):
             task = await self.find(caller, task_id, true=True)
@@ -210,14 +195,14 @@ class TaskService:
                 return changed
         raise AssertionError("unreachable")
 
-    async def _wait_until(
-        self, caller: ApiKey, task_id: str, seconds: float, reached: Callable[[TaskAnswer], bool]
+    async def _wait_until_final(
+        self, caller: Principal, task_id: str, seconds: float, gone: Callable[[], Awaitable[bool]] | None = None
     ) -> TaskAnswer:
         deadline, pause = time.monotonic() + seconds, 0.05
         while True:
             answer = await self.status(caller, task_id)
             left = deadline - time.monotonic()
-            if reached(answer) or left <= 0 or self._drain.started:
+            if answer.status.terminal or left <= 0 or self._drain.started or (gone is not None and await gone()):
                 return answer
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, 1.0)

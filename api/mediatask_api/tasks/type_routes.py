@@ -7,26 +7,29 @@ from fastapi import APIRouter
 from mediatask_common.kube import CLASSES, Object
 from mediatask_crds.tasktypes import task_types
 
-from ..auth.guard import Caller
+from ..auth.access import require
 from ..dependencies import Ctx, Services
 from ..http import BASE
 from ..http.errors import ApiError
 from ..http.openapi import problems
+from ..http.route import Route
 from . import catalogue
 from .schemas import TaskTypeAnswer, TaskTypeDetail
 
-router = APIRouter(prefix=f"{BASE}/task-types", tags=["task types"])
+router = APIRouter(
+    prefix=f"{BASE}/task-types", tags=["task types"], route_class=Route, dependencies=[require("platform:read")]
+)
 
 
-@router.get("", response_model=list[TaskTypeAnswer], responses=problems(401, 503))
-async def all_types(services: Ctx, _: Caller) -> list[TaskTypeAnswer]:
+@router.get("", response_model=list[TaskTypeAnswer], responses=problems(400, 401, 503))
+async def all_types(services: Ctx) -> list[TaskTypeAnswer]:
     """The kinds of work there are."""
     classes = await _classes(services)
     return [catalogue.summary(kind, classes) for kind in task_types().values()]
 
 
-@router.get("/{name}", response_model=TaskTypeDetail, responses=problems(401, 404, 503))
-async def one_type(services: Ctx, _: Caller, name: str) -> TaskTypeDetail:
+@router.get("/{name}", response_model=TaskTypeDetail, responses=problems(400, 401, 404, 503))
+async def one_type(services: Ctx, name: str) -> TaskTypeDetail:
     """One kind of work, with the JSON Schema of its `task_data`."""
     kind = task_types().get(name)
     if kind is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from prometheus_client import generate_latest
 
 from mediatask_api.platform.workers import workers_status
 from mediatask_common.kube import CLASSES
@@ -96,7 +97,8 @@ async def test_metrics_hold_templates_and_no_ids(world: World) -> None:
     task_id = await world.submit(metadata={"canary": "c4n4ry"})
     await world.api.get(f"/tasks/{task_id}/status")
     await world.api.get("/no/such/c4n4ry")
-    text = (await world.api.get("http://api/metrics")).text
+    assert (await world.api.get("http://api/metrics")).status_code == 404, "metrics are no business of callers"
+    text = generate_latest(world.services.metrics.registry).decode()
     assert 'route="/api/v1/tasks/{task_id}/status"' in text
     assert 'mediatask_api_submitted_total{replayed="false",type="test_prompt"} 1.0' in text
     assert task_id not in text
@@ -108,7 +110,7 @@ async def test_the_document_has_examples_problems_and_the_scheme(world: World) -
     submit = document["paths"]["/api/v1/tasks/submit"]["post"]
     assert submit["security"] == [{"APIKeyHeader": []}]
     assert submit["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/SubmitRequest")
-    assert set(submit["responses"]) == {"200", "202", "400", "401", "403", "413", "422", "503"}
+    assert set(submit["responses"]) == {"200", "202", "400", "401", "403", "408", "413", "422", "429", "503"}
     assert "application/problem+json" in submit["responses"]["422"]["content"]
     schemas = document["components"]["schemas"]
     example = schemas["SubmitRequest"]["examples"][0]

@@ -21,11 +21,11 @@ PATIENCE = 60
 
 @contextmanager
 def process(
-    folder: Path, kubeconfig: Path, namespace: str, *, drain_seconds: float = 0
+    folder: Path, kubeconfig: Path, namespace: str, *, drain_seconds: float = 0, **settings: str
 ) -> Iterator[tuple[httpx.Client, int, object]]:
     secret, stored = new_key("test", ["*"])
     (folder / "keys.json").write_bytes(dump_keys([stored]))
-    public, internal = free_port(), free_port()
+    public, internal, metrics = free_port(), free_port(), free_port()
     env = {
         "MEDIATASK_KUBECONFIG": str(kubeconfig),
         "MEDIATASK_NAMESPACE": namespace,
@@ -34,8 +34,11 @@ def process(
         "MEDIATASK_PORT": str(public),
         "MEDIATASK_INTERNAL_HOST": "127.0.0.1",
         "MEDIATASK_INTERNAL_PORT": str(internal),
+        "MEDIATASK_METRICS_HOST": "127.0.0.1",
+        "MEDIATASK_METRICS_PORT": str(metrics),
         "MEDIATASK_STORE_FOLDER": str(folder / "media"),
         "MEDIATASK_DRAIN_SECONDS": str(drain_seconds),
+        **settings,
     }
     log = folder / "api.log"
     with python_module("mediatask_api", env=env, log=log) as running:

@@ -10,7 +10,7 @@ import pytest
 
 from mediatask_api.pods.fencing import Pod
 from mediatask_api.pods.progress import ProgressWriter
-from mediatask_api.tasks.redis_reader import FastView
+from mediatask_api.tasks.redis_reader import RedisReader
 from mediatask_common.kube import Object
 from mediatask_common.redisview import RedisView
 from mediatask_crds.names import LABEL_ATTEMPT, LABEL_TASK, PROGRESS_FIELD_MANAGER
@@ -47,7 +47,7 @@ async def test_many_reports_are_few_writes_and_the_last_one_arrives(
     counted = Counted(world, monkeypatch)
     task_id = await world.submit()
     task = await world.set_status(task_id, phase="processing", attempt=1)
-    writer = ProgressWriter(world.kube, world.services.reader, FastView(view), world.namespace, interval=0.4)
+    writer = ProgressWriter(world.kube, world.services.reader, RedisReader(view), world.namespace, interval=0.4)
     start = time.monotonic()
     for percent in range(100):
         report = ProgressReport(attempt=1, progress=percent / 100, step=f"step_{percent}")
@@ -71,7 +71,7 @@ async def test_many_reports_are_few_writes_and_the_last_one_arrives(
 async def test_progress_never_falls_within_an_attempt(world: World) -> None:
     task_id = await world.submit()
     task = await world.set_status(task_id, phase="processing", attempt=1)
-    writer = ProgressWriter(world.kube, world.services.reader, FastView(None), world.namespace, interval=0.05)
+    writer = ProgressWriter(world.kube, world.services.reader, RedisReader(None), world.namespace, interval=0.05)
 
     async def report(progress: float, step: str) -> Object:
         await writer.take(task, pod_of(task), ProgressReport(attempt=1, progress=progress, step=step))
@@ -92,7 +92,7 @@ async def test_progress_never_falls_within_an_attempt(world: World) -> None:
 async def test_a_report_that_comes_before_the_attempt_is_on_record_is_kept_for_it(world: World) -> None:
     task_id = await world.submit()
     task = await world.task(task_id)
-    writer = ProgressWriter(world.kube, world.services.reader, FastView(None), world.namespace, interval=0.05)
+    writer = ProgressWriter(world.kube, world.services.reader, RedisReader(None), world.namespace, interval=0.05)
     await writer.take(task, pod_of(task), ProgressReport(attempt=1, progress=0.1, step="model"))
 
     async def is_waiting() -> bool:
@@ -114,7 +114,7 @@ async def test_an_old_attempt_cannot_write_any_more(world: World, monkeypatch: p
     task_id = await world.submit()
     old = await world.set_status(task_id, phase="processing", attempt=1)
     await world.set_status(task_id, phase="processing", attempt=2, progress=0.0)
-    writer = ProgressWriter(world.kube, world.services.reader, FastView(None), world.namespace, interval=0.05)
+    writer = ProgressWriter(world.kube, world.services.reader, RedisReader(None), world.namespace, interval=0.05)
     # The report passed the fence before the new attempt began.
     await writer.take(old, pod_of(old), ProgressReport(attempt=1, progress=0.9, step="late"))
 
@@ -142,7 +142,7 @@ async def test_a_new_attempt_between_reading_and_writing_wins(world: World, monk
         return read
 
     monkeypatch.setattr(world.services.reader, "get_true", then_the_next_attempt_begins)
-    writer = ProgressWriter(world.kube, world.services.reader, FastView(None), world.namespace, interval=0.05)
+    writer = ProgressWriter(world.kube, world.services.reader, RedisReader(None), world.namespace, interval=0.05)
     await writer.take(task, pod_of(task), ProgressReport(attempt=1, progress=0.9, step="late"))
 
     async def idle() -> bool:
@@ -157,7 +157,7 @@ async def test_a_report_ahead_of_the_status_waits_for_it(world: World, monkeypat
     counted = Counted(world, monkeypatch)
     task_id = await world.submit()
     task = await world.task(task_id)
-    writer = ProgressWriter(world.kube, world.services.reader, FastView(None), world.namespace, interval=0.05)
+    writer = ProgressWriter(world.kube, world.services.reader, RedisReader(None), world.namespace, interval=0.05)
     await writer.take(task, pod_of(task), ProgressReport(attempt=1, progress=0.1, step="early"))
     await asyncio.sleep(0)
     await world.set_status(task_id, phase="processing", attempt=1)

@@ -147,9 +147,11 @@ async def test_bodies_over_the_limit_are_refused_also_without_a_length(world: Wo
 async def test_the_largest_allowed_body_is_accepted(world: World) -> None:
     import orjson
 
-    template = {**PROMPT, "metadata": {"a": ""}}
-    filler = 256 * 1024 - len(orjson.dumps(template))
-    body = orjson.dumps({**template, "metadata": {"a": "x" * filler}})
+    def filled(length: int) -> bytes:
+        data = {**PROMPT["task_data"], "test_parameters": {"name": "x" * length}}
+        return orjson.dumps({**PROMPT, "task_data": data})
+
+    body = filled(256 * 1024 - len(filled(0)))
     assert len(body) == 256 * 1024
     assert (await world.api.post("/tasks/submit", content=body)).status_code == 202
     assert (await world.api.post("/tasks/submit", content=body + b" ")).status_code == 413

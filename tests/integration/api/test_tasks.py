@@ -176,7 +176,7 @@ async def test_cancelling_a_task_that_stops_at_once(world: World) -> None:
     await playing
     assert answer.status_code == 200
     assert answer.json()["status"] == "cancelled"
-    assert (await world.api.delete(f"/tasks/{task_id}/cancel")).status_code == 200, "asking again changes nothing"
+    assert (await world.api.delete(f"/tasks/{task_id}/cancel")).status_code == 409, "it has ended"
 
 
 async def test_cancelling_a_task_that_takes_time_to_stop(world: World) -> None:

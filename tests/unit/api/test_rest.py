@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatask_api.http.body import _deeper_than
 from mediatask_api.http.errors import ApiError
 from mediatask_api.pods.fencing import Pod, check_task
 from mediatask_api.tasks.estimates import typical_seconds
@@ -109,17 +108,6 @@ def test_resources_are_valid_by_the_crds_own_model(data: dict[str, Any], priorit
     spec = MediaTaskSpec.model_validate(resource["spec"])
     assert spec.priority == priority
     assert None not in spec.task_data.values()
-
-
-@given(json_values)
-def test_depth_is_measured_right(value: Any) -> None:
-    def depth(item: Any) -> int:
-        children = list(item.values()) if isinstance(item, dict) else item if isinstance(item, list) else None
-        return 0 if children is None else 1 + max(map(depth, children), default=0)
-
-    measured = depth(value)
-    assert _deeper_than(value, measured + 1) is False
-    assert measured == 0 or _deeper_than(value, measured - 1) is True
 
 
 def test_the_usual_duration_is_the_median_once_enough_have_run() -> None:

@@ -120,7 +120,7 @@ def test_the_services_understand_every_variable(
     tmp_path: Path,
 ) -> None:
     env = env_of(container(render(values), f"mediatask-{deployment}"))
-    assert env.keys() - {"MEDIATASK_METRICS_PORT"} <= variables(settings)
+    assert env.keys() <= variables(settings)
     set_environment(monkeypatch, env, tmp_path)
     read = settings()
     assert read.store.kind == "s3"  # type: ignore[attr-defined]

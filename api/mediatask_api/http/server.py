@@ -1,0 +1,105 @@
+"""The HTTP server of a listener: uvicorn, with the time limits that it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+GRACE_SECONDS = 20
+"""Time for open requests after the last accepted one; the pod's grace period is longer than this and draining."""
+
+
+class Server(uvicorn.Server):
+    """A server that leaves signals to the process, which has several of them to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def make_server(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    head_seconds: float = 15,
+    keep_alive_seconds: int = 75,
+    max_connections: int | None = None,
+) -> Server:
+    """A server for an app, not started yet.
+
+    Args:
+        head_seconds: time for a connection to send the head of a request.
+        keep_alive_seconds: how long it may be idle between requests.
+        max_connections: beyond them requests are answered with 503.
+    """
+
+    class Protocol(_TimedProtocol):
+        first_head_seconds = head_seconds
+        next_head_seconds = keep_alive_seconds + head_seconds
+
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=Protocol,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=max_connections,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=keep_alive_seconds,
+    )
+    return Server(config)
+
+
+class _TimedProtocol(H11Protocol):
+    """Closes connections that do not get to a whole request head: uvicorn waits for them for ever.
+
+    Its keep-alive limit ends with the first byte of the next request, and there is none before the first request.
+    """
+
+    first_head_seconds: float
+    next_head_seconds: float
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._expect_head(self.first_head_seconds)
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self._answering():
+            self._cancel()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._answering():  # of pipelined requests the next may be in work already
+            self._expect_head(self.next_head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel()
+        super().connection_lost(exc)
+
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _expect_head(self, seconds: float) -> None:
+        self._cancel()
+        self._timer = self.loop.call_later(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        if not self._answering():
+            self.transport.close()
+
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,49 @@
+"""Who may call a route is said on the route: one that says nothing keeps the service from starting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fastapi import APIRouter
+
+from mediatask_api.auth.access import public, require
+from mediatask_api.http.route import Access, Route
+from mediatask_api.platform import routes as platform_routes
+from mediatask_api.platform import worker_routes
+from mediatask_api.pods import routes as pod_routes
+from mediatask_api.tasks import project_routes, routes, type_routes
+
+
+def add(**options: Any) -> None:
+    router = APIRouter(route_class=Route)
+
+    @router.get("/x", **options)
+    async def x() -> None:
+        return None
+
+
+def test_a_route_that_does_not_say_who_may_call_it_is_refused() -> None:
+    with pytest.raises(TypeError, match="who may call"):
+        add()
+
+
+def test_a_route_that_says_it_twice_is_refused() -> None:
+    with pytest.raises(TypeError, match="who may call"):
+        add(dependencies=[public, require("tasks:read")])
+
+
+def test_a_misspelt_scope_is_refused() -> None:
+    with pytest.raises(ValueError, match="tasks:raed"):
+        require("tasks:raed")
+
+
+MODULES = [platform_routes, worker_routes, pod_routes, project_routes, routes, type_routes]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_every_route_of_ours_is_of_that_class(module: Any) -> None:
+    assert module.router.routes
+    for route in module.router.routes:
+        assert isinstance(route, Route), route.path
+        assert isinstance(route.access, Access)
