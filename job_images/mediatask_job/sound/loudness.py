@@ -155,8 +155,8 @@ def _per_step(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
 
 def _k_weighted(channel: Samples) -> Samples:
     """The channel through both filters, applied in the frequency domain."""
-    # Zeros up to the double length keep the filter's tail from wrapping around to the start.
-    length = 2 * channel.size
+    # Zeros up to the double length keep the filter's tail from wrapping around to the start; powers of two are fast.
+    length = 1 << (2 * channel.size - 1).bit_length()
     weighted = np.fft.irfft(np.fft.rfft(channel, length) * _response(length), length)
     return weighted[: channel.size].astype(np.float32, copy=False)
 
