@@ -20,21 +20,27 @@ _INTEGRATION = "tests/integration/operator"
 MODULES = {
     "reconcile": Module(
         f"{_OPERATOR}/deciding/reconcile.py",
-        (f"{_UNIT}/test_reconcile.py", f"{_UNIT}/test_reconcile_properties.py"),
+        (f"{_UNIT}/deciding/test_reconcile.py", f"{_UNIT}/deciding/test_reconcile_properties.py"),
     ),
     "attempts": Module(
-        f"{_OPERATOR}/deciding/attempts.py", (f"{_UNIT}/test_attempts.py", f"{_UNIT}/test_reconcile.py")
+        f"{_OPERATOR}/deciding/attempts.py",
+        (f"{_UNIT}/deciding/test_attempts.py", f"{_UNIT}/deciding/test_reconcile.py"),
     ),
-    "status": Module(f"{_OPERATOR}/deciding/status.py", (f"{_UNIT}/test_status.py", f"{_UNIT}/test_reconcile.py")),
-    "admission": Module(f"{_OPERATOR}/deciding/admission.py", (f"{_UNIT}/test_admission.py",)),
+    "status": Module(
+        f"{_OPERATOR}/deciding/status.py", (f"{_UNIT}/deciding/test_status.py", f"{_UNIT}/deciding/test_reconcile.py")
+    ),
+    "admission": Module(f"{_OPERATOR}/deciding/admission.py", (f"{_UNIT}/deciding/test_admission.py",)),
     "callback": Module(
-        f"{_OPERATOR}/deciding/callback.py", (f"{_UNIT}/test_callback.py", f"{_UNIT}/test_reconcile.py")
+        f"{_OPERATOR}/deciding/callback.py",
+        (f"{_UNIT}/deciding/test_callback.py", f"{_UNIT}/deciding/test_reconcile.py"),
     ),
     "workqueue": Module(f"{_OPERATOR}/workqueue.py", (f"{_UNIT}/test_workqueue.py",)),
-    "resync": Module(f"{_OPERATOR}/watching/resync.py", (f"{_UNIT}/test_resync.py",)),
-    "effects": Module(f"{_OPERATOR}/effects/base.py", (f"{_UNIT}/test_effects.py",)),
-    "pool": Module(f"{_OPERATOR}/effects/pool.py", (f"{_UNIT}/test_effects.py",)),
-    "result": Module(f"{_OPERATOR}/effects/result.py", (f"{_UNIT}/test_result.py", f"{_UNIT}/test_effects.py")),
+    "resync": Module(f"{_OPERATOR}/watching/resync.py", (f"{_UNIT}/watching/test_resync.py",)),
+    "effects": Module(f"{_OPERATOR}/effects/base.py", (f"{_UNIT}/effects/test_effects.py",)),
+    "pool": Module(f"{_OPERATOR}/effects/pool.py", (f"{_UNIT}/effects/test_effects.py",)),
+    "result": Module(
+        f"{_OPERATOR}/effects/result.py", (f"{_UNIT}/effects/test_result.py", f"{_UNIT}/effects/test_effects.py")
+    ),
     "webhook": Module(
         f"{_OPERATOR}/effects/webhook.py",
         (
@@ -44,13 +50,14 @@ MODULES = {
         ),
     ),
     "message": Module(
-        f"{_OPERATOR}/effects/message.py", (f"{_UNIT}/test_webhook_message.py", f"{_INTEGRATION}/test_webhook.py")
+        f"{_OPERATOR}/effects/message.py",
+        (f"{_UNIT}/effects/test_webhook_message.py", f"{_INTEGRATION}/test_webhook.py"),
     ),
-    "keys": Module(f"{_OPERATOR}/effects/keys.py", (f"{_UNIT}/test_webhook_keys.py",)),
+    "keys": Module(f"{_OPERATOR}/effects/keys.py", (f"{_UNIT}/effects/test_webhook_keys.py",)),
     "post": Module(
         f"{_OPERATOR}/effects/post.py",
         (
-            f"{_UNIT}/test_webhook_message.py",
+            f"{_UNIT}/effects/test_webhook_message.py",
             f"{_INTEGRATION}/test_webhook.py",
             f"{_INTEGRATION}/test_webhook_hostile.py",
         ),
