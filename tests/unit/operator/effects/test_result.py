@@ -36,7 +36,7 @@ ARTIFACT: dict[str, Any] = {
     "bytes": len(MEDIA),
     "content_type": "image/png",
 }
-CRD = yaml.safe_load((Path(__file__).parents[3] / "crds" / "tasks.ft.tc_mediatasks.yaml").read_text())
+CRD = yaml.safe_load((Path(__file__).parents[4] / "crds" / "tasks.ft.tc_mediatasks.yaml").read_text())
 STATUS_SCHEMA = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
 
 
