@@ -72,8 +72,8 @@ class Ended:
     scheduled_at: str | None = None
     started_at: str | None = None
     ended_at: str | None = None
-    said: TerminationMessage | None = None
-    """The container's last words, where they could be read."""
+    report: TerminationMessage | None = None
+    """The container's termination message, where it could be read."""
 
 
 class _Fate(NamedTuple):
@@ -211,12 +211,12 @@ def _container_end(pod: Object) -> Ended:
     """The fate that a terminated container's exit code tells."""
     ended = _terminated(pod) or {}
     code = ended.get("exitCode", 1)
-    said, words = _last_words(ended.get("message", ""))
+    report, text = _termination_message(ended.get("message", ""))
     seen = _place(pod) | {
         "exit_code": code,
         "started_at": ended.get("startedAt"),
         "ended_at": ended.get("finishedAt"),
-        "said": said,
+        "report": report,
     }
     if code == ExitCode.DONE:
         return Ended(Reason.SUCCEEDED, "", success=True, **seen)
@@ -228,11 +228,11 @@ def _container_end(pod: Object) -> Ended:
         evicted = pod.get("status", {}).get("reason") == "Evicted"
         reason, counts = (Reason.EVICTED if evicted else Reason.PREEMPTED), False
     name: str = reason
-    if said is not None and said.error is not None:
-        words = said.error.message
-        if counts and re.fullmatch(r"[A-Z][A-Za-z0-9]{0,62}", said.error.code):
-            name = said.error.code
-    message = disruption or words or f"{reason.sentence} (exit code {code})"
+    if report is not None and report.error is not None:
+        text = report.error.message
+        if counts and re.fullmatch(r"[A-Z][A-Za-z0-9]{0,62}", report.error.code):
+            name = report.error.code
+    message = disruption or text or f"{reason.sentence} (exit code {code})"
     return Ended(name, message, counts=counts, retryable=retryable, may_have_result=retryable, **seen)
 
 
@@ -341,7 +341,7 @@ def _disruption(pod: Object) -> str:
     return f"{condition.get('reason', 'DisruptionTarget')}: {condition.get('message', '')}"
 
 
-def _last_words(text: str) -> tuple[TerminationMessage | None, str]:
+def _termination_message(text: str) -> tuple[TerminationMessage | None, str]:
     """The termination message as the contract has it, and as plain text where it is something else."""
     try:
         return TerminationMessage.model_validate_json(text), ""

@@ -34,13 +34,13 @@ def body(task: Task, event: str, sign: Sign) -> bytes:
     Args:
         event: as the status names it, for example `task.completed`.
     """
-    said = _fields(task, event, sign)
-    content = orjson.dumps(said)
+    message = _fields(task, event, sign)
+    content = orjson.dumps(message)
     if len(content) > BODY_LIMIT:
-        said["metadata"] = {}
-        if said["result"] is not None:
-            said["result"]["metadata"] = {}
-        content = orjson.dumps(said)
+        message["metadata"] = {}
+        if message["result"] is not None:
+            message["result"]["metadata"] = {}
+        content = orjson.dumps(message)
     return content
 
 

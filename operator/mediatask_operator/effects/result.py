@@ -72,8 +72,8 @@ async def prove(store: ArtifactStore, task: Task, attempt: int, ended: Ended) ->
 
 
 async def _find(store: ArtifactStore, task: Task, ended: Ended) -> JobResult:
-    if ended.success and ended.said is not None and ended.said.result is not None:
-        return ended.said.result
+    if ended.success and ended.report is not None and ended.report.result is not None:
+        return ended.report.result
     try:
         content = await store.read(result_key(task.spec.project_id, task.uid), limit=REPORT_LIMIT)
         return ResultReport.model_validate(orjson.loads(content)).result

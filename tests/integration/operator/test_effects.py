@@ -53,7 +53,7 @@ class Operator:
 
     def prove(self, task: Task, result: JobResult) -> None:
         self._tasks[task.uid] = task
-        ended = Ended("Succeeded", "", success=True, said=TerminationMessage(result=result))
+        ended = Ended("Succeeded", "", success=True, report=TerminationMessage(result=result))
         self._effects.submit(task, ReadResult(1, ended))
 
     def _learned(self, _: Task, outcome: Outcome) -> None:

@@ -281,7 +281,7 @@ def test_pods_that_tell_whether_another_one_follows(world: World) -> None:
 def test_timings_that_are_no_numbers_are_not_believed(world: World, seconds: str) -> None:
     words = TerminationMessage(result=RESULT).model_dump_json(exclude_none=True).replace("1.5", seconds)
     world.end(world.start(), 0, message=words)
-    assert ended(world).said is None
+    assert ended(world).report is None
 
 
 def test_what_another_attempt_would_not_help_ends_a_disrupted_one(world: World) -> None:

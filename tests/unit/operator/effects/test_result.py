@@ -46,13 +46,13 @@ def a_store(folder: Path) -> FileStore:
     return store
 
 
-def proof_of(folder: Path, *, said: Any = None, stored: bytes | None = None, task: Task | None = None) -> Proof:
-    """What is proved of a result that was said in the termination message, or stored as the published one."""
+def proof_of(folder: Path, *, report: Any = None, stored: bytes | None = None, task: Task | None = None) -> Proof:
+    """What is proved of a result that was report in the termination message, or stored as the published one."""
     store = a_store(folder)
     if stored is not None:
         asyncio.run(store.create(result_key("p1", UID), stored, "application/json"))
-    message = None if said is None else TerminationMessage(result=JobResult.model_validate(said))
-    ended = Ended(Reason.SUCCEEDED, "", success=True, said=message)
+    message = None if report is None else TerminationMessage(result=JobResult.model_validate(report))
+    ended = Ended(Reason.SUCCEEDED, "", success=True, report=message)
     return asyncio.run(prove(store, task or Task.parse(a_task()), 1, ended))
 
 
@@ -64,7 +64,7 @@ def a_result(**changes: Any) -> dict[str, Any]:
 
 
 def test_what_the_store_bears_out_is_published(tmp_path: Path) -> None:
-    proof = proof_of(tmp_path, said=a_result())
+    proof = proof_of(tmp_path, report=a_result())
     assert isinstance(proof, Published)
     assert proof.result == JobResult.model_validate(a_result())
     assert proof.media_url is None, "a signed link in the status would let in everybody who may read the task"
@@ -73,7 +73,7 @@ def test_what_the_store_bears_out_is_published(tmp_path: Path) -> None:
 def test_the_media_of_a_public_store_has_an_address(tmp_path: Path) -> None:
     a_store(tmp_path)
     public = FileStore(StoreSettings(folder=tmp_path, public_url="https://media.example.com"))
-    ended = Ended(Reason.SUCCEEDED, "", success=True, said=TerminationMessage(result=JobResult(**a_result())))
+    ended = Ended(Reason.SUCCEEDED, "", success=True, report=TerminationMessage(result=JobResult(**a_result())))
     proof = asyncio.run(prove(public, Task.parse(a_task()), 1, ended))
     assert isinstance(proof, Published)
     assert proof.media_url == f"https://media.example.com/{KEY}"
@@ -144,11 +144,11 @@ def test_what_cannot_be_used_is_not_published(tmp_path: Path, change: dict[str, 
 
 def test_last_words_get_no_more_credit(tmp_path: Path) -> None:
     for number, change in enumerate(({"key": f"projects/p2/{UID}/1/image.png"}, {"bytes": 4}, {"artifacts": []})):
-        assert isinstance(proof_of(tmp_path / str(number), said=a_result(**change)), NotPublished)
+        assert isinstance(proof_of(tmp_path / str(number), report=a_result(**change)), NotPublished)
 
 
 def test_an_earlier_attempts_files_are_the_tasks_own(tmp_path: Path) -> None:
-    ended = Ended(Reason.SUCCEEDED, "", success=True, said=TerminationMessage(result=JobResult(**a_result())))
+    ended = Ended(Reason.SUCCEEDED, "", success=True, report=TerminationMessage(result=JobResult(**a_result())))
     assert isinstance(asyncio.run(prove(a_store(tmp_path), Task.parse(a_task()), 3, ended)), Published)
 
 
