@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 _RUNNER_SHARE = 0.95
 """Part of the progress bar that belongs to the runner; the rest is uploading."""
 
+_MOST_WARNINGS = 40
+_WARNING_LENGTH = 400
+
 _BUG = 1
 """Exit code of an unexpected exception, as Python itself would give."""
 
@@ -106,13 +109,19 @@ def _work(spec: JobSpec, env: Environment, stop: Stop) -> TerminationMessage:
                 stop.check()
                 progress.report("uploading", _RUNNER_SHARE)
                 artifacts.append(upload(api, spec.attempt, file.path, file.content_type))
-        metadata = output.metadata | {"warnings": ctx.warnings}
+        metadata = output.metadata | {"warnings": _bounded(ctx.warnings)}
         result = JobResult(artifacts=artifacts, metadata=metadata, timings=timings.seconds())
         # From here on there is no way back: a published result is published.
         stop.check()
         answer = api.publish(ResultReport(attempt=spec.attempt, result=result))
     log.info("%s %s", "superseded by" if answer.superseded else "published as", answer.result_key)
     return published(result, answer)
+
+
+def _bounded(warnings: list[str]) -> list[str]:
+    """So that the metadata stays within its limit: a URL may have 2,000 characters, and there may be 64 of them."""
+    kept = [text[:_WARNING_LENGTH] for text in warnings[:_MOST_WARNINGS]]
+    return [*kept, f"and {left} more"] if (left := len(warnings) - len(kept)) else kept
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from ..text.builtin import BuiltinText
 from ..text.model import Completion, TextModel
 from ..text.template import fill
 
+_EXCERPT = 4000
+
 
 class PromptSettings(Resource):
     """The class's parameters."""
@@ -58,7 +60,15 @@ def run(ctx: Context[TestPrompt]) -> Output:
     file = ctx.work / "prompt.json"
     with ctx.timings.stage("encode"):
         file.write_text(json.dumps(made | {"model": answer.facts["model"]}, ensure_ascii=False, indent=2), "utf-8")
-    return Output([OutputFile(file, "application/json")], answer.facts | made | {"file_size": file.stat().st_size})
+    output = {"output_data": _excerpt(completion.text, prompt, ctx.warnings), "file_size": file.stat().st_size}
+    return Output([OutputFile(file, "application/json")], answer.facts | made | output)
+
+
+def _excerpt(text: str, prompt: str, warnings: list[str]) -> dict[str, str]:
+    """What of the answer fits into metadata, which is for facts and takes no NUL; the file has all of it."""
+    if max(len(text), len(prompt)) > _EXCERPT:
+        warnings.append(f"metadata has the first {_EXCERPT} characters of the texts in output_data; the file has all")
+    return {"text": text[:_EXCERPT].replace("\0", ""), "prompt": prompt[:_EXCERPT]}
 
 
 @dataclass(frozen=True)

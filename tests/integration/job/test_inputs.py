@@ -86,6 +86,14 @@ def test_an_unreachable_input_is_left_out_when_the_class_says_so(run: Any, store
     assert ended.words.result.metadata["stills"] == 1
 
 
+def test_many_warnings_of_long_urls_still_fit_into_the_result(run: Any, store: Any) -> None:
+    (store.folder / "here.png").write_bytes(picture())
+    gone = [f"gone.png?{number}{'x' * 1900}" for number in range(60)]
+    ended = run("generate_video", film(store, "here.png", *gone), inputs={"on_missing": "skip"})
+    assert ended.code == 0, ended.log
+    assert store.results[0]["result"]["metadata"]["warnings"][-1] == "and 20 more"
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [

@@ -74,6 +74,9 @@ def test_data_that_is_too_long_for_the_environment_is_fetched(run: Any, store: A
     assert ended.code == 0, ended.log
     [content] = store.objects.values()
     assert len(json.loads(content)["output_data"]["prompt"]) > 200_000
+    metadata = store.results[0]["result"]["metadata"]
+    assert len(metadata["output_data"]["prompt"]) == 4000
+    assert "4000 characters" in metadata["warnings"][0]
 
 
 def test_fetched_data_is_validated(run: Any, store: Any) -> None:
