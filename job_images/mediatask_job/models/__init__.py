@@ -62,12 +62,15 @@ class Models:
         self._progress("importing_libraries", 0.05)
         with self._timings.stage("import"):
             from .ladder import RUNGS, climb
-            from .load import load
+            from .load import import_classes, load
+
+            source = self._source or ModelSource()
+            import_classes(folder, source)
 
         def attempt(rung: Rung) -> T:
             self._check_stop()
             with self._timings.stage("load"):
-                loaded = load(folder, self._source or ModelSource(), rung, self._loading)
+                loaded = load(folder, source, rung, self._loading)
             with self._timings.stage("infer"):
                 return work(loaded)
 

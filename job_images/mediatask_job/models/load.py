@@ -29,6 +29,19 @@ _CHECKER = ["stable_diffusion", "StableDiffusionSafetyChecker"]
 """The index of a Stable Diffusion model names its content check by a module of diffusers itself."""
 
 
+def import_classes(folder: ModelFolder, source: ModelSource) -> None:
+    """Import what `load` will need: the libraries import their classes at first use, which takes longer than loading.
+
+    Raises:
+        ModelMissing: as `load`.
+    """
+    index = _index(folder.path)
+    getattr(diffusers, _allowed(index, folder, source))
+    for value in index.values():
+        if isinstance(value, list) and value[0] in _LIBRARIES:
+            _class(*value)
+
+
 def load(folder: ModelFolder, source: ModelSource, rung: Rung, on_fraction: Callable[[float], None]) -> Loaded:
     """Load the model for one rung; `on_fraction` is told how much of it is in memory, 0..1.
 
@@ -76,11 +89,19 @@ def _parts(
     for name in weighty:
         library, kind = index[name]
         if library in _LIBRARIES:
-            part = getattr(importlib.import_module(library), kind)
-            loaded[name] = part.from_pretrained(path / name, **_options(adapter.dtypes.get(name, dtype)))
+            loaded[name] = _class(library, kind).from_pretrained(
+                path / name, **_options(adapter.dtypes.get(name, dtype))
+            )
         done += sizes[name]
         on_fraction(done / total)
     return loaded
+
+
+def _class(library: str, kind: str) -> Any:
+    try:
+        return getattr(importlib.import_module(library), kind)
+    except AttributeError as error:
+        raise ModelMissing("ModelUnusable", f"the installed {library} has no {kind}") from error
 
 
 def _allowed(index: dict[str, Any], folder: ModelFolder, source: ModelSource) -> str:
