@@ -126,7 +126,7 @@ def test_an_s3_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             runner = Path(f"/proc/{info.pids['jobrunner']}/environ").read_bytes()
             assert str(keys).encode() not in runner
         monkeypatch.setenv("MEDIATASK_STORE_BUCKET", "no-such-bucket")
-        with pytest.raises(StartError, match="there is no bucket no-such-bucket"), embedded(tmp_path / "up"):
+        with pytest.raises(StartError, match="there is no bucket no-such-bucket"), embedded(tmp_path / "other"):
             pass
 
 

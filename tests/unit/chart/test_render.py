@@ -16,7 +16,7 @@ from helm_python.chart import lint
 from pydantic_settings import BaseSettings
 
 from mediatask_api.auth.keys import PREFIX
-from mediatask_api.main import GRACE_SECONDS
+from mediatask_api.http.server import GRACE_SECONDS
 from mediatask_api.settings import ApiSettings
 from mediatask_common.settings import StoreSettings
 from mediatask_crds.names import LABEL_TASK
