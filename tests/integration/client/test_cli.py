@@ -392,7 +392,14 @@ def test_an_option_beats_the_local_mode(service: Service) -> None:
 
 def program(*words: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", "from mediatask_client.cli import main; main()", *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell starts background jobs with SIGINT ignored, and programs inherit that: tests may run in one.
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def test_as_a_program_without_a_service(tmp_path: Path) -> None:
