@@ -198,3 +198,23 @@ def test_a_task_whose_own_job_was_refused_finds_out_when_others_may_go_on() -> N
     queue.hold_back("image", "default", START + timedelta(seconds=15), START)
     assert not queue.turn(key, "image", place, 1, 60, START).admitted
     assert queue.turn(key, "image", place, 1, 60, START, retries=True).admitted
+
+
+def test_a_task_that_waits_without_a_slot_takes_its_place_and_nobody_elses() -> None:
+    queue = AdmissionQueue()
+    ask(queue, "a")
+    key, place = rank("b")
+    queue.settle(key, "image", place, Slot.WAIT)
+    assert queue.depths() == {"image": (1, 1)}, "it waits, and the slot's holder keeps it"
+    queue.settle(key, "image", place, Slot.WAIT)
+    assert queue.depths() == {"image": (1, 1)}, "and it waits once, however often it is said"
+    assert ask(queue, "c") == (False, 2), "in its place"
+
+
+def test_a_holder_that_has_to_wait_again_gives_its_slot_back() -> None:
+    queue = AdmissionQueue()
+    ask(queue, "a")
+    key, place = rank("a")
+    queue.settle(key, "image", place, Slot.WAIT)
+    assert queue.depths() == {"image": (1, 0)}
+    assert queue.next_up("image", 1, START) == [key]
