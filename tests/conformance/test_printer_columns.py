@@ -46,6 +46,7 @@ async def define(api: Api, columns: list[dict[str, Any]]) -> tuple[str, Answer]:
     """Create a kind with these columns: the path of its objects, and the answer."""
     plural = f"printed{uuid.uuid4().hex[:8]}"
     definition = samples.definition(plural=plural, kind=plural.capitalize())
+    definition["spec"]["names"].pop("shortNames", None)  # two kinds of a group cannot share one
     definition["spec"]["versions"][0]["additionalPrinterColumns"] = columns
     return f"{samples.API}/namespaces/default/{plural}", await api.post(samples.CRDS, definition)
 

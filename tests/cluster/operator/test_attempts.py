@@ -72,7 +72,7 @@ async def test_20_gpu_out_of_memory_goes_on_with_the_fallback_class(sandbox: San
     await sandbox.task(className=smaller)
     await sandbox.fail(1, 20)
     await sandbox.succeed(2)
-    status = await sandbox.shows(completed("GpuOutOfMemory exit 20", "Succeeded exit 0"))
+    status = await sandbox.shows(completed("GpuOutOfMemory exit 20 free", "Succeeded exit 0"))
     assert status["className"] == larger
 
 
