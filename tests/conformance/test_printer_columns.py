@@ -77,12 +77,13 @@ async def test_what_paths_lead_to(api: Api) -> None:
 @pytest.mark.parametrize(
     "wrong", [".spec.free[", ".spec.free[x]", '.spec.free["word"]', ".spec.free.runs[?(@.code==2)"]
 )
-async def test_a_path_that_cannot_be_parsed_leaves_name_and_age(api: Api, wrong: str) -> None:
-    mode = {"name": "Mode", "type": "string", "jsonPath": ".spec.mode"}
-    path, answer = await define(api, [mode, {"name": "Wrong", "type": "string", "jsonPath": wrong}])
+async def test_a_path_that_cannot_be_parsed_ends_the_table(api: Api, wrong: str) -> None:
+    paths = {"Mode": ".spec.mode", "Wrong": wrong, "After": ".spec.mode"}
+    columns = [{"name": name, "type": "string", "jsonPath": path} for name, path in paths.items()]
+    path, answer = await define(api, columns)
     assert answer.status == 201, answer.message
     names, _ = await printed(api, path, answer.body["spec"]["names"]["kind"])
-    assert names == ["Name", "Age"]
+    assert names == ["Name", "Mode"]
 
 
 @pytest.mark.parametrize(

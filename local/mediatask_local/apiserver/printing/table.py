@@ -61,12 +61,13 @@ def render(resource: Resource, objects: Iterable[Object], list_metadata: Object,
 
 def columns_of(resource: Resource) -> list[Column]:
     if resource.custom:
-        try:
-            own = [_custom(column) for column in resource.columns]
-        except ValueError:
-            # As the real server does when it cannot parse one of the paths.
-            own = []
-        return [_NAME, *own] if own else [_NAME, _AGE]
+        own: list[Column] = []
+        for column in resource.columns:
+            try:
+                own.append(_custom(column))
+            except ValueError:
+                break  # as the real server does: a path that it cannot parse ends the table
+        return [_NAME, *own] if resource.columns else [_NAME, _AGE]
     return _BUILTIN.get(resource.storage_name, [_NAME, _AGE])
 
 
