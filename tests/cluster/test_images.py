@@ -44,7 +44,6 @@ SPEAK_AND_FILM = """
 import pathlib, sys
 import av, PIL.features
 from mediatask_job.sound.delivery import deliver, emotion, pace
-from support.required import CLUSTER
 from mediatask_job.sound.speech import speak
 from mediatask_job.runners import find_runner
 how = deliver("en", emotion("mysterious"), pace("normal"), None)
