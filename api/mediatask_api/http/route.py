@@ -6,10 +6,10 @@ A route that does not say who may call it keeps the service from starting.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import Depends, Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query
 from fastapi.routing import APIRoute
@@ -27,30 +27,34 @@ class Access(ABC):
         """Let the request pass, or raise ApiError. Nothing of its body has been read."""
 
 
+async def _only_known_parameters(request: Request) -> None:
+    """Refuses query parameters that the route does not have: a misspelt filter would pass for one that is met."""
+    route: Route = request.scope["route"]
+    unknown = [name for name in request.query_params if name not in route.query_parameters]
+    if unknown:
+        known = ", ".join(sorted(route.query_parameters))
+        errors = [{"loc": ["query", name[:100]], "msg": "unknown parameter"} for name in unknown[:10]]
+        detail = f"{unknown[0][:100]!r} is no query parameter of this call"
+        raise invalid(f"{detail}; there are {known}." if known else f"{detail}.", errors)
+
+
+_KNOWN_PARAMETERS = Depends(_only_known_parameters)
+
+
 class Route(APIRoute):
     """A route with one `Access`, with its JSON body in the OpenAPI document, and with no unknown query parameters."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().__init__(path, endpoint, **options)
-        named = [given.dependency for given in self.dependencies if isinstance(given.dependency, Access)]
+        given = options.pop("dependencies", None) or []
+        # A router that is included in an app makes its routes once more.
+        dependencies = given if _KNOWN_PARAMETERS in given else [*given, _KNOWN_PARAMETERS]
+        super().__init__(path, endpoint, dependencies=dependencies, **options)
+        named = [part.dependency for part in self.dependencies if isinstance(part.dependency, Access)]
         if len(named) != 1:
             raise TypeError(f"{path}: name in `dependencies` who may call this route, once (found {len(named)})")
         self.access = named[0]
-        bodies = [part.call.model for part in self.dependant.dependencies if isinstance(part.call, JsonBody)]
-        for model in bodies:
-            self.openapi_extra = {**(self.openapi_extra or {}), **request_body(model)}
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        answer = super().get_route_handler()
         parameters = get_flat_params(self.dependant)
-        known = {parameter.alias for parameter in parameters if isinstance(parameter.field_info, Query)}
-
-        async def handler(request: Request) -> Response:
-            unknown = [name for name in request.query_params if name not in known]
-            if unknown:
-                there_are = f"; there are {', '.join(sorted(known))}" if known else ""
-                errors = [{"loc": ["query", name[:100]], "msg": "unknown parameter"} for name in unknown[:10]]
-                raise invalid(f"{unknown[0][:100]!r} is no query parameter of this call{there_are}.", errors)
-            return await answer(request)
-
-        return handler
+        self.query_parameters = {part.alias for part in parameters if isinstance(part.field_info, Query)}
+        for part in self.dependant.dependencies:
+            if isinstance(part.call, JsonBody):
+                self.openapi_extra = {**(self.openapi_extra or {}), **request_body(part.call.model)}

@@ -7,6 +7,8 @@ import time
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..http.errors import CLIENT_CLOSED_REQUEST
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 
 
@@ -53,7 +55,7 @@ class Measured:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        start, status = time.monotonic(), 499  # the client went away before an answer
+        start, status = time.monotonic(), CLIENT_CLOSED_REQUEST
 
         async def noting(message: Message) -> None:
             nonlocal status
@@ -66,7 +68,7 @@ class Measured:
                 await self._app(scope, receive, noting)
             except Exception:
                 # Answered further out, by the handler of all that nobody expected.
-                status = 500 if status == 499 else status
+                status = 500 if status == CLIENT_CLOSED_REQUEST else status
                 raise
             finally:
                 route = getattr(scope.get("route"), "path", "unmatched")

@@ -10,6 +10,7 @@ from mediatask_common.redisview import ALL_PROJECTS, slim
 from mediatask_crds.task import Phase
 from mediatask_crds.tasktypes import task_types
 
+from ..single_flight import SingleFlight
 from ..ttlcache import TtlCache
 from .redis_reader import RedisReader
 
@@ -27,6 +28,7 @@ class TaskReader:
         # Listing is what Redis spares us; without it, a burst of submits shares one list.
         self._backlogs: TtlCache[Counter[int]] = TtlCache(2)
         self._counts: TtlCache[Counts] = TtlCache(5)
+        self._lists: SingleFlight[list[Object]] = SingleFlight()
 
     async def get(self, name: str) -> Object | None:
         """A task without its data, perhaps a moment old; None when there is none."""
@@ -62,10 +64,14 @@ class TaskReader:
         )
         if listed is not None:
             return listed
+        tasks = await self._lists.get((project, phase, task_type), lambda: self._list(project, phase, task_type))
+        return tasks[offset : offset + limit], len(tasks)
+
+    async def _list(self, project: str, phase: Phase | None, task_type: str | None) -> list[Object]:
         tasks = [slim(task) async for task in self._select(project, phase, task_type)]
         # By time and, within a second, by name, as the view's sorted sets do.
         tasks.sort(key=lambda task: (task["metadata"]["creationTimestamp"], task["metadata"]["name"]), reverse=True)
-        return tasks[offset : offset + limit], len(tasks)
+        return tasks
 
     async def queued(self, task_type: str, priority: int) -> int:
         """How many tasks of the type wait that are at least as urgent."""

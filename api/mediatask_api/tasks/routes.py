@@ -64,18 +64,20 @@ async def submit(
     prefer: Annotated[str | None, Header(description="`wait=N`: hold the answer up to N seconds (60 at most).")] = None,
 ) -> Response:
     """Accept a task. The answer comes at once; the work follows when a slot is free."""
-    done = await services.tasks.submit(caller, prepare(wanted, idempotency_key, services.urls))
-    services.metrics.submitted.labels(wanted.task_type, str(done.replayed).lower()).inc()
-    headers = {"Location": services.status_url(done.task_id)}
-    if done.replayed:
-        headers["Idempotency-Replayed"] = "true"
+    submission = prepare(wanted, idempotency_key, services.urls)
     seconds = _wait_seconds(prefer)
-    if seconds:
-        with services.caps.waiters.hold(caller.id):
+    # Before anything is created: whoever is refused with 429 tries again.
+    with services.caps.waiters.hold(caller.id) if seconds else nullcontext():
+        done = await services.tasks.submit(caller, submission)
+        services.metrics.submitted.labels(wanted.task_type, str(done.replayed).lower()).inc()
+        headers = {"Location": services.status_url(done.task_id)}
+        if done.replayed:
+            headers["Idempotency-Replayed"] = "true"
+        if seconds:
+            headers["Preference-Applied"] = f"wait={seconds:g}"
             task = await services.tasks.wait(caller, done.task_id, seconds, request.is_disconnected)
-        headers["Preference-Applied"] = f"wait={seconds:g}"
-        if task.status.terminal:
-            return _json(task.model_dump_json().encode(), 200, headers)
+            if task.status.terminal:
+                return _json(task.model_dump_json().encode(), 200, headers)
     return _json(done.answer, 202, headers)
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
+from mediatask_common.kube import Object
 from mediatask_common.redisview import RedisView
 from support.processes import free_port
 
@@ -112,3 +114,71 @@ async def test_kubernetes_away_is_503_with_the_time_to_come_back(open_world: Any
         assert (health.status_code, health.json()["status"]) == (503, "unhealthy")
         assert (await world.api.get("/health/ready")).status_code == 503
         assert (await world.api.get("/health/live")).status_code == 200
+
+
+async def test_an_odd_value_in_redis_stops_no_request(open_world: Any, redis_url: str, view: RedisView) -> None:
+    await view.renew_freshness()
+    async with open_world(redis_url=redis_url) as world:
+        task_id = await world.submit()
+        await world.set_status(task_id, phase="processing", attempt=1)
+        await make_odd(redis_url, world)
+        # For each of them Redis is asked first: it counts as away after some failures only.
+        assert (await world.api.get(f"/tasks/{task_id}/status")).json()["status"] == "processing"
+        listed = await world.api.get("/projects/film/tasks")
+        assert [task["task_id"] for task in listed.json()["tasks"]] == [task_id]
+        answer = await world.api.post("/tasks/submit", json=PROMPT)
+        assert (answer.status_code, answer.json()["estimated_duration"] > 0) == (202, True)
+        token = await world.token(await world.pod(task_id))
+        assert (await world.report(token, task_id, "progress", attempt=1, progress=0.5, step="x")).status_code == 200
+        assert (await world.api.get("/health")).json()["checks"]["redis"]["status"] == "ok"
+
+
+async def make_odd(redis_url: str, world: World) -> None:
+    """What Redis knows of the namespace's tasks is no JSON any more, and a run time is no number."""
+    redis = Redis.from_url(redis_url)
+    async for key in redis.scan_iter(f"mt:{{{world.namespace}}}:task:*"):
+        await redis.hset(key, "doc", b"{" * 100_000)
+    async for key in redis.scan_iter(f"mt:{{{world.namespace}}}:durations:*"):
+        await redis.delete(key)
+    await redis.lpush(f"mt:{{{world.namespace}}}:durations:test_prompt", "soon")
+    await redis.aclose()
+
+
+async def test_one_failure_is_no_reason_to_leave_redis(
+    open_world: Any, redis_url: str, view: RedisView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await view.renew_freshness()
+    async with open_world(redis_url=redis_url) as world:
+        task_id = await world.submit()
+        await make_odd(redis_url, world)
+        assert (await world.api.get(f"/tasks/{task_id}/status")).status_code == 200, "by Kubernetes"
+        await view.put(await world.set_status(task_id, phase="failed"))
+
+        async def no_list(*_: object, **__: object) -> None:
+            raise AssertionError("Kubernetes was asked")
+
+        monkeypatch.setattr(world.services.kube, "list", no_list)
+        listed = await world.api.get("/projects/film/tasks")
+        assert [task["status"] for task in listed.json()["tasks"]] == ["failed"]
+
+
+async def test_many_lists_without_redis_are_few_of_kubernetes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    task_id = await world.submit()
+    asked = 0
+    read = world.services.kube.list
+
+    async def counted(*args: Any, **params: Any) -> Object:
+        nonlocal asked
+        asked += 1
+        return await read(*args, **params)
+
+    monkeypatch.setattr(world.services.kube, "list", counted)
+    queries: list[dict[str, Any]] = [{}, {"limit": 1}, {"page": 2}]
+    answers = await asyncio.gather(
+        *(world.api.get("/projects/film/tasks", params=queries[number % 3]) for number in range(60))
+    )
+    assert [len(answer.json()["tasks"]) for answer in answers] == [1, 1, 0] * 20
+    assert asked <= 3
+    newer = await world.submit()
+    listed = await world.api.get("/projects/film/tasks")
+    assert {task["task_id"] for task in listed.json()["tasks"]} == {task_id, newer}

@@ -11,7 +11,7 @@ import httpx
 import orjson
 import pytest
 
-from mediatask_common.kube import PODS, TASKS
+from mediatask_common.kube import PODS, TASKS, Object
 
 from .conftest import World, until
 
@@ -114,6 +114,25 @@ async def test_who_may_report(world: World, route: str, body: dict[str, Any]) ->
     assert (await world.report(token, task_id, route, **{**body, "attempt": 2})).status_code == 403
     assert (await world.report(token, "no-such-task", route, **body)).status_code == 403
     assert (await world.report(token, task_id, route, **{**body, "extra": 1})).status_code == 400
+
+
+async def test_a_pod_reads_the_data_of_its_task_and_no_other(world: World) -> None:
+    long = {"prompt_template": "x", "test_parameters": {"text": "x" * 100_000, "n": 1}}
+    task_id = await world.submit(task_data=long)
+    await world.set_status(task_id, phase="processing", attempt=2)
+    path, other = f"/internal/v1/tasks/{task_id}/data", await world.submit()
+
+    async def read(path: str, pod: Object) -> httpx.Response:
+        return await world.internal.get(path, headers={"Authorization": f"Bearer {await world.token(pod)}"})
+
+    pod = await world.pod(task_id, 2)
+    answer = await read(path, pod)
+    assert (answer.status_code, answer.json()) == (200, long)
+    assert (await world.internal.get(path)).status_code == 401
+    assert (await read(f"/internal/v1/tasks/{other}/data", pod)).status_code == 403
+    assert (await read(path, await world.pod(task_id, 1))).status_code == 409, "its attempt is over"
+    await world.set_status(task_id, phase="completed")
+    assert (await read(path, pod)).status_code == 409
 
 
 async def task_of_the_same_name(world: World, task_id: str, elsewhere: str) -> World:

@@ -65,3 +65,21 @@ async def test_following_goes_on_until_the_pod_ends(world: World, tmp_path: Path
         out.write("two\n")
     await set_pod(world, pod, "Succeeded")
     assert (await asyncio.wait_for(following, 15)).text == "one\ntwo\n"
+
+
+async def test_following_ends_after_the_longest_time(open_world: Any, tmp_path: Path) -> None:
+    async with open_world(log_follow_seconds=1) as world:
+        task_id = await world.submit()
+        (tmp_path / "running.log").write_text("one\n")
+        await set_pod(world, await world.pod(task_id, nodeName="node"), "Running", tmp_path / "running.log")
+        answer = await asyncio.wait_for(world.api.get(f"/tasks/{task_id}/logs", params={"follow": "true"}), 15)
+        assert answer.text == "one\n"
+        assert world.services.caps.followers._held.total() == 0
+
+
+async def test_a_log_cannot_steer_a_terminal(world: World, tmp_path: Path) -> None:
+    task_id = await world.submit()
+    (tmp_path / "odd.log").write_bytes(b"\x1b]0;owned\x07a\tb\xc2\x9b2J\xff\n\x1b[31mred\n")
+    await set_pod(world, await world.pod(task_id, nodeName="node"), "Succeeded", tmp_path / "odd.log")
+    answer = await world.api.get(f"/tasks/{task_id}/logs")
+    assert answer.text == "?]0;owned?a\tb?2J\ufffd\n?[31mred\n"

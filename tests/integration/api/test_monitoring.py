@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from mediatask_api.platform.workers import workers_status
-from mediatask_common.kube import CLASSES
+from mediatask_common.kube import CLASSES, Object, Resource
 from mediatask_crds.tasktypes import task_types
 
 from .conftest import PROMPT, World
@@ -37,6 +38,27 @@ async def test_workers_are_live_pods_and_say_nothing_about_foreign_tasks(world: 
     other = await world.caller("other")
     seen = (await other.get("/workers/status")).text
     assert task_id not in seen
+
+
+async def test_many_who_ask_for_workers_read_the_pods_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages: list[str] = []
+    read = world.services.kube.list
+
+    async def counted(resource: Resource, *args: Any, **params: Any) -> Object:
+        pages.append(resource.plural)
+        return await read(resource, *args, **params)
+
+    monkeypatch.setattr(world.services.kube, "list", counted)
+    answers = await asyncio.gather(*(world.api.get("/workers/status") for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert sorted(pages) == ["nodes", "pods"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
+async def test_health_answers_head(world: World, path: str) -> None:
+    world.api.headers.pop("X-API-Key")
+    answer = await world.api.head(path)
+    assert answer.status_code == 200
 
 
 def pod(phase: str, node: str = "", gpus: int = 0) -> dict[str, Any]:
@@ -105,6 +127,17 @@ async def test_metrics_hold_templates_and_no_ids(world: World) -> None:
     assert "c4n4ry" not in text
 
 
+async def test_a_failure_that_nobody_expected_is_counted_as_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(world.services.kube, "get", broken)
+    answer = await world.api.get("/tasks/x/status")
+    assert (answer.status_code, answer.json()["type"]) == (500, "urn:mediatask:problem:internal")
+    labels = {"listener": "public", "route": "/api/v1/tasks/{task_id}/status", "method": "GET", "status": "500"}
+    assert world.services.metrics.registry.get_sample_value("mediatask_api_requests_total", labels) == 1
+
+
 async def test_the_document_has_examples_problems_and_the_scheme(world: World) -> None:
     document = (await world.api.get("http://api/openapi.json")).json()
     submit = document["paths"]["/api/v1/tasks/submit"]["post"]
@@ -112,6 +145,12 @@ async def test_the_document_has_examples_problems_and_the_scheme(world: World) -
     assert submit["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/SubmitRequest")
     assert set(submit["responses"]) == {"200", "202", "400", "401", "403", "408", "413", "422", "429", "503"}
     assert "application/problem+json" in submit["responses"]["422"]["content"]
+    assert set(submit["responses"]["202"]["headers"]) == {"Location", "Idempotency-Replayed", "Preference-Applied"}
+    assert "Retry-After" in submit["responses"]["429"]["headers"]
+    [key] = [parameter for parameter in submit["parameters"] if parameter["name"] == "idempotency-key"]
+    assert {"minLength": 1, "maxLength": 255}.items() <= key["schema"].items()
+    assert "ETag" in document["paths"]["/api/v1/tasks/{task_id}/status"]["get"]["responses"]["200"]["headers"]
+    assert {"400", "429"} <= set(document["paths"]["/api/v1/tasks/{task_id}/logs"]["get"]["responses"])
     schemas = document["components"]["schemas"]
     example = schemas["SubmitRequest"]["examples"][0]
     assert (await world.api.post("/tasks/submit", json=example)).status_code == 202, "the example works as it is"

@@ -64,6 +64,8 @@ async def test_an_unchanged_status_is_not_sent_again(world: World) -> None:
     await world.set_status(task_id, timings={"infer": 22})
     changed = await world.api.get(f"/tasks/{task_id}/status", headers={"If-None-Match": first.headers["etag"]})
     assert changed.status_code == 200
+    anything = await world.api.get(f"/tasks/{task_id}/status", headers={"If-None-Match": "*"})
+    assert (anything.status_code, anything.headers["etag"]) == (304, changed.headers["etag"])
 
 
 @pytest.mark.parametrize("route", ["GET status", "DELETE cancel", "POST retry", "GET media", "GET logs"])
@@ -106,7 +108,6 @@ QUERIES = [
     *({"status": phase.value} for phase in Phase),
     {"task_type": "process_audio"},
     {"task_type": "process_audio", "status": "queued"},
-    {"task_type": "no_such_type"},
 ]
 
 
@@ -144,12 +145,21 @@ async def test_redis_and_kubernetes_give_the_same_lists(
 
 
 @pytest.mark.parametrize(
-    "query", [{"limit": 0}, {"limit": 101}, {"page": 0}, {"page": "x"}, {"status": "done"}, {"task_type": "a,b=c"}]
+    "query",
+    [
+        *({"limit": 0}, {"limit": 101}, {"page": 0}, {"page": "x"}, {"status": "done"}),
+        *({"task_type": "a,b=c"}, {"task_type": "no_such_type"}, {"task_typ": "process_audio"}, {"state": "queued"}),
+    ],
 )
 async def test_faulty_queries_are_named(world: World, query: dict[str, Any]) -> None:
     answer = await world.api.get("/projects/film/tasks", params=query)
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["loc"] == ["query", next(iter(query))]
+
+
+async def test_who_calls_is_asked_before_what_for(world: World) -> None:
+    world.api.headers.pop("X-API-Key")
+    assert (await world.api.get("/tasks/x/status", params={"misspelt": 1})).status_code == 401
 
 
 async def test_a_foreign_project_is_not_there(world: World) -> None:
@@ -190,7 +200,7 @@ async def test_cancelling_a_task_that_takes_time_to_stop(world: World) -> None:
     assert (await world.task(task_id))["metadata"]["resourceVersion"] == version
 
 
-@pytest.mark.parametrize("phase", ["completed", "failed"])
+@pytest.mark.parametrize("phase", ["completed", "failed", "cancelled"])
 async def test_a_finished_task_cannot_be_cancelled(world: World, phase: str) -> None:
     task_id = await world.submit()
     await world.set_status(task_id, phase=phase)
@@ -206,8 +216,11 @@ async def test_a_retry_is_one_more_round_under_the_same_id(world: World, phase: 
     await world.set_status(task_id, phase=phase, attempt=4, error={"code": "X", "message": "x"})
     answers = await asyncio.gather(*(world.api.post(f"/tasks/{task_id}/retry") for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409, 409]
-    accepted = next(answer.json() for answer in answers if answer.status_code == 202)
+    answer = next(answer for answer in answers if answer.status_code == 202)
+    accepted = answer.json()
     assert (accepted["task_id"], accepted["status"]) == (task_id, "queued")
+    assert accepted["created_at"] == (await world.task(task_id))["metadata"]["creationTimestamp"]
+    assert answer.headers["location"] == f"/api/v1/tasks/{task_id}/status"
     spec = (await world.task(task_id))["spec"]
     assert (spec["retryRequest"], spec["cancel"]) == (1, False)
     shown = (await world.api.get(f"/tasks/{task_id}/status")).json()
