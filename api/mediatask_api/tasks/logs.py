@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 
 from mediatask_common.kube import PODS, Kube, KubeError, Object
 from mediatask_crds.freeform import without_control_characters
@@ -12,12 +13,19 @@ from mediatask_crds.names import LABEL_ATTEMPT, LABEL_TASK, label_value
 
 from ..http.errors import ApiError
 
+LOOK_SECONDS = 1.0
+"""A caller who hangs up before the first line is noticed within this time."""
 
-async def log_of(kube: Kube, task: Object, follow_seconds: float | None) -> AsyncIterator[bytes]:
-    """The lines of the log, fit for a terminal.
+
+@asynccontextmanager
+async def open_log(
+    kube: Kube, task: Object, follow_seconds: float | None, gone: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The lines of the log, fit for a terminal. The stream from Kubernetes is closed with the block.
 
     Args:
         follow_seconds: go on until the pod ends, but no longer than this; None for the lines that there are.
+        gone: whether the caller has hung up, asked until there is a first line.
 
     Raises:
         ApiError: 404 when there is no pod (yet, or any more), 409 when its container has not started.
@@ -30,25 +38,39 @@ async def log_of(kube: Kube, task: Object, follow_seconds: float | None) -> Asyn
     if not pod["spec"].get("nodeName"):
         raise _not_started()  # the API server would give an empty log
     path = PODS.path(namespace, pod["metadata"]["name"], "log")
-    lines = kube.stream(path, params={"follow": "true"} if follow_seconds is not None else None)
+    params = {"follow": "true"} if follow_seconds is not None else None
     deadline = None if follow_seconds is None else time.monotonic() + follow_seconds
+    async with aclosing(kube.stream(path, params=params)) as lines:
+        try:
+            # The first line decides about the status code of the answer.
+            first = await _first(lines, deadline, gone)
+        except KubeError as error:
+            if error.status == 400:
+                raise _not_started() from error
+            if error.not_found:
+                raise ApiError(404, "no-log", "The log is gone with its pod.") from error
+            raise
+        yield _cleaned(first, lines, deadline)
+
+
+async def _cleaned(first: bytes, lines: AsyncIterator[bytes], deadline: float | None) -> AsyncIterator[bytes]:
+    line = first
+    while line:
+        yield without_control_characters(line.decode(errors="replace")).encode()
+        line = await _next(lines, deadline)
+
+
+async def _first(lines: AsyncIterator[bytes], deadline: float | None, gone: Callable[[], Awaitable[bool]]) -> bytes:
+    """The first line; nothing where there is none, the time is over, or nobody waits for it any more."""
+    reading = asyncio.create_task(_next(lines, deadline))
     try:
-        # The first line decides about the status code of the answer.
-        first = await _next(lines, deadline)
-    except KubeError as error:
-        if error.status == 400:
-            raise _not_started() from error
-        if error.not_found:
-            raise ApiError(404, "no-log", "The log is gone with its pod.") from error
-        raise
-
-    async def all_lines() -> AsyncIterator[bytes]:
-        line = first
-        while line:
-            yield without_control_characters(line.decode(errors="replace")).encode()
-            line = await _next(lines, deadline)
-
-    return all_lines()
+        while not reading.done() and not await gone():
+            await asyncio.wait({reading}, timeout=LOOK_SECONDS)
+    finally:
+        if not reading.done():
+            reading.cancel()
+            await asyncio.wait({reading})
+    return b"" if reading.cancelled() else reading.result()
 
 
 async def _next(lines: AsyncIterator[bytes], deadline: float | None) -> bytes:

@@ -6,7 +6,7 @@ import hashlib
 import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, nullcontext
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -19,7 +19,7 @@ from ..http.body import JsonBody
 from ..http.openapi import header, problems
 from ..http.route import Route
 from . import idempotency
-from .logs import log_of
+from .logs import open_log
 from .schemas import SubmitAnswer, SubmitRequest, TaskAnswer
 from .submission import prepare
 
@@ -161,25 +161,35 @@ async def media(services: Ctx, caller: Caller, task_id: str) -> Response:
     return RedirectResponse(url, status_code=302, headers={"Cache-Control": "no-store"})
 
 
-async def _follower(services: Ctx, caller: Caller, follow: bool = False) -> AsyncIterator[None]:
-    """Counts whoever follows a log until the answer has ended, however it ends."""
-    with services.caps.followers.hold(caller.id) if follow else nullcontext():
-        yield
+async def _until_answered(services: Ctx, caller: Caller, follow: bool = False) -> AsyncIterator[AsyncExitStack]:
+    """What ends with the answer, however that ends: the place among the followers, and what the route adds."""
+    async with AsyncExitStack() as held:
+        if follow:
+            held.enter_context(services.caps.followers.hold(caller.id))
+        yield held
 
 
 @router.get(
     "/{task_id}/logs",
-    dependencies=[require("tasks:read"), Depends(_follower)],
+    dependencies=[require("tasks:read")],
     response_class=StreamingResponse,
     responses={
         200: {"content": {"text/plain": {}}, "description": "The log of the latest attempt."},
         **problems(400, 401, 404, 409, 429, 503),
     },
 )
-async def logs(services: Ctx, caller: Caller, task_id: str, follow: bool = False) -> Response:
+async def logs(
+    request: Request,
+    services: Ctx,
+    caller: Caller,
+    held: Annotated[AsyncExitStack, Depends(_until_answered)],
+    task_id: str,
+    follow: bool = False,
+) -> Response:
     """The log of the latest attempt's pod; `follow` goes on until the pod ends, an hour at most by default."""
     task = await services.tasks.find(caller, task_id)
-    lines = await log_of(services.kube, task, services.settings.log_follow_seconds if follow else None)
+    seconds = services.settings.log_follow_seconds if follow else None
+    lines = await held.enter_async_context(open_log(services.kube, task, seconds, request.is_disconnected))
     return StreamingResponse(lines, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 
