@@ -11,7 +11,7 @@ V = TypeVar("V")
 
 
 class TtlCache(Generic[V]):
-    """Results of a coroutine by key. Failures are not kept; concurrent callers share one call."""
+    """Results of a coroutine by key. Failures are not kept; callers share a call that runs, however long it takes."""
 
     def __init__(self, seconds: float, size: int = 4096) -> None:
         self._seconds = seconds
@@ -21,7 +21,7 @@ class TtlCache(Generic[V]):
     async def get(self, key: Hashable, make: Callable[[], Coroutine[Any, Any, V]]) -> V:
         """The kept result, or that of `make()`. Raises what it raises."""
         entry = self._entries.pop(key, None)
-        if entry is None or entry[0] <= time.monotonic() or _failed(entry[1]):
+        if entry is None or (entry[1].done() and (entry[0] <= time.monotonic() or _failed(entry[1]))):
             entry = (time.monotonic() + self._seconds, asyncio.create_task(make()))
         self._entries[key] = entry  # at the end: the entry used longest ago is the first to go
         while len(self._entries) > self._size:

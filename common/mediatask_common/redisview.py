@@ -21,13 +21,18 @@ from typing import Any, cast
 
 import orjson
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mediatask_crds.task import METADATA_LIMIT, Phase
 
 from .times import parse_time, seconds_between
 
-__all__ = ["RedisError", "RedisView", "slim"]
+__all__ = ["UNREACHABLE", "RedisError", "RedisView", "slim"]
+
+UNREACHABLE = (RedisConnectionError, RedisTimeoutError, OSError)
+"""What is raised where Redis does not answer; every other failure is about what it holds."""
 
 FRESH_SECONDS = 15
 EVENTS_KEPT = 500
@@ -98,7 +103,10 @@ def connect(url: str) -> Redis:
 
 
 class RedisView:
-    """Writer and reader of one namespace's view. Every method raises RedisError when Redis is away."""
+    """Writer and reader of one namespace's view.
+
+    Every method raises RedisError when Redis is away; readers raise ValueError or RedisError for what no writer wrote.
+    """
 
     def __init__(self, redis: Redis, namespace: str) -> None:
         self._redis = redis
@@ -184,7 +192,7 @@ class RedisView:
     async def get(self, name: str) -> dict[str, Any] | None:
         """A task's slim resource."""
         doc = await cast("Any", self._redis.hget(f"{self._prefix}:task:{name}", "doc"))
-        return cast("dict[str, Any]", orjson.loads(doc)) if doc else None
+        return _document(doc) if doc else None
 
     async def list(
         self,
@@ -205,7 +213,7 @@ class RedisView:
             for name in names:
                 pipe.hget(f"{self._prefix}:task:{name.decode()}", "doc")
             docs = await pipe.execute()
-        return [orjson.loads(doc) for doc in docs if doc], total
+        return [_document(doc) for doc in docs if doc], total
 
     async def counts(
         self, project: str, phases: Iterable[str], task_types: Iterable[str]
@@ -275,6 +283,14 @@ class RedisView:
     def _index(self, project: str, phase: str | None, task_type: str | None) -> str:
         suffix = (f":s={phase}" if phase else "") + (f":t={task_type}" if task_type else "")
         return f"{self._prefix}:idx:{project}{suffix}"
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    """A task as it was written. Raises ValueError for anything else."""
+    task = orjson.loads(content)
+    if not isinstance(task, dict) or not all(isinstance(task.get(part), dict) for part in ("metadata", "spec")):
+        raise ValueError(f"not a task: {content[:100]!r}")
+    return task
 
 
 def _run_time(task: dict[str, Any]) -> tuple[str, float]:

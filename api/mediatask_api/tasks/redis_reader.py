@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from mediatask_common.logging import get_logger
-from mediatask_common.redisview import RedisView
+from mediatask_common.redisview import UNREACHABLE, RedisView
 
 log = get_logger(__name__)
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 1.0
 """Longest wait for one answer."""
 FAILURES = 3
-"""So many failures in a row, and Redis counts as away: one of them alone may be about one odd value."""
+"""After so many calls in a row without an answer Redis counts as away."""
 PAUSE_SECONDS = 5.0
 """Redis is left alone for this long once it is away, so that no further request waits for it."""
 FRESHNESS_SECONDS = 1.0
@@ -56,7 +56,8 @@ class RedisReader:
                 answer = await call(self._view)
         # Whatever it is: a cache that holds something odd, or that a client library stumbles over, stops no request.
         except Exception as error:
-            self._failures += 1
+            # An odd value, however often it is asked for, is no reason to leave Redis.
+            self._failures = self._failures + 1 if isinstance(error, UNREACHABLE) else 0
             if self._failures >= FAILURES:
                 self._away_until = time.monotonic() + PAUSE_SECONDS
             log.warning("redis cannot tell, reading from Kubernetes", error=repr(error)[:500])
