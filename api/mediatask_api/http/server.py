@@ -53,7 +53,7 @@ def make_server(
         log_config=None,
         access_log=False,
         server_header=False,
-        limit_concurrency=max_connections,
+        limit_concurrency=None if max_connections is None else max_connections + 1,  # uvicorn refuses the last one
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=keep_alive_seconds,
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mediatask_common.kube import Object
+from mediatask_crds.freeform import without_control_characters
 from mediatask_crds.names import API_VERSION, LABEL_PROJECT, LABEL_TYPE, label_value
 from mediatask_crds.task import Phase
 
@@ -105,11 +106,18 @@ def _step(phase: Phase, status: Object, *, cancelling: bool) -> str | None:
         return COMPLETED_STEP
     if cancelling and not phase.terminal:
         return CANCELLING_STEP
-    return WAITING_STEP if phase is Phase.QUEUED else status.get("currentStep")
+    # Steps and messages are a job's words, or those of whoever may write a status: they end up in terminals.
+    return (
+        WAITING_STEP if phase is Phase.QUEUED else without_control_characters(status.get("currentStep") or "") or None
+    )
 
 
 def _error(error: Object) -> ErrorAnswer:
-    return ErrorAnswer(code=error["code"], message=error["message"], retryable=error.get("retryable", False))
+    return ErrorAnswer(
+        code=without_control_characters(error["code"]),
+        message=without_control_characters(error["message"]),
+        retryable=error.get("retryable", False),
+    )
 
 
 def _result(result: Object, sign: Sign) -> ResultAnswer:

@@ -237,3 +237,23 @@ async def test_large_reports_are_refused(world: World) -> None:
     task_id, token = await running(world)
     large = {"artifacts": [], "metadata": {"text": "x" * 300_000}}
     assert (await world.report(token, task_id, "result", attempt=1, result=large)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("bytes", 5 * 1024**3 + 1),
+        ("bytes", 10**13),
+        ("bytes", -1),
+        ("content_type", "text/html"),
+        ("content_type", "image/svg+xml"),
+        ("content_type", "application/json\r\nX-Evil: 1"),
+        ("content_type", ""),
+        ("sha256", "0" * 63),
+    ],
+)
+async def test_grants_are_for_media_of_a_size_that_can_be(world: World, field: str, value: Any) -> None:
+    task_id, token = await running(world)
+    answer = await world.report(token, task_id, "artifacts", **{**WANTED, field: value})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["loc"] == ["body", field]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,3 +78,26 @@ def test_a_body_over_the_limit_is_refused_on_the_wire(
             answer = wire.recv(65536)
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert client.get("/api/v1/health/live").status_code == 200
+
+
+def test_metrics_have_a_port_of_their_own_and_nothing_else_is_there(
+    tmp_path: Path, kubeconfig: Path, namespace: str
+) -> None:
+    port = free_port()
+    with process(tmp_path, kubeconfig, namespace, MEDIATASK_METRICS_PORT=str(port)) as (client, internal, _running):
+        task_id = client.post("/api/v1/tasks/submit", json=PROMPT).json()["task_id"]
+        assert client.get("/metrics").status_code == 404
+        assert httpx.get(f"http://127.0.0.1:{internal}/metrics", timeout=PATIENCE).status_code == 404
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as metrics:
+            text = metrics.get("/metrics").text
+            assert 'mediatask_api_requests_total{listener="public"' in text
+            for path in (f"/api/v1/tasks/{task_id}/status", "/internal/v1/tasks/x/data", "/docs"):
+                answer = metrics.get(path, headers={"X-API-Key": client.headers["X-API-Key"]})
+                assert answer.headers["content-type"].startswith("text/plain"), "nothing but metrics"
+                assert task_id not in answer.text
+        promtool = shutil.which("promtool")
+        if promtool is not None:
+            checked = subprocess.run(
+                [promtool, "check", "metrics"], input=text, text=True, capture_output=True, check=False
+            )
+            assert checked.returncode == 0, checked.stdout + checked.stderr
