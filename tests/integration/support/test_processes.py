@@ -31,7 +31,15 @@ with python_module("mediatask_local.apiserver", "--dir", sys.argv[1], log=log) a
 def test_servers_end_with_the_test_run_however_it_ends(how: signal.Signals, tmp_path: Path) -> None:
     command = [sys.executable, "-c", A_TEST_RUN, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell starts its background commands with SIGINT ignored, which they hand on to their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as run:
         assert run.stdout is not None
         server = int(run.stdout.readline())
         assert is_alive(server)

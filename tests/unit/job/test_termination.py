@@ -64,6 +64,7 @@ def test_each_failure_has_the_contracts_exit_code() -> None:
     codes = {kind: kind.exit_code for kind in failures.JobFailure.__subclasses__()}
     assert codes == {
         failures.InvalidInput: ExitCode.INVALID_INPUT,
+        failures.UnsafeContent: ExitCode.UNSAFE_CONTENT,
         failures.ModelMissing: ExitCode.MODEL_MISSING,
         failures.GpuOutOfMemory: ExitCode.GPU_OUT_OF_MEMORY,
         failures.GpuFault: ExitCode.GPU_FAULT,
