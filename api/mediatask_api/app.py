@@ -38,6 +38,7 @@ def public_app(services: Services) -> FastAPI:
         app.include_router(module.router)
     if isinstance(services.store, FileStore):
         app.include_router(store_files.downloads(services.store))
+        app.include_router(store_files.uploads_from_outside(services.store))
 
     def openapi() -> dict[str, Any]:
         return document(app, services.settings.public_url)

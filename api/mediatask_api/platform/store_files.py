@@ -46,23 +46,42 @@ def downloads(store: FileStore) -> APIRouter:
 
 def uploads(store: FileStore) -> APIRouter:
     """`PUT /store/<key>?expires&signature` with the headers of the grant: 201, 412 taken, 400 mismatch."""
+    return _uploads(store, "/store")
+
+
+def uploads_from_outside(store: FileStore) -> APIRouter:
+    """The same at the address of the downloads, for callers; with `part=N` a part of a large file."""
+    return _uploads(store, "/media")
+
+
+def _uploads(store: FileStore, base: str) -> APIRouter:
     router = APIRouter(tags=["store"], include_in_schema=False, route_class=Route, dependencies=[public])
 
-    @router.put("/store/{key:path}")
-    async def upload(request: Request, key: str, expires: str = "", signature: str = "") -> Response:
+    @router.put(f"{base}/{{key:path}}")
+    async def upload(
+        request: Request, key: str, expires: str = "", signature: str = "", part: str | None = None
+    ) -> Response:
         content_type, size, sha256 = (
             request.headers.get(name, "") for name in ("Content-Type", "X-Content-Size", "X-Content-SHA256")
         )
+        numbered = () if part is None else (part,)
         try:
-            store.verify("PUT", key, expires, signature, content_type, size, sha256)
+            store.verify("PUT", key, expires, signature, content_type, size, sha256, *numbered)
         except BadSignature as error:
             raise ApiError(403, "link-not-valid", f"{error}; ask for a new grant.") from error
         try:
             created = await store.receive(
-                key, steady(request.stream()), content_type=content_type, size=int(size), sha256=sha256
+                key,
+                steady(request.stream()),
+                content_type=content_type,
+                size=int(size),
+                sha256=sha256,
+                part=None if part is None else int(part),
             )
         except ContentMismatch as error:
             raise invalid_field(["body"], str(error)) from error
+        except FileNotFoundError as error:
+            raise ApiError(404, "no-such-upload", "This upload is complete, or was given up.") from error
         if not created:
             raise ApiError(412, "key-taken", "There is a file under this key; files are never overwritten.")
         return Response(status_code=201)

@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 from ..settings import StoreSettings
-from .base import ArtifactStore, InvalidKey, Stored, UploadGrant, artifact_key, result_key
+from .base import (
+    ArtifactStore,
+    Incomplete,
+    InvalidKey,
+    Listed,
+    Part,
+    Stored,
+    UploadGrant,
+    artifact_key,
+    result_key,
+)
 
-__all__ = ["ArtifactStore", "InvalidKey", "Stored", "UploadGrant", "artifact_key", "open_store", "result_key"]
+__all__ = [
+    "ArtifactStore",
+    "Incomplete",
+    "InvalidKey",
+    "Listed",
+    "Part",
+    "Stored",
+    "UploadGrant",
+    "artifact_key",
+    "open_store",
+    "result_key",
+]
 
 
 def open_store(settings: StoreSettings) -> ArtifactStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -57,6 +58,32 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """What a listing says of an object."""
+
+    key: str
+    bytes: int
+    modified: datetime
+    """By the store's clock."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a large object, as it is announced."""
+
+    bytes: int
+    sha256: str
+
+
+class Incomplete(ValueError):
+    """Parts of a multipart upload are missing."""
+
+    def __init__(self, missing: Sequence[int]) -> None:
+        super().__init__(f"parts {', '.join(map(str, missing[:10]))} have not been uploaded")
+        self.missing = list(missing)
+
+
+@dataclass(frozen=True)
 class UploadGrant:
     """A presigned, create-only PUT: `headers` have to be sent as they are; 412 means that the key is taken."""
 
@@ -65,10 +92,47 @@ class UploadGrant:
 
 
 class ArtifactStore(Protocol):
-    """Objects are created once and never overwritten. Every method raises InvalidKey for what is no key."""
+    """Objects are created once and never overwritten. Every method raises InvalidKey for what is no key, and the
+    asynchronous ones OSError when the store is away."""
 
-    def upload_grant(self, key: str, *, content_type: str, size: int, sha256: str, expires: int = 3600) -> UploadGrant:
-        """Permission to create one object of just this content within `expires` seconds."""
+    def upload_grant(
+        self, key: str, *, content_type: str, size: int, sha256: str, expires: int = 3600, outside: bool = False
+    ) -> UploadGrant:
+        """Permission to create one object of just this content within `expires` seconds.
+
+        Args:
+            outside: for callers outside the cluster, who reach the store at another address than pods.
+        """
+        ...
+
+    async def part_grants(
+        self, key: str, parts: Sequence[Part], *, content_type: str, sha256: str, expires: int = 3600
+    ) -> list[UploadGrant]:
+        """Permission to upload a large object in parts, for callers outside. It appears with `join_parts`.
+
+        Each part but the last has 5 MiB at least. The store checks the digest of each part; that of the whole is kept
+        as announced, and whoever reads the object has to check it.
+        """
+        ...
+
+    async def join_parts(self, key: str, sizes: Sequence[int]) -> bool:
+        """Create the object out of its parts; False when the key is taken.
+
+        Args:
+            sizes: bytes of each part, as they were announced.
+
+        Raises:
+            Incomplete: parts are missing.
+            FileNotFoundError: no such upload was begun.
+        """
+        ...
+
+    async def drop_parts(self, key: str) -> None:
+        """Give up uploads in parts of this key that were begun and not completed."""
+        ...
+
+    def pod_url(self, key: str, *, expires: int) -> str:
+        """A signed URL that reads the object from inside the cluster for so many seconds."""
         ...
 
     def public_url(self, key: str) -> str | None:
@@ -87,11 +151,23 @@ class ArtifactStore(Protocol):
         ...
 
     async def head(self, key: str) -> Stored | None:
-        """What is stored under the key; None when nothing is. Raises OSError when the store is away."""
+        """What is stored under the key; None when nothing is."""
         ...
 
     async def read(self, key: str, *, limit: int = 8 * 1024**2) -> bytes:
         """The content, refused with ValueError above `limit` bytes; FileNotFoundError when absent."""
+        ...
+
+    async def start(self, key: str, limit: int) -> tuple[Stored, bytes]:
+        """What is stored under the key, and its first bytes, `limit` at most; FileNotFoundError when absent."""
+        ...
+
+    def objects(self, prefix: str) -> AsyncIterator[Listed]:
+        """The objects whose keys begin with the prefix, which ends with a slash, in no particular order."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; nothing happens where there is none."""
         ...
 
     async def create(self, key: str, content: bytes, content_type: str) -> bool:

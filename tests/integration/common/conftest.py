@@ -75,6 +75,7 @@ async def opened(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[
         install_handlers(app)
         app.include_router(store_files.downloads(store))
         app.include_router(store_files.uploads(store))
+        app.include_router(store_files.uploads_from_outside(store))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as http:
             yield Place(store, http)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import secrets
 import time
@@ -16,7 +17,7 @@ from fastapi import FastAPI
 from mediatask_api.http.errors import install_handlers
 from mediatask_api.platform import store_files
 from mediatask_common.settings import StoreSettings
-from mediatask_common.store import InvalidKey, UploadGrant, artifact_key, result_key
+from mediatask_common.store import Incomplete, InvalidKey, Part, UploadGrant, artifact_key, result_key, s3
 from mediatask_common.store.file import FileStore
 from mediatask_common.times import utcnow
 
@@ -178,6 +179,139 @@ async def test_urls_of_one_moment_are_the_same(strict_place: Place, key: str) ->
     assert place.store.public_url(key) is None
     over = place.store.download_url(key, expires=30, at=at)
     assert (await place.http.get(over)).status_code == 403
+
+
+# ---- uploads in parts
+
+PARTS = (secrets.token_bytes(5 * 1024**2), secrets.token_bytes(5 * 1024**2), b"the rest")
+SIZES = [len(part) for part in PARTS]
+
+
+async def begin(place: Place, key: str, expires: int = 600) -> list[UploadGrant]:
+    parts = [Part(len(part), digest(part)) for part in PARTS]
+    return await place.store.part_grants(
+        key, parts, content_type="video/mp4", sha256=digest(b"".join(PARTS)), expires=expires
+    )
+
+
+async def test_a_large_object_appears_when_its_parts_are_joined(strict_place: Place, key: str) -> None:
+    place, grants = strict_place, await begin(strict_place, key)
+    for granted, content in reversed([*zip(grants, PARTS, strict=True)]):
+        assert await place.store.head(key) is None
+        with pytest.raises(Incomplete):
+            await place.store.join_parts(key, SIZES)
+        assert (await put(place, granted, content)).is_success
+    assert await place.store.join_parts(key, SIZES) is True
+    found = await place.store.head(key)
+    assert found is not None
+    whole = b"".join(PARTS)
+    assert (found.bytes, found.sha256, found.content_type) == (len(whole), digest(whole), "video/mp4")
+    assert (await place.http.get(place.store.download_url(key))).content == whole
+    with pytest.raises(FileNotFoundError):
+        await place.store.join_parts(key, SIZES)
+    assert (await put(place, grants[2], PARTS[2])).status_code == 404, "the upload is over"
+
+
+async def test_missing_parts_are_named(strict_place: Place, key: str) -> None:
+    grants = await begin(strict_place, key)
+    await put(strict_place, grants[1], PARTS[1])
+    with pytest.raises(Incomplete) as caught:
+        await strict_place.store.join_parts(key, SIZES)
+    assert caught.value.missing == [1, 3]
+
+
+async def test_a_part_is_what_was_announced(strict_place: Place, key: str) -> None:
+    place, (*_, last), right = strict_place, await begin(strict_place, key), PARTS[-1]
+    with contextlib.suppress(httpx.TransportError):  # a store may hang up on what it will not take
+        assert (await put(place, last, PARTS[0])).is_client_error
+    for content in (right[:-1] + b"X", right[:-1], right + b"x", b""):
+        assert (await put(place, last, content)).is_client_error
+    for name in last.headers.keys() - {"If-None-Match"}:
+        assert (await put(place, last, right, **{name: None})).is_client_error, name
+    other = UploadGrant(last.url.replace("artNumber=3", "artNumber=2").replace("part=3", "part=2"), last.headers)
+    assert other.url != last.url
+    assert (await put(place, other, right)).status_code == 403
+    with pytest.raises(Incomplete) as caught:
+        await place.store.join_parts(key, SIZES)
+    assert caught.value.missing == [1, 2, 3]
+
+
+async def test_parts_never_replace_an_object(strict_place: Place, key: str) -> None:
+    place, grants = strict_place, await begin(strict_place, key)
+    for granted, content in zip(grants, PARTS, strict=True):
+        assert (await put(place, granted, content)).is_success
+    await place.store.create(key, b"first", "image/png")
+    assert await place.store.join_parts(key, SIZES) is False
+    assert await place.store.read(key) == b"first"
+
+
+async def test_an_upload_in_parts_can_be_given_up(strict_place: Place, key: str) -> None:
+    place, grants = strict_place, await begin(strict_place, key)
+    await put(place, grants[0], PARTS[0])
+    for _ in range(2):
+        await place.store.drop_parts(key)
+        assert (await put(place, grants[2], PARTS[2])).status_code == 404
+        with pytest.raises(FileNotFoundError):
+            await place.store.join_parts(key, SIZES)
+
+
+async def test_grants_of_parts_expire(strict_place: Place, key: str) -> None:
+    place, grants = strict_place, await begin(strict_place, key, expires=1)
+    deadline = time.monotonic() + 10
+    while (await put(place, grants[2], PARTS[2])).status_code != 403:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.2)
+    await place.store.drop_parts(key)
+
+
+# ---- listing, deleting, looking
+
+
+async def test_objects_are_listed_below_a_prefix(strict_place: Place) -> None:
+    store, run = strict_place.store, secrets.token_hex(8)
+    for name in ("a/1/x", "a/1/y", "a/2/x", "ab/1/x"):
+        await store.create(f"{run}/{name}", name.encode(), "text/plain")
+    listed = [item async for item in store.objects(f"{run}/a/")]
+    assert sorted((item.key, item.bytes) for item in listed) == [
+        (f"{run}/a/1/x", 5),
+        (f"{run}/a/1/y", 5),
+        (f"{run}/a/2/x", 5),
+    ]
+    assert all(abs((item.modified - utcnow()).total_seconds()) < 60 for item in listed)
+    assert [item async for item in store.objects(f"{run}/none/")] == []
+
+
+async def test_more_objects_than_one_page_has_are_listed(strict_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, run = strict_place.store, secrets.token_hex(8)
+    monkeypatch.setattr(s3, "PAGE", 3)
+    names = {f"{run}/{number}" for number in range(8)}
+    for name in names:
+        await store.create(name, b"", "text/plain")
+    assert {item.key async for item in store.objects(f"{run}/")} == names
+
+
+async def test_a_deleted_object_is_gone_and_deleting_is_repeatable(place: Place, key: str) -> None:
+    await place.store.create(key, b"x", "text/plain")
+    for _ in range(2):
+        await place.store.delete(key)
+        assert await place.store.head(key) is None
+    assert (await place.http.get(place.store.download_url(key))).status_code == 404
+    assert await place.store.create(key, b"y", "text/plain"), "the key is free again"
+
+
+@pytest.mark.parametrize(("content", "start"), [(b"abcdef", b"abc"), (b"ab", b"ab"), (b"", b"")])
+async def test_the_start_of_an_object_can_be_looked_at(place: Place, key: str, content: bytes, start: bytes) -> None:
+    await place.store.create(key, content, "image/png")
+    found, begin = await place.store.start(key, 3)
+    assert (found.key, found.bytes, found.sha256, found.content_type) == (
+        key,
+        len(content),
+        digest(content),
+        "image/png",
+    )
+    assert begin == start
+    with pytest.raises(FileNotFoundError):
+        await place.store.start(key + "x", 3)
 
 
 # ---- keys
