@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,12 +10,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from mediatask_common.access.keysecret import KeysSecret
 from mediatask_common.kube import Kube, Object
 from mediatask_common.redisview import RedisView
 from mediatask_common.store import ArtifactStore, open_store
 
-from .auth.authenticators import ApiKeyAuthenticator, Authentication
-from .auth.keys import KeyRing
+from .auth.authenticators import Authentication
+from .auth.keyring import ApiKeyAuthenticator, KeyRing
 from .http.caps import Cap
 from .http.drain import Drain
 from .platform.health import Health
@@ -46,6 +48,8 @@ class Services:
     settings: ApiSettings
     kube: Kube
     store: ArtifactStore
+    keys_secret: KeysSecret
+    keys: KeyRing
     callers: Authentication
     pods: PodAuth
     reader: TaskReader
@@ -71,18 +75,23 @@ class Services:
 @asynccontextmanager
 async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
     """Connect to what the settings name. Nothing is asked yet: Kubernetes and Redis may come up later."""
-    keys = KeyRing(settings.api_keys_file)
     store = open_store(settings.store)
     view = RedisView.open(settings.redis_url, settings.namespace) if settings.redis_url else None
     drain = Drain()
     async with await Kube.connect(settings.kubeconfig) as kube:
         reports = ReportSinks(kube, view)
         reader = reports.of(settings.namespace).reader
+        keys_secret = KeysSecret(kube, settings.api_keys_namespace or settings.namespace, settings.api_keys_secret)
+        keys = KeyRing(keys_secret)
+        await keys.start()
+        following = [asyncio.create_task(keys.follow()), asyncio.create_task(keys.note_uses())]
         try:
             yield Services(
                 settings=settings,
                 kube=kube,
                 store=store,
+                keys_secret=keys_secret,
+                keys=keys,
                 callers=Authentication([ApiKeyAuthenticator(keys)]),
                 pods=PodAuth(kube, settings.namespaces),
                 reader=reader,
@@ -98,6 +107,9 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 machines=TtlCache(MACHINES_SECONDS),
             )
         finally:
+            for task in following:
+                task.cancel()
+            await asyncio.wait(following)
             await reports.close()
             if view is not None:
                 await view.close()

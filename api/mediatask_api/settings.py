@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from mediatask_common.access.keysecret import DEFAULT_NAME
 from mediatask_common.settings import CommonSettings
 
 
@@ -15,10 +14,12 @@ class ApiSettings(CommonSettings):
 
     model_config = SettingsConfigDict(env_prefix="MEDIATASK_", use_attribute_docstrings=True)
 
-    api_keys_file: Path
-    """JSON list of API keys, `{"id","sha256","projects","expires_at","description"}`; re-read when it changes."""
     namespace: str = "default"
     """The one namespace whose tasks the public routes serve."""
+    api_keys_secret: str = DEFAULT_NAME
+    """Name of the Secret with the API keys, an entry `NAME.json` for each; followed while the service runs."""
+    api_keys_namespace: str | None = None
+    """Its namespace; `namespace` when absent."""
     namespaces: list[str] = []
     """Namespaces whose Job pods may report, the operator's list of them; empty: every one that the rights reach."""
     host: str = "0.0.0.0"

@@ -26,7 +26,11 @@ ANNOTATION_TASK = f"{GROUP}/task-name"
 ANNOTATION_IDEMPOTENCY_BODY = f"{GROUP}/idempotency-body-sha256"
 ANNOTATION_IDEMPOTENCY_ANSWER = f"{GROUP}/idempotency-answer"
 
+# Who has submitted a task over REST, as `key:NAME`, `jwt:SUBJECT` or `system:serviceaccount:NAMESPACE:NAME`.
+ANNOTATION_SUBMITTED_BY = f"{GROUP}/submitted-by"
+
 TOKEN_AUDIENCE = "mediatask"
+"""Of the tokens of Job pods. Never that of callers: no pod of ours may submit tasks."""
 
 CONTAINER = "job"
 """Name of the one container of a Job's pod."""

@@ -1,13 +1,17 @@
-"""What an installation needs in the cluster before the services start: the CRDs, and classes to run tasks with."""
+"""What an installation needs in the cluster before the services start: CRDs, classes to run tasks with, an API key."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from pathlib import Path
 
 import yaml
 
+from mediatask_common.access.keys import ApiKey, digest
+from mediatask_common.access.keysecret import KeyExists, KeysSecret
+from mediatask_common.access.roles import ALL_PROJECTS
 from mediatask_common.kube import APPLY, CLASSES, Kube, KubeError, Resource
 from mediatask_crds.generate import rendered
 from mediatask_operator.acting.default_classes import apply_classes, read_classes
@@ -15,11 +19,14 @@ from mediatask_operator.acting.default_classes import apply_classes, read_classe
 CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
 CLASSES_FILE = Path(__file__).with_name("classes.yaml")
 FIELD_MANAGER = "mediatask-up"
+NAMESPACE = "default"
+"""Whose tasks the API serves here."""
+KEY_NAME = "local"
 ESTABLISHED_TIMEOUT = 10.0
 
 
-async def bootstrap(kubeconfig: Path) -> None:
-    """Apply CRDs and classes. Raises KubeError."""
+async def bootstrap(kubeconfig: Path, api_key: str) -> None:
+    """Apply CRDs and classes, and let the key be valid. Raises KubeError."""
     async with await Kube.connect(kubeconfig) as kube:
         for text in rendered().values():
             definition = yaml.safe_load(text)
@@ -27,6 +34,17 @@ async def bootstrap(kubeconfig: Path) -> None:
             await kube.patch(CRDS, name, definition, content_type=APPLY, fieldManager=FIELD_MANAGER, force="true")
         await _established(kube)
         await apply_classes(kube, read_classes(CLASSES_FILE))
+        await _ensure_key(KeysSecret(kube, NAMESPACE), api_key)
+
+
+async def _ensure_key(secret: KeysSecret, api_key: str) -> None:
+    key = ApiKey(sha256=digest(api_key), projects=[ALL_PROJECTS], role="producer", description="made by `mediatask up`")
+    stored = await secret.read()
+    known = stored.keys.get(KEY_NAME) if stored else None
+    if known is not None and known.sha256 != key.sha256:
+        await secret.revoke(KEY_NAME)
+    with contextlib.suppress(KeyExists):
+        await secret.create(KEY_NAME, key, make_secret=True)
 
 
 async def _established(kube: Kube) -> None:

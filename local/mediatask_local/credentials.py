@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from mediatask_api.auth.keys import dump_keys, new_key
+from mediatask_common.access.keys import new_secret
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,6 @@ class Credentials:
     """Files for the services, and the values people need."""
 
     api_key: str
-    api_keys_file: Path
     webhook_secret: str
     webhook_secrets_file: Path
     store_secret_file: Path
@@ -27,11 +26,9 @@ class Credentials:
 def ensure_credentials(folder: Path) -> Credentials:
     """Read what is there, make what is missing."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keys_file, key_file = folder / "api-keys.json", folder / "api-key"
-    if not (keys_file.exists() and key_file.exists()):
-        secret, stored = new_key("local", ["*"], description="made by `mediatask up`")
-        _write(keys_file, dump_keys([stored]))
-        _write(key_file, secret.encode())
+    key_file = folder / "api-key"
+    if not key_file.exists():
+        _write(key_file, new_secret().encode())
     webhook = folder / "webhook-secrets"
     if not webhook.exists():
         _write(webhook, b"whsec_" + base64.b64encode(secrets.token_bytes(32)) + b"\n")
@@ -40,7 +37,6 @@ def ensure_credentials(folder: Path) -> Credentials:
             _write(folder / name, secrets.token_hex(32).encode())
     return Credentials(
         api_key=key_file.read_text(),
-        api_keys_file=keys_file,
         webhook_secret=webhook.read_text().splitlines()[0],
         webhook_secrets_file=webhook,
         store_secret_file=folder / "store-secret",

@@ -117,7 +117,6 @@ def api(setup: Setup) -> Service:
         "MEDIATASK_PORT": str(setup.ports["api"]),
         "MEDIATASK_INTERNAL_HOST": HOST,
         "MEDIATASK_INTERNAL_PORT": str(setup.ports["internal"]),
-        "MEDIATASK_API_KEYS_FILE": str(setup.credentials.api_keys_file),
         "MEDIATASK_METRICS_HOST": HOST,
         "MEDIATASK_METRICS_PORT": str(setup.ports["api-metrics"]),
         "MEDIATASK_PUBLIC_URL": setup.url("api"),

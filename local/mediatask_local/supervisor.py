@@ -35,7 +35,7 @@ class Supervisor:
         self._operator = [self._child(services.operator(setup))]
         self._front = [self._child(services.api(setup)), self._child(services.job_runner(setup))]
         await _all_ready(self._foundation)
-        await bootstrap(setup.kubeconfig)
+        await bootstrap(setup.kubeconfig, setup.credentials.api_key)
         await _all_ready(self._operator + self._front)
 
     async def stop(self) -> None:

@@ -5,14 +5,18 @@
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from fastapi.security import APIKeyHeader
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from mediatask_common.access.roles import SCOPES
 
 from ..http.errors import ApiError
 from ..http.route import Access
-from .authenticators import API_KEY_HEADER, Authentication
-from .principal import SCOPES, Principal
+from .authenticators import Authentication
+from .keyring import API_KEY_HEADER
+from .principal import Principal
 
-_scheme = APIKeyHeader(name=API_KEY_HEADER, auto_error=False, description="`mtk_...`, made by the platform team.")
+_key = APIKeyHeader(name=API_KEY_HEADER, auto_error=False, description="`mtk_...`, made by the platform team.")
+_token = HTTPBearer(auto_error=False, description="A JWT of the identity provider, or a service account's token.")
 
 
 class _Required(Access):
@@ -23,12 +27,17 @@ class _Required(Access):
             raise ValueError(f"there is no scope {scope!r}")
         self.scope = scope
 
-    async def __call__(self, request: Request, _: Annotated[str | None, Depends(_scheme)] = None) -> None:
+    async def __call__(
+        self,
+        request: Request,
+        _k: Annotated[str | None, Depends(_key)] = None,
+        _t: Annotated[HTTPAuthorizationCredentials | None, Depends(_token)] = None,
+    ) -> None:
         authentication: Authentication = request.app.state.authentication
         principal = await authentication.principal(request.headers)
+        request.state.principal = principal
         if self.scope not in principal.scopes:
             raise ApiError(403, "scope-missing", f"This call needs the scope {self.scope}.")
-        request.state.principal = principal
 
 
 class _Public(Access):

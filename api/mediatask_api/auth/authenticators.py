@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from mediatask_common.times import utcnow
-
 from ..http.errors import ApiError
-from .keys import KeyRing
-from .principal import SCOPES, Principal
-
-API_KEY_HEADER = "X-API-Key"
+from .principal import Principal
 
 
 class Authenticator(Protocol):
@@ -26,27 +21,8 @@ class Authenticator(Protocol):
         """The caller; None where the request shows no credential of this kind.
 
         Raises:
-            ApiError: 401 for a credential that is not valid.
+            ApiError: 401 for a credential that is not valid, 503 where that cannot be told now.
         """
-
-
-class ApiKeyAuthenticator:
-    """Keys of a key ring in `X-API-Key`; they may do everything in their projects."""
-
-    challenge = "ApiKey"
-    hint = f"an API key in the header {API_KEY_HEADER}"
-
-    def __init__(self, keys: KeyRing) -> None:
-        self._keys = keys
-
-    async def authenticate(self, headers: Mapping[str, str]) -> Principal | None:
-        secret = headers.get(API_KEY_HEADER)
-        if not secret:
-            return None
-        key = self._keys.find(secret, utcnow())
-        if key is None:
-            raise _unauthenticated(f"The key in {API_KEY_HEADER} is not valid.", self.challenge)
-        return Principal(key.id, "api-key", frozenset(key.projects), SCOPES)
 
 
 class Authentication:
@@ -62,9 +38,29 @@ class Authentication:
             if found is not None:
                 return found
         hints = " or ".join(authenticator.hint for authenticator in self._authenticators)
-        challenges = ", ".join(authenticator.challenge for authenticator in self._authenticators)
-        raise _unauthenticated(f"Send {hints}.", challenges)
+        challenges = ", ".join(dict.fromkeys(authenticator.challenge for authenticator in self._authenticators))
+        raise unauthenticated(f"Send {hints}.", challenges)
 
 
-def _unauthenticated(detail: str, challenge: str) -> ApiError:
+def unauthenticated(detail: str, challenge: str) -> ApiError:
+    """401."""
     return ApiError(401, "not-authenticated", detail, headers={"WWW-Authenticate": challenge})
+
+
+def bearer_token(headers: Mapping[str, str]) -> str | None:
+    """The token of `Authorization: Bearer`, of no more than MAX_TOKEN characters; None where there is none.
+
+    Raises:
+        ApiError: 401 for a longer one.
+    """
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        return None
+    if len(token) > MAX_TOKEN:
+        raise unauthenticated("The token is too long.", "Bearer")
+    return token
+
+
+MAX_TOKEN = 16 * 1024
+"""Characters of a token; identity providers put many groups into theirs."""

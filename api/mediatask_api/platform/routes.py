@@ -54,7 +54,7 @@ async def ready(services: Ctx) -> Response:
     "/stats",
     dependencies=[require("platform:read")],
     response_model=StatsAnswer,
-    responses=problems(400, 401, 503),
+    responses=problems(400, 401, 403, 503),
 )
 async def stats(services: Ctx, caller: Caller) -> StatsAnswer:
     """Counts of tasks by status and type, in the projects of the key."""

@@ -22,7 +22,7 @@ router = APIRouter(prefix=f"{BASE}/workers", tags=["monitoring"], route_class=Ro
     "/status",
     dependencies=[require("platform:read")],
     response_model=WorkersAnswer,
-    responses=problems(400, 401, 503),
+    responses=problems(400, 401, 403, 503),
 )
 async def status(services: Ctx, caller: Caller) -> WorkersAnswer:
     """A worker is a live Job pod, or a GPU that waits for one. Some seconds old at most."""

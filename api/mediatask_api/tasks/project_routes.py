@@ -30,7 +30,7 @@ TypeName = Annotated[str | None, Query(max_length=63, description="One of `GET /
     "/{project_id}/tasks",
     dependencies=[require("tasks:read")],
     response_model=TaskPage,
-    responses=problems(400, 401, 404, 503),
+    responses=problems(400, 401, 403, 404, 503),
 )
 async def tasks(
     services: Ctx,

@@ -88,7 +88,7 @@ async def submit(
     responses={
         200: {"headers": {"ETag": header("Changes with the answer; send it back as If-None-Match.")}},
         304: {"description": "Nothing has changed since the ETag."},
-        **problems(400, 401, 404, 429, 503),
+        **problems(400, 401, 403, 404, 429, 503),
     },
 )
 async def status(
@@ -123,7 +123,7 @@ async def status(
     response_model=TaskAnswer,
     responses={
         202: {"model": TaskAnswer, "description": "The task is being stopped."},
-        **problems(400, 401, 404, 409, 503),
+        **problems(400, 401, 403, 404, 409, 503),
     },
 )
 async def cancel(services: Ctx, caller: Caller, task_id: str) -> Response:
@@ -137,7 +137,7 @@ async def cancel(services: Ctx, caller: Caller, task_id: str) -> Response:
     dependencies=[require("tasks:retry")],
     status_code=202,
     response_model=SubmitAnswer,
-    responses={202: _ACCEPTED, **problems(400, 401, 404, 409, 503)},
+    responses={202: _ACCEPTED, **problems(400, 401, 403, 404, 409, 503)},
 )
 async def retry(services: Ctx, caller: Caller, task_id: str) -> Response:
     """Run a failed or cancelled task once more, under the same id."""
@@ -152,7 +152,7 @@ async def retry(services: Ctx, caller: Caller, task_id: str) -> Response:
     response_class=RedirectResponse,
     responses={
         302: {"description": "Where the media is.", "headers": {"Location": header("URL of the media.")}},
-        **problems(400, 401, 404, 409, 503),
+        **problems(400, 401, 403, 404, 409, 503),
     },
 )
 async def media(services: Ctx, caller: Caller, task_id: str) -> Response:
@@ -175,7 +175,7 @@ async def _until_answered(services: Ctx, caller: Caller, follow: bool = False) -
     response_class=StreamingResponse,
     responses={
         200: {"content": {"text/plain": {}}, "description": "The log of the latest attempt."},
-        **problems(400, 401, 404, 409, 429, 503),
+        **problems(400, 401, 403, 404, 409, 429, 503),
     },
 )
 async def logs(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mediatask_common.kube import TASKS, Kube, KubeError, Object
 from mediatask_common.store import ArtifactStore
 from mediatask_common.times import rfc3339, utcnow
-from mediatask_crds.names import API_VERSION
+from mediatask_crds.names import ANNOTATION_SUBMITTED_BY, API_VERSION
 from mediatask_crds.task import Phase
 
 from ..auth.principal import Principal
@@ -64,8 +64,9 @@ class TaskService:
             raise ApiError(403, "project-not-allowed", detail)
         answer = await self._answer(name, request.project_id, request.task_type, request.priority)
         kept = idempotency.task_annotations(submission.digest, answer) if submission.idempotent else {}
+        annotations = {ANNOTATION_SUBMITTED_BY: caller.id, **kept}
         try:
-            await self._create(rest.to_resource(request, name, self._namespace, kept))
+            await self._create(rest.to_resource(request, name, self._namespace, annotations))
         except KubeError as error:
             if not (error.already_exists and submission.idempotent):
                 raise
@@ -176,6 +177,8 @@ class TaskService:
         """Write to the spec what `change` makes of the task as it is now; a newer version is judged anew."""
         for tries in range(1, WRITE_TRIES + 1):
             task = await self.find(caller, task_id, true=True)
+            if not caller.may_change((task["metadata"].get("annotations") or {}).get(ANNOTATION_SUBMITTED_BY)):
+                raise ApiError(403, "not-your-task", "This caller may change only tasks that it has submitted itself.")
             spec = change(task)
             if spec is None:
                 return task

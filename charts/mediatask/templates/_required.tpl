@@ -5,9 +5,6 @@
 {{- if not .image.repository -}}
 {{- $faults = append $faults "image.repository: required, the image of operator and API" -}}
 {{- end -}}
-{{- if not (or .api.keys.existingSecret .api.keys.generate) -}}
-{{- $faults = append $faults "api.keys: name an existingSecret with the keys, or set generate=true for the quick start" -}}
-{{- end -}}
 {{- if and .api.keys.existingSecret .api.keys.generate -}}
 {{- $faults = append $faults "api.keys: existingSecret and generate exclude each other" -}}
 {{- end -}}

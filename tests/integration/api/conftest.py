@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ import httpx
 import pytest
 
 from mediatask_api.app import internal_app, public_app
-from mediatask_api.auth.keys import ApiKey, dump_keys, new_key
 from mediatask_api.dependencies import Services, open_services
+from mediatask_api.http.errors import ApiError
 from mediatask_api.settings import ApiSettings
-from mediatask_common.kube import NAMESPACES, PODS, TASKS, Kube, Object, Resource
+from mediatask_common.access.keys import new_key
+from mediatask_common.access.keysecret import KeysSecret
+from mediatask_common.kube import NAMESPACES, PODS, SECRETS, TASKS, Kube, Object, Resource
 from mediatask_common.redisview import RedisView
 from mediatask_common.settings import StoreSettings
+from mediatask_common.times import utcnow
 from mediatask_crds.names import (
     LABEL_ATTEMPT,
     LABEL_CLASS,
@@ -109,16 +113,17 @@ class World:
     services: Services
     kube: Kube
     namespace: str
-    keys_file: Path
-    keys: list[ApiKey] = field(default_factory=list)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     api: httpx.AsyncClient = field(init=False)
     """A caller whose key is for all projects."""
+    keys: KeysSecret = field(init=False)
     internal: httpx.AsyncClient = field(init=False)
     """The internal listener, without credentials."""
 
     async def __aenter__(self) -> World:
         self.public = httpx.ASGITransport(public_app(self.services), raise_app_exceptions=False)
+        self.keys = KeysSecret(self.kube, self.namespace, self.services.keys_secret.name)
+        self.made = 0
         self.api = await self.caller("*")
         self.internal = await self.stack.enter_async_context(
             httpx.AsyncClient(
@@ -133,9 +138,18 @@ class World:
 
     async def caller(self, *projects: str, **key: Any) -> httpx.AsyncClient:
         """A client with a new key for some projects."""
-        secret, stored = new_key(f"key-{len(self.keys)}", projects, **key)
-        self.keys.append(stored)
-        self.keys_file.write_bytes(dump_keys(self.keys))
+        self.made += 1
+        name = f"key-{self.made}"
+        secret, stored = new_key(projects, **({"role": "producer"} if "scopes" not in key else {}) | key)
+        await self.keys.create(name, stored, make_secret=True)
+
+        async def known() -> bool:
+            try:
+                return self.services.keys.find(secret, utcnow() - timedelta(days=1)) is not None
+            except ApiError:
+                return True  # without Kubernetes from the start nobody knows any key
+
+        await until(known)
         return await self.stack.enter_async_context(
             httpx.AsyncClient(transport=self.public, base_url="http://api/api/v1", headers={"X-API-Key": secret})
         )
@@ -199,16 +213,16 @@ def open_world(kube: Kube, kubeconfig: Path, namespace: str, tmp_path: Path) -> 
 
     @asynccontextmanager
     async def opened(**changes: Any) -> AsyncIterator[World]:
-        keys_file = tmp_path / f"keys-{secrets.token_hex(2)}.json"
-        keys_file.write_bytes(dump_keys([]))
+        name = f"keys-{secrets.token_hex(2)}"
+        await kube.create(SECRETS, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}, namespace)
         settings = ApiSettings(
-            api_keys_file=keys_file,
+            api_keys_secret=name,
             kubeconfig=changes.pop("kubeconfig", kubeconfig),
             namespace=namespace,
             store=StoreSettings(folder=tmp_path / "media", get_url="http://api/media", put_url="http://internal/store"),
             **changes,
         )
-        async with open_services(settings) as services, World(services, kube, namespace, keys_file) as world:
+        async with open_services(settings) as services, World(services, kube, namespace) as world:
             yield world
 
     return opened

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from redis.asyncio import Redis
 from mediatask_common.kube import Object
 from mediatask_common.redisview import RedisView
 from support.processes import free_port
+from support.proxy import kubernetes_proxy
 
 from .conftest import PROMPT, World
 
@@ -82,18 +84,16 @@ async def test_a_new_task_is_found_at_once_in_a_current_view(open_world: Any, re
         assert [task["task_id"] for task in listed["tasks"]] == [task_id], "its maker told the view itself"
 
 
-@pytest.fixture
-def dead_kubeconfig(tmp_path: Path, kubeconfig: Path) -> Path:
-    """The same cluster at an address where nobody listens."""
-    import re
-
-    path = tmp_path / "dead"
-    path.write_text(re.sub(r"https://127\.0\.0\.1:\d+", f"https://127.0.0.1:{free_port()}", kubeconfig.read_text()))
-    return path
-
-
-async def test_kubernetes_away_is_503_with_the_time_to_come_back(open_world: Any, dead_kubeconfig: Path) -> None:
-    async with open_world(kubeconfig=dead_kubeconfig) as world:
+@pytest.mark.parametrize("since", ["the start", "later"])
+async def test_kubernetes_away_is_503_with_the_time_to_come_back(
+    open_world: Any, kubeconfig: Path, tmp_path: Path, since: str
+) -> None:
+    async with AsyncExitStack() as stack:
+        path, proxy = await stack.enter_async_context(kubernetes_proxy(kubeconfig, tmp_path))
+        if since == "the start":
+            proxy.cut()
+        world = await stack.enter_async_context(open_world(kubeconfig=path))
+        proxy.cut()
         for method, path in (
             ("POST", "/tasks/submit"),
             ("GET", "/tasks/x/status"),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
+
+from support.proxy import kubernetes_proxy
 
 from .conftest import World, until
 from .test_logs import pytestmark as _needs_the_embedded_server
@@ -35,41 +34,6 @@ async def follow(stack: AsyncExitStack, client: httpx.AsyncClient, task_id: str,
     return await stack.enter_async_context(client.stream("GET", path, headers=headers))
 
 
-@asynccontextmanager
-async def counted_connections(kubeconfig: Path, folder: Path) -> AsyncIterator[tuple[Path, Callable[[], int]]]:
-    """A way to the API server of which the test knows how many connections are open."""
-    text = await asyncio.to_thread(kubeconfig.read_text)
-    found = re.search(r"https://127\.0\.0\.1:(\d+)", text)
-    assert found is not None
-    tasks: set[asyncio.Task[Any]] = set()
-
-    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while content := await reader.read(65536):
-                writer.write(content)
-                await writer.drain()
-        writer.close()
-
-    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", int(found[1]))
-            await asyncio.gather(carry(reader, server_writer), carry(server_reader, writer))
-        finally:
-            tasks.discard(task)
-
-    server = await asyncio.start_server(connect, "127.0.0.1", 0)
-    path = folder / "counted"
-    here = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    await asyncio.to_thread(path.write_text, text.replace(found[0], here))
-    yield path, lambda: len(tasks)
-    server.close()
-    for task in list(tasks):
-        task.cancel()
-
-
 @pytest.mark.parametrize("text", ["", "one\n"], ids=["before the first line", "after it"])
 async def test_of_followers_who_hang_up_nothing_is_left(
     world: World, tmp_path: Path, kubeconfig: Path, namespace: str, text: str
@@ -78,7 +42,7 @@ async def test_of_followers_who_hang_up_nothing_is_left(
     talks = await logging_task(world, tmp_path, "another\n")
     followers = 12
     settings = {"MEDIATASK_MAX_LOG_FOLLOWERS": f"{followers}", "MEDIATASK_MAX_LOG_FOLLOWERS_PER_KEY": f"{followers}"}
-    async with counted_connections(kubeconfig, tmp_path) as (counted, connections):
+    async with kubernetes_proxy(kubeconfig, tmp_path) as (counted, proxy):
         stack = AsyncExitStack()
         running = await asyncio.to_thread(
             stack.enter_context,
@@ -96,7 +60,7 @@ async def test_of_followers_who_hang_up_nothing_is_left(
                     following = [asyncio.create_task(follow(answers, caller, task_id, key)) for _ in range(followers)]
 
                     async def all_follow() -> bool:
-                        return connections() >= followers and await status() == 429
+                        return proxy.connections >= followers and await status() == 429
 
                     await until(all_follow, PATIENCE)
                     for each in following:
@@ -109,6 +73,6 @@ async def test_of_followers_who_hang_up_nothing_is_left(
                 await until(room, PATIENCE)
 
                 async def closed() -> bool:
-                    return connections() < followers
+                    return proxy.connections < followers
 
                 await until(closed, PATIENCE)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from mediatask_api.auth.keys import PREFIX, KeyRing, dump_keys, new_key
-from mediatask_common.times import utcnow
+from mediatask_api.auth.keyring import NOTED_AGAIN
+from mediatask_common.access.keysecret import LAST_USED
+from mediatask_common.kube import SECRETS
+from mediatask_common.times import parse_time, utcnow
 
-from .conftest import PROMPT, World
+from .conftest import PROMPT, World, until
 
 GUARDED = [
     ("POST", "/tasks/submit"),
@@ -27,6 +30,15 @@ GUARDED = [
     ("GET", "/stats"),
     ("GET", "/health/../stats"),
 ]
+
+
+async def answers(client: httpx.AsyncClient, status: int) -> None:
+    """Wait until a call is answered so."""
+
+    async def so() -> bool:
+        return (await client.get("/stats")).status_code == status
+
+    await until(so, 5)
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
@@ -49,18 +61,78 @@ async def test_every_route_under_the_base_is_guarded(world: World) -> None:
             assert (answer.status_code == 401) != is_open, path
 
 
-async def test_keys_can_be_added_revoked_and_expire_while_the_service_runs(world: World) -> None:
+async def test_keys_are_added_and_revoked_and_expire_while_the_service_runs(world: World) -> None:
     later = await world.caller("film", expires_at=utcnow() + timedelta(hours=1))
     assert (await later.get("/stats")).status_code == 200
     over = await world.caller("film", expires_at=utcnow() - timedelta(seconds=1))
     assert (await over.get("/stats")).status_code == 401
-    world.keys_file.write_bytes(dump_keys(world.keys[:1]))
-    assert (await later.get("/stats")).status_code == 401
+    await world.keys.revoke("key-2")
+    await answers(later, 401)
     assert (await world.api.get("/stats")).status_code == 200
-    world.keys_file.write_text("[{")
-    assert (await world.api.get("/stats")).status_code == 200, "a typing mistake locks nobody out"
-    world.keys_file.unlink()
-    assert (await world.api.get("/stats")).status_code == 401, "a removed file takes its keys back"
+
+
+async def test_after_a_rotation_both_secrets_are_valid_until_the_overlap_ends(world: World) -> None:
+    old = await world.caller("film")
+    new = await world.keys.rotate("key-2", timedelta(hours=1))
+    old_secret = old.headers["X-API-Key"]
+    old.headers["X-API-Key"] = new
+    await answers(old, 200)
+    old.headers["X-API-Key"] = old_secret
+    assert (await old.get("/stats")).status_code == 200
+    newest = await world.keys.rotate("key-2", timedelta(seconds=0))
+    await answers(old, 401)
+    old.headers["X-API-Key"] = new
+    assert (await old.get("/stats")).status_code == 401, "two secrets at most, and the overlap is over"
+    old.headers["X-API-Key"] = newest
+    assert (await old.get("/stats")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[{",
+        "[]",
+        '{"sha256": "00", "projects": ["film"], "role": "viewer"}',
+        f'{{"sha256": "{"0" * 64}", "projects": ["film"], "role": "king"}}',
+        f'{{"sha256": "{"0" * 64}", "projects": ["film"]}}',
+        f'{{"sha256": "{"0" * 64}", "projects": ["film"], "role": "viewer", "only_from": "10.0.0.0/8"}}',
+    ],
+)
+async def test_an_entry_that_is_no_key_locks_nobody_else_out(world: World, content: str) -> None:
+    broken = {"broken.json": base64.b64encode(content.encode()).decode(), "api-key": "bXRrX3g="}
+    await world.kube.patch(SECRETS, world.keys.name, {"data": broken}, world.namespace)
+    film = await world.caller("film")
+    assert (await film.get("/stats")).status_code == 200
+    assert (await world.api.get("/stats")).status_code == 200
+    await world.keys.revoke("broken")
+    stored = await world.keys.read()
+    assert stored is not None
+    assert not stored.faults
+
+
+async def test_a_secret_that_is_deleted_takes_its_keys_back_and_a_new_one_gives_new_ones(world: World) -> None:
+    await world.kube.delete(SECRETS, world.keys.name, world.namespace)
+    await answers(world.api, 401)
+    assert (await (await world.caller("film")).get("/stats")).status_code == 200
+    assert (await world.api.get("/stats")).status_code == 401
+
+
+async def test_when_a_key_was_last_used_is_kept_with_it(world: World) -> None:
+    await world.api.get("/stats")
+    await world.services.keys.note_used()
+    secret = await world.kube.get(SECRETS, world.keys.name, world.namespace)
+    at = parse_time(secret["metadata"]["annotations"][f"{LAST_USED}key-1"])
+    assert abs(utcnow() - at) < timedelta(minutes=1)
+
+    async def taken_up() -> bool:
+        await world.api.get("/stats")
+        before = (await world.kube.get(SECRETS, world.keys.name, world.namespace))["metadata"]["resourceVersion"]
+        await world.services.keys.note_used()
+        after = (await world.kube.get(SECRETS, world.keys.name, world.namespace))["metadata"]["resourceVersion"]
+        return bool(before == after)
+
+    await until(taken_up)  # once in ten minutes is enough
+    assert timedelta(minutes=1) < NOTED_AGAIN
 
 
 async def test_counts_are_those_of_the_keys_projects(world: World) -> None:
@@ -72,22 +144,52 @@ async def test_counts_are_those_of_the_keys_projects(world: World) -> None:
     assert (await film.post("/tasks/submit", json={**PROMPT, "project_id": "other"})).status_code == 403
 
 
-def test_new_keys_are_long_random_and_stored_as_digests(tmp_path: Path) -> None:
-    made = [new_key(f"k{number}", ["film"]) for number in range(20)]
-    secrets = [secret for secret, _ in made]
-    assert len(set(secrets)) == 20
-    assert all(secret.startswith(PREFIX) and len(secret) >= len(PREFIX) + 43 for secret in secrets)
-    path = tmp_path / "keys.json"
-    path.write_bytes(dump_keys([stored for _, stored in made]))
-    assert not any(secret in path.read_text() for secret in secrets)
-    found = KeyRing(path).find(secrets[7], utcnow())
-    assert found is not None
-    assert found.id == "k7"
+# ---- roles
 
 
-@pytest.mark.parametrize("content", ["", "{}", '[{"id": "a"}]', '[{"id": "a", "sha256": "00", "projects": []}]'])
-def test_a_file_that_holds_no_keys_keeps_the_service_from_starting(tmp_path: Path, content: Any) -> None:
-    path = tmp_path / "keys.json"
-    path.write_text(content)
-    with pytest.raises(ValueError, match="validation error"):
-        KeyRing(path)
+async def a_failed_task(world: World, client: httpx.AsyncClient) -> str:
+    task_id: str = (await client.post("/tasks/submit", json=PROMPT)).json()["task_id"]
+    await world.set_status(task_id, phase="failed", error={"code": "x", "message": "x", "retryable": False})
+    return task_id
+
+
+CALLS: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", "/tasks/{task}/status", {}),
+    ("GET", "/projects/film/tasks", {}),
+    ("GET", "/stats", {}),
+    ("POST", "/tasks/submit", {"json": PROMPT}),
+    ("POST", "/tasks/{task}/retry", {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [("viewer", {0, 1, 2}), ("writer", {0, 1, 2, 3}), ("director", {0, 1, 2, 3, 4}), ("producer", {0, 1, 2, 3, 4})],
+)
+async def test_roles_may_do_what_their_table_says(world: World, role: str, allowed: set[int]) -> None:
+    client = await world.caller("film", role=role)
+    done = set()
+    for number, (method, path, options) in enumerate(CALLS):
+        task_id = await a_failed_task(world, world.api)  # of somebody else
+        answer = await client.request(method, path.format(task=task_id), **options)
+        assert answer.status_code in (200, 202, 403), answer.text
+        if answer.status_code != 403:
+            done.add(number)
+    assert done == allowed
+
+
+async def test_a_writer_retries_and_cancels_what_it_has_submitted_itself(world: World) -> None:
+    writer, other = await world.caller("film", role="writer"), await world.caller("film", role="writer")
+    task_id = await a_failed_task(world, writer)
+    for path in ("retry", "cancel"):
+        method = "DELETE" if path == "cancel" else "POST"
+        refused = await other.request(method, f"/tasks/{task_id}/{path}")
+        assert (refused.status_code, refused.json()["type"]) == (403, "urn:mediatask:problem:not-your-task")
+        assert (await writer.request(method, f"/tasks/{task_id}/{path}")).status_code in (200, 202)
+
+
+async def test_a_key_with_scopes_may_do_these_and_no_more(world: World) -> None:
+    client = await world.caller("film", scopes=["tasks:submit", "tasks:fly"])
+    assert (await client.post("/tasks/submit", json=PROMPT)).status_code == 202
+    refused = await client.get("/stats")
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:mediatask:problem:scope-missing")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from mediatask_api.auth.keys import dump_keys, new_key
+from mediatask_common.access.keys import ApiKey, new_key
+from mediatask_common.access.keysecret import KeysSecret
+from mediatask_common.kube import Kube
 from support.processes import free_port, python_module, wait_for_port
 
 from .conftest import PROMPT
@@ -21,17 +26,22 @@ PATIENCE = 60
 """Seconds that an answer or an end may take on a busy machine."""
 
 
+async def _store(kubeconfig: Path, namespace: str, key: ApiKey) -> None:
+    async with await Kube.connect(kubeconfig) as kube:
+        await KeysSecret(kube, namespace).create(f"test-{secrets.token_hex(3)}", key, make_secret=True)
+
+
 @contextmanager
 def process(
     folder: Path, kubeconfig: Path, namespace: str, *, drain_seconds: float = 0, **settings: str
 ) -> Iterator[tuple[httpx.Client, int, object]]:
-    secret, stored = new_key("test", ["*"])
-    (folder / "keys.json").write_bytes(dump_keys([stored]))
+    secret, stored = new_key(role="producer")
+    with ThreadPoolExecutor() as apart:  # the caller may be a coroutine
+        apart.submit(lambda: asyncio.run(_store(kubeconfig, namespace, stored))).result()
     public, internal, metrics = free_port(), free_port(), free_port()
     env = {
         "MEDIATASK_KUBECONFIG": str(kubeconfig),
         "MEDIATASK_NAMESPACE": namespace,
-        "MEDIATASK_API_KEYS_FILE": str(folder / "keys.json"),
         "MEDIATASK_HOST": "127.0.0.1",
         "MEDIATASK_PORT": str(public),
         "MEDIATASK_INTERNAL_HOST": "127.0.0.1",

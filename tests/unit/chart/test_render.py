@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +14,11 @@ from helm_python import Chart
 from helm_python.chart import lint
 from pydantic_settings import BaseSettings
 
-from mediatask_api.auth.keys import PREFIX
 from mediatask_api.http.server import GRACE_SECONDS
 from mediatask_api.settings import ApiSettings
+from mediatask_common.access.keys import PREFIX, ApiKey, digest
 from mediatask_common.settings import StoreSettings
+from mediatask_common.times import utcnow
 from mediatask_crds.names import LABEL_TASK
 from mediatask_crds.taskclass import MediaTaskClassSpec
 from mediatask_operator.effects.keys import decode_secrets
@@ -133,7 +133,7 @@ def test_files_that_the_services_read_are_mounted(render: Render, values: Values
         spec = pod_specs(objects)[deployment]
         mounts = [mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]]
         files = {name: path for name, path in env_of(spec["containers"][0]).items() if name.endswith("_FILE")}
-        assert files
+        assert bool(files) == (deployment == "mediatask-operator"), "the API follows its Secret"
         for name, path in files.items():
             assert str(Path(path).parent) in mounts, name
 
@@ -324,12 +324,22 @@ def test_production_makes_no_secret_and_takes_the_named_ones(render: Render) -> 
     objects = render(PRODUCTION)
     assert [item for item in objects if item["kind"] == "Secret"] == []
     assert set(references(objects)) == {
-        ("api-keys", None),
         ("webhooks", None),
         ("redis", "url"),
         ("s3-credentials", "access-key-id"),
         ("s3-credentials", "secret-access-key"),
     }
+
+
+def test_of_all_secrets_the_api_may_read_and_change_the_one_with_its_keys(render: Render) -> None:
+    for values, name in ((PRODUCTION, "api-keys"), (QUICK_START, "mediatask-api-keys")):
+        objects = render(values)
+        rules = [rule for item in objects for rule in item.get("rules") or [] if "secrets" in rule["resources"]]
+        assert rules == [
+            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [name], "verbs": ["get", "watch", "patch"]}
+        ]
+        env = env_of(pod_specs(objects)["mediatask-api"]["containers"][0])
+        assert env["MEDIATASK_API_KEYS_SECRET"] == name
 
 
 def test_what_the_quick_start_refers_to_is_made_with_it(render: Render) -> None:
@@ -343,9 +353,10 @@ def test_what_the_quick_start_refers_to_is_made_with_it(render: Render) -> None:
 def test_generated_keys_are_of_the_kind_that_the_services_take(render: Render) -> None:
     objects = render(QUICK_START)
     keys = find(objects, "Secret", "mediatask-api-keys")["stringData"]
-    [stored] = json.loads(keys["keys.json"])
+    stored = ApiKey.model_validate_json(keys["generated.json"])
     assert keys["api-key"].startswith(PREFIX)
-    assert stored["sha256"] == hashlib.sha256(keys["api-key"].encode()).hexdigest()
+    assert stored.valid(digest(keys["api-key"]), utcnow())
+    assert stored.role == "producer"
     secret = find(objects, "Secret", "mediatask-webhook")["stringData"]["secrets"]
     [decoded] = decode_secrets(secret)
     assert decoded == base64.b64decode(secret.removeprefix("whsec_"))

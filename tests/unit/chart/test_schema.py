@@ -97,7 +97,6 @@ def test_the_key_of_a_wrong_value_is_named(chart: Chart, wrong: Values, named: s
 
 TOGETHER: list[tuple[Values, str]] = [
     ({"image": {"repository": ""}}, "image.repository"),
-    ({"api": {"keys": {"existingSecret": ""}}}, "api.keys"),
     ({"api": {"keys": {"generate": True}}}, "api.keys"),
     ({"webhooks": {"generate": True}}, "webhooks"),
     ({"webhooks": {"existingSecret": ""}}, "webhooks.apiKeyKey"),
@@ -120,8 +119,8 @@ def test_values_that_cannot_work_together_are_refused(render: Render, wrong: Val
 
 def test_all_that_is_missing_is_told_at_once(render: Render) -> None:
     with pytest.raises(HelmError) as refused:
-        render({})
-    assert all(f"\n  {key}: " in str(refused.value) for key in ("image.repository", "api.keys"))
+        render({"webhooks": {"apiKeyKey": "key"}})
+    assert all(f"\n  {key}: " in str(refused.value) for key in ("image.repository", "webhooks.apiKeyKey"))
 
 
 def test_the_schema_knows_the_keys_of_the_values_and_no_others() -> None:
