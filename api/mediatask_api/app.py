@@ -22,6 +22,7 @@ from .pods import routes as internal
 from .tasks import project_routes as projects
 from .tasks import routes as tasks
 from .tasks import type_routes as task_types
+from .uploads import routes as uploads
 
 DESCRIPTION = """
 GPU media jobs: submit a task, follow its status, get the media and a signed webhook.
@@ -34,7 +35,7 @@ that name each faulty field. `Idempotency-Key` makes a submit safe to repeat.
 def public_app(services: Services) -> FastAPI:
     """The app for callers (port 8001)."""
     app = FastAPIOffline(title="MediaTask", version=version("mediatask"), description=DESCRIPTION, redoc_url=None)
-    for module in (tasks, projects, workers, task_types, monitoring):
+    for module in (tasks, projects, uploads, workers, task_types, monitoring):
         app.include_router(module.router)
     if isinstance(services.store, FileStore):
         app.include_router(store_files.downloads(services.store))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -28,6 +29,10 @@ from .tasks.reader import TaskReader
 from .tasks.service import TaskService
 from .tasks.submission import UrlPolicy
 from .ttlcache import TtlCache
+from .uploads.records import Lifetimes
+from .uploads.references import References
+from .uploads.service import Quota, Uploads
+from .uploads.sweep import sweep_for_ever
 
 MACHINES_SECONDS = 3.0
 """How long one reading of all pods and nodes serves whoever asks for workers."""
@@ -54,6 +59,7 @@ class Services:
     pods: PodAuth
     reader: TaskReader
     tasks: TaskService
+    uploads: Uploads
     reports: ReportSinks
     health: Health
     metrics: Metrics
@@ -78,13 +84,17 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
     store = open_store(settings.store)
     view = RedisView.open(settings.redis_url, settings.namespace) if settings.redis_url else None
     drain = Drain()
+    lifetimes = Lifetimes(timedelta(seconds=settings.upload_unused_seconds), timedelta(days=settings.upload_used_days))
+    uploads = Uploads(store, Quota(settings.upload_quota_bytes, settings.upload_quota_count), lifetimes)
     async with await Kube.connect(settings.kubeconfig) as kube:
         reports = ReportSinks(kube, view)
         reader = reports.of(settings.namespace).reader
         keys_secret = KeysSecret(kube, settings.api_keys_namespace or settings.namespace, settings.api_keys_secret)
         keys = KeyRing(keys_secret)
         await keys.start()
-        following = [asyncio.create_task(keys.follow()), asyncio.create_task(keys.note_uses())]
+        sweeping = sweep_for_ever(store, lifetimes, settings.upload_sweep_seconds)
+        background = [asyncio.create_task(work) for work in (keys.follow(), keys.note_uses(), sweeping)]
+        references = References(uploads, reader)
         try:
             yield Services(
                 settings=settings,
@@ -95,7 +105,8 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 callers=Authentication([ApiKeyAuthenticator(keys)]),
                 pods=PodAuth(kube, settings.namespaces),
                 reader=reader,
-                tasks=TaskService(settings.namespace, kube, reader, store, drain),
+                tasks=TaskService(settings.namespace, kube, reader, store, drain, references),
+                uploads=uploads,
                 reports=reports,
                 health=Health(kube, settings.namespace, view, store),
                 metrics=Metrics(),
@@ -107,9 +118,9 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 machines=TtlCache(MACHINES_SECONDS),
             )
         finally:
-            for task in following:
+            for task in background:
                 task.cancel()
-            await asyncio.wait(following)
+            await asyncio.wait(background)
             await reports.close()
             if view is not None:
                 await view.close()

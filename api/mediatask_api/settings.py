@@ -50,6 +50,16 @@ class ApiSettings(CommonSettings):
     """The same for one API key."""
     log_follow_seconds: float = Field(default=3600, gt=0)
     """Longest time for which a log is followed; then the answer ends, and the caller may ask again."""
+    upload_quota_bytes: int = Field(default=20 * 1024**3, ge=1)
+    """Bytes that the uploads of one project may take, open grants included."""
+    upload_quota_count: int = Field(default=1000, ge=1, le=100_000)
+    """Uploads that one project may have."""
+    upload_unused_seconds: int = Field(default=24 * 3600, ge=60)
+    """How long an upload is kept that no task uses."""
+    upload_used_days: int = Field(default=30, ge=1)
+    """Days for which an upload is kept after the last submit of a task that uses it."""
+    upload_sweep_seconds: float = Field(default=3600, gt=0)
+    """Seconds between two looks for expired uploads."""
     drain_seconds: float = Field(default=0, ge=0)
     """Seconds between SIGTERM and the last accepted request. Behind a load balancer: as long as it needs to notice."""
     public_url: str | None = None

@@ -194,7 +194,7 @@ class ArtifactGrant(Wire):
 
 
 class InputRequest(Wire):
-    """`.../inputs`: readable URLs for references that only the platform can resolve (`upload://...`)."""
+    """`.../inputs`: readable URLs for references that only the platform can resolve; those of the task's own data."""
 
     attempt: AttemptNumber
     refs: Annotated[list[Annotated[str, Field(pattern=LINE, max_length=2048)]], Field(max_length=64)]
@@ -202,6 +202,9 @@ class InputRequest(Wire):
 
 class InputGrant(Wire):
     urls: dict[str, str]
+    """By reference."""
+    sha256: dict[str, Digest] = {}
+    """What each content has to be; the pod checks it, since a store does not for what was uploaded in parts."""
 
 
 class ResultReport(Wire):

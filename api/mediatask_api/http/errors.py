@@ -93,6 +93,16 @@ def from_kube(error: KubeError) -> ApiError:
     return ApiError(500, "kubernetes-refused", "The Kubernetes API server refused this service's request.")
 
 
+def store_away(error: OSError) -> ApiError:
+    """503 for an artifact store that does not answer."""
+    return ApiError(
+        503,
+        "store-unavailable",
+        f"The artifact store does not answer: {error}",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
 def problem(error: ApiError, instance: str) -> Response:
     """The response of an error."""
     document: dict[str, Any] = {

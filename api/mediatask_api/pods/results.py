@@ -8,7 +8,7 @@ from mediatask_common.kube import Object
 from mediatask_common.store import ArtifactStore, artifact_key, result_key
 from mediatask_crds.podcontract import ArtifactGrant, ArtifactRequest, ResultAnswer, ResultReport
 
-from ..http.errors import ApiError, invalid_field
+from ..http.errors import invalid_field, store_away
 
 
 def grant(store: ArtifactStore, task: Object, request: ArtifactRequest) -> ArtifactGrant:
@@ -38,13 +38,6 @@ async def publish(store: ArtifactStore, task: Object, report: ResultReport) -> R
         return ResultAnswer(result_key=key, superseded=await store.read(key) != content)
     except OSError as error:
         raise store_away(error) from error
-
-
-def store_away(error: OSError) -> ApiError:
-    """503 for a store that does not answer."""
-    return ApiError(
-        503, "store-unavailable", f"The artifact store does not answer: {error}", headers={"Retry-After": "5"}
-    )
 
 
 async def published_before(store: ArtifactStore, task: Object) -> ResultAnswer | None:

@@ -23,9 +23,11 @@ from ..http.body import JsonBody
 from ..http.errors import ApiError
 from ..http.route import Route
 from ..tasks.reader import TaskReader
+from ..uploads.references import References
 from . import results
 from .auth import CallingPod, pod_token
 from .fencing import Pod, check_not_cancelled, check_pod, check_task
+from .inputs import granted_inputs
 
 router = APIRouter(
     prefix="/internal/v1/tasks/{task_id}", tags=["internal"], route_class=Route, dependencies=[pod_token]
@@ -57,12 +59,11 @@ async def data(services: Ctx, pod: CallingPod, task_id: str) -> dict[str, Any]:
 async def inputs(
     services: Ctx, pod: CallingPod, task_id: str, wanted: Annotated[InputRequest, Depends(JsonBody(InputRequest))]
 ) -> InputGrant:
-    """Readable URLs for references. None can be resolved: this service takes no uploads of inputs."""
+    """Readable URLs for references: those that stand in the task's own data."""
     check_pod(pod, task_id, wanted.attempt)
-    check_task(pod, await _task_now(services, pod, task_id))
-    if wanted.refs:
-        raise ApiError(404, "input-not-found", f"There is no input {wanted.refs[0]!r}.")
-    return InputGrant(urls={})
+    task = check_task(pod, await _task_now(services, pod, task_id))
+    references = References(services.uploads, services.reports.of(pod.namespace).reader)
+    return await granted_inputs(services.store, references, task, wanted.refs)
 
 
 @router.post("/artifacts")

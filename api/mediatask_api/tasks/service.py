@@ -18,6 +18,7 @@ from mediatask_crds.task import Phase
 from ..auth.principal import Principal
 from ..http.drain import Drain
 from ..http.errors import ApiError
+from ..uploads.references import References
 from . import idempotency
 from . import resource as rest
 from .estimates import Estimates
@@ -46,12 +47,21 @@ class Submitted:
 class TaskService:
     """The tasks of one namespace, as far as a key may see them. Raises ApiError, and KubeError when it is away."""
 
-    def __init__(self, namespace: str, kube: Kube, reader: TaskReader, store: ArtifactStore, drain: Drain) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        kube: Kube,
+        reader: TaskReader,
+        store: ArtifactStore,
+        drain: Drain,
+        references: References,
+    ) -> None:
         self._namespace = namespace
         self._kube = kube
         self._reader = reader
         self._store = store
         self._drain = drain
+        self._references = references
         self._estimates = Estimates(reader)
 
     # ---- submit
@@ -62,6 +72,12 @@ class TaskService:
         if not caller.allows(request.project_id):
             detail = f"This key may not use the project {request.project_id!r}."
             raise ApiError(403, "project-not-allowed", detail)
+        if submission.references:
+            # A repetition gets its first answer, also when what the task uses has expired since.
+            existing = await self._reader.get_true(name) if submission.idempotent else None
+            if existing is not None:
+                return Submitted(name, idempotency.replay(existing, submission.digest), replayed=True)
+            await self._references.accept(request.project_id, submission.references)
         answer = await self._answer(name, request.project_id, request.task_type, request.priority)
         kept = idempotency.task_annotations(submission.digest, answer) if submission.idempotent else {}
         annotations = {ANNOTATION_SUBMITTED_BY: caller.id, **kept}

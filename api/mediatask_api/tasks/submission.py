@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mediatask_common.netguard import check_literal
+from mediatask_crds.references import is_reference, parse_reference
 from mediatask_crds.tasktypes import UnknownTaskType, input_urls, task_type
 
 from ..http.body import parse
@@ -30,6 +31,8 @@ class Submission:
     digest: str
     """Of the request, which tells a repetition from another request under the same idempotency key."""
     idempotent: bool
+    references: tuple[tuple[tuple[str | int, ...], str], ...] = ()
+    """Inputs that the platform keeps, each with its place; whether they are there is not known yet."""
 
 
 def prepare(request: SubmitRequest, idempotency_key: str | None, urls: UrlPolicy) -> Submission:
@@ -44,13 +47,26 @@ def prepare(request: SubmitRequest, idempotency_key: str | None, urls: UrlPolicy
     except UnknownTaskType as error:
         raise invalid_field(["body", "task_type"], str(error)) from error
     data = parse(model, request.task_data, "body", "task_data")
+    references = []
     for place, url in input_urls(data):
-        _check_url(url, ("body", "task_data", *place), urls)
+        there = ("body", "task_data", *place)
+        if is_reference(url):
+            _check_reference(url, there)
+            references.append((there, url))
+        else:
+            _check_url(url, there, urls)
     if request.callback_url is not None:
         _check_url(request.callback_url, ("body", "callback_url"), urls)
     name = idempotency.task_name(request.project_id, key)
     digest = idempotency.body_digest(request.model_dump(exclude_unset=True))
-    return Submission(name, request, digest, idempotent=key is not None)
+    return Submission(name, request, digest, key is not None, tuple(references))
+
+
+def _check_reference(reference: str, place: tuple[str | int, ...]) -> None:
+    try:
+        parse_reference(reference)
+    except ValueError as error:
+        raise invalid_field(place, str(error)) from error
 
 
 def _check_url(url: str, place: tuple[str | int, ...], urls: UrlPolicy) -> None:

@@ -13,6 +13,7 @@ from .base import (
     UploadGrant,
     artifact_key,
     result_key,
+    task_folder,
 )
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "artifact_key",
     "open_store",
     "result_key",
+    "task_folder",
 ]
 
 

@@ -31,14 +31,19 @@ def check_key(key: str) -> str:
     return key
 
 
+def task_folder(project: str, uid: str) -> str:
+    """Prefix of everything that a task makes."""
+    return f"projects/{project}/{uid}/"
+
+
 def artifact_key(project: str, uid: str, attempt: int, name: str) -> str:
     """`projects/<project>/<task uid>/<attempt>/<name>`: an attempt never touches another's files."""
-    return f"projects/{project}/{uid}/{attempt}/{name}"
+    return f"{task_folder(project, uid)}{attempt}/{name}"
 
 
 def result_key(project: str, uid: str) -> str:
     """The one object whose creation publishes a task's result: whoever creates it first has won."""
-    return f"projects/{project}/{uid}/result.json"
+    return f"{task_folder(project, uid)}result.json"
 
 
 def public_url(base: str | None, key: str) -> str | None:
@@ -163,7 +168,7 @@ class ArtifactStore(Protocol):
         ...
 
     def objects(self, prefix: str) -> AsyncIterator[Listed]:
-        """The objects whose keys begin with the prefix, which ends with a slash, in no particular order."""
+        """The objects whose keys begin with the prefix, which ends with a slash; those of one folder stand together."""
         ...
 
     async def delete(self, key: str) -> None:

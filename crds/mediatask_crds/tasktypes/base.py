@@ -20,8 +20,17 @@ class _Input:
 
 
 InputUrl = Annotated[
-    str, Field(min_length=8, max_length=2048, pattern=r"^(https?|upload)://[^\s\x00-\x20\x7f]+$"), _Input()
+    str,
+    Field(
+        min_length=8,
+        max_length=2048,
+        pattern=r"^(https?|upload|task)://[^\s\x00-\x20\x7f]+$",
+        # Tells the command line which fields take a file.
+        json_schema_extra={"x-input-url": True},
+    ),
+    _Input(),
 ]
+"""An http or https URL, or a reference (see `references`)."""
 InputUrls = Annotated[list[InputUrl], Field(max_length=64)]
 Pixels = Annotated[int, Field(ge=64, le=4096, multiple_of=8)]
 # The largest integer that every JSON reader keeps exactly. Beyond it the API server cannot tell a bound from a fraction

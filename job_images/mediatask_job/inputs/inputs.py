@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mediatask_crds.podcontract import InputsPolicy
+from mediatask_crds.references import is_reference
 
 from ..failures import InvalidInput
 from ..runtime.api import Api
@@ -109,12 +110,15 @@ class Inputs:
         self._check()
         # Named by the URL alone: what a stranger calls a file is no name of ours.
         file = self._folder / hashlib.sha256(url.encode()).hexdigest()[:32]
-        if not url.startswith("upload://"):
+        if not is_reference(url):
             self._downloader.outside(url, file)
-        elif (granted := self._api.grant_input(self._attempt, url)) is not None:
-            self._downloader.granted(granted, file)
-        else:
-            raise Unreachable("the platform knows no such upload")
+            return file
+        granted = self._api.grant_input(self._attempt, url)
+        if granted is None:
+            raise Unreachable("the platform knows no such file, or no longer")
+        self._downloader.granted(granted.url, file)
+        if granted.sha256 not in (None, _sha256(file)):
+            raise InvalidInput("InputDamaged", f"{url}: the content is not what was announced: its SHA-256 differs")
         return file
 
     def _check(self) -> None:
@@ -122,3 +126,8 @@ class Inputs:
         self._check_stop()
         if self._failed.is_set():
             raise _Abandoned
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as body:
+        return hashlib.file_digest(body, "sha256").hexdigest()

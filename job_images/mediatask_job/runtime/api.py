@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -47,6 +47,14 @@ class KeyTaken(NotNow):
     """The artifact store has a file under this key, or may have one: the next try takes another."""
 
 
+class GrantedInput(NamedTuple):
+    """An input that the platform keeps."""
+
+    url: str
+    sha256: str | None
+    """What its content has to be."""
+
+
 class Api:
     """Calls for one task. Thread-safe: the progress thread shares it.
 
@@ -74,8 +82,8 @@ class Api:
         """Permission to store one file."""
         return self._post("artifacts", request, ArtifactGrant)
 
-    def grant_input(self, attempt: int, reference: str) -> str | None:
-        """A readable URL for a reference that only the platform can resolve; None when it cannot either."""
+    def grant_input(self, attempt: int, reference: str) -> GrantedInput | None:
+        """Where a reference can be read that only the platform can resolve; None when it cannot either."""
         request = InputRequest(attempt=attempt, refs=[reference])
         try:
             granted = self.patiently(lambda: self._post("inputs", request, InputGrant), "asking for an input")
@@ -83,7 +91,8 @@ class Api:
             if refused.status == 404:
                 return None
             raise
-        return granted.urls.get(reference)
+        url = granted.urls.get(reference)
+        return GrantedInput(url, granted.sha256.get(reference)) if url else None
 
     def publish(self, report: ResultReport) -> ResultAnswer:
         """Publish the result. Repeating it is harmless: the first report of a task wins."""

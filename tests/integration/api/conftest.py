@@ -219,7 +219,8 @@ def open_world(kube: Kube, kubeconfig: Path, namespace: str, tmp_path: Path) -> 
             api_keys_secret=name,
             kubeconfig=changes.pop("kubeconfig", kubeconfig),
             namespace=namespace,
-            store=StoreSettings(folder=tmp_path / "media", get_url="http://api/media", put_url="http://internal/store"),
+            store=changes.pop("store", None)
+            or StoreSettings(folder=tmp_path / "media", get_url="http://api/media", put_url="http://internal/store"),
             **changes,
         )
         async with open_services(settings) as services, World(services, kube, namespace) as world:

@@ -185,6 +185,8 @@ CALLS = [
     ("DELETE", "/tasks/{}/cancel", "tasks:cancel"),
     ("POST", "/tasks/{}/retry", "tasks:retry"),
     ("GET", "/tasks/{}/media", "media:read"),
+    ("POST", "/uploads", "uploads:write"),
+    ("POST", f"/uploads/{'a' * 32}/complete", "uploads:write"),
     ("GET", "/stats", "platform:read"),
     ("GET", "/workers/status", "platform:read"),
     ("GET", "/task-types", "platform:read"),

@@ -38,6 +38,8 @@ class Store:
     results: list[dict[str, Any]] = field(default_factory=list)
     reports: list[dict[str, Any]] = field(default_factory=list)
     input_requests: list[str] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+    """What the API says of inputs, by name."""
     tokens: set[str] = field(default_factory=lambda: {TOKEN})
     """Accepted tokens."""
     failures: dict[str, list[int]] = field(default_factory=dict)
@@ -102,10 +104,11 @@ def _application(store: Store) -> web.Application:
         if refused := store.refusal("inputs", request):
             return refused
         refs = (await request.json())["refs"]
-        names = {ref: ref.removeprefix("upload://") for ref in refs}
-        return web.json_response(
-            {"urls": {r: f"{store.url}/inputs/{n}" for r, n in names.items() if (store.folder / n).exists()}}
-        )
+        names = {ref: ref.partition("://")[2].replace("/", "-") for ref in refs}
+        known = {ref: name for ref, name in names.items() if (store.folder / name).exists()}
+        urls = {ref: f"{store.url}/inputs/{name}" for ref, name in known.items()}
+        digests = {ref: store.digests[name] for ref, name in known.items() if name in store.digests}
+        return web.json_response({"urls": urls, "sha256": digests})
 
     async def result(request: web.Request) -> web.Response:
         if refused := store.refusal("result", request):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import struct
 import time
@@ -56,10 +57,20 @@ def test_pictures_of_known_formats_are_really_fetched(run: Any, store: Any, kind
     assert "inputs" in ended.words.result.timings
 
 
-def test_uploads_are_resolved_by_the_platform(run: Any, store: Any) -> None:
+def test_references_are_resolved_by_the_platform(run: Any, store: Any) -> None:
+    for name in ("u1", "t1-image.png"):
+        (store.folder / name).write_bytes(picture())
+        store.digests[name] = hashlib.sha256(picture()).hexdigest()
+    assert run("generate_video", film(store, "upload://u1", "task://t1/image.png")).code == 0
+    assert sorted(store.input_requests) == ["t1-image.png", "u1"]
+
+
+def test_a_stored_file_with_another_digest_is_refused(run: Any, store: Any) -> None:
     (store.folder / "u1").write_bytes(picture())
-    assert run("generate_video", film(store, "upload://u1")).code == 0
-    assert store.input_requests == ["u1"]
+    store.digests["u1"] = "0" * 64
+    ended = run("generate_video", film(store, "upload://u1"), inputs={"on_missing": "skip"})
+    assert (ended.code, ended.words.error.code) == (10, "InputDamaged")
+    assert "upload://u1" in ended.words.error.message
 
 
 @pytest.mark.parametrize("name", ["gone.png", "upload://gone.png", "http://no-such-host.invalid/x.png"])

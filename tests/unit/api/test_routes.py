@@ -13,6 +13,7 @@ from mediatask_api.platform import routes as platform_routes
 from mediatask_api.platform import worker_routes
 from mediatask_api.pods import routes as pod_routes
 from mediatask_api.tasks import project_routes, routes, type_routes
+from mediatask_api.uploads import routes as upload_routes
 
 
 def add(**options: Any) -> None:
@@ -38,7 +39,7 @@ def test_a_misspelt_scope_is_refused() -> None:
         require("tasks:raed")
 
 
-MODULES = [platform_routes, worker_routes, pod_routes, project_routes, routes, type_routes]
+MODULES = [platform_routes, worker_routes, pod_routes, project_routes, routes, type_routes, upload_routes]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

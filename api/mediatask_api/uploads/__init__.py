@@ -1,0 +1,1 @@
+"""Files of callers, and references to files that the platform keeps."""

@@ -1,0 +1,53 @@
+"""Uploads: files of callers, as inputs of tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path
+
+from ..auth.access import Caller, require
+from ..dependencies import Ctx
+from ..http import BASE
+from ..http.body import JsonBody
+from ..http.openapi import problems
+from ..http.route import Route
+from .schemas import CompleteAnswer, CompleteRequest, UploadAnswer, UploadRequest
+
+router = APIRouter(
+    prefix=f"{BASE}/uploads", tags=["uploads"], route_class=Route, dependencies=[require("uploads:write")]
+)
+
+UploadId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=UploadAnswer,
+    responses=problems(400, 401, 403, 408, 409, 413, 429, 503),
+)
+async def create(
+    services: Ctx, caller: Caller, wanted: Annotated[UploadRequest, Depends(JsonBody(UploadRequest))]
+) -> UploadAnswer:
+    """Permission to upload one file of just this size, type and digest, straight to the store.
+
+    Send it to `url` with `headers`, then name `reference` where a task's data takes a URL. Files above 64 MiB are sent
+    in parts. An upload that no task uses expires.
+    """
+    return await services.uploads.grant(caller, wanted, f"{services.settings.public_url or ''}{BASE}/uploads")
+
+
+@router.post(
+    "/{upload_id}/complete",
+    response_model=CompleteAnswer,
+    responses=problems(400, 401, 403, 404, 408, 409, 413, 429, 503),
+)
+async def complete(
+    services: Ctx,
+    caller: Caller,
+    upload_id: UploadId,
+    wanted: Annotated[CompleteRequest, Depends(JsonBody(CompleteRequest))],
+) -> CompleteAnswer:
+    """Put together an upload whose parts have all been sent. Only files above 64 MiB need it."""
+    return await services.uploads.complete(caller, wanted.project_id, upload_id)
