@@ -14,6 +14,7 @@ from .dependencies import Services
 from .http.drain import Farewell
 from .http.errors import install_handlers
 from .http.openapi import document
+from .keys import routes as keys
 from .platform import routes as monitoring
 from .platform import store_files
 from .platform import worker_routes as workers
@@ -35,7 +36,7 @@ that name each faulty field. `Idempotency-Key` makes a submit safe to repeat.
 def public_app(services: Services) -> FastAPI:
     """The app for callers (port 8001)."""
     app = FastAPIOffline(title="MediaTask", version=version("mediatask"), description=DESCRIPTION, redoc_url=None)
-    for module in (tasks, projects, uploads, workers, task_types, monitoring):
+    for module in (tasks, projects, uploads, workers, task_types, keys, monitoring):
         app.include_router(module.router)
     if isinstance(services.store, FileStore):
         app.include_router(store_files.downloads(services.store))

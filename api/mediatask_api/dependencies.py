@@ -20,6 +20,7 @@ from .auth.authenticators import Authentication
 from .auth.keyring import ApiKeyAuthenticator, KeyRing
 from .http.caps import Cap
 from .http.drain import Drain
+from .keys.service import KeyService
 from .platform.health import Health
 from .platform.metrics import Metrics
 from .pods.auth import PodAuth
@@ -53,8 +54,8 @@ class Services:
     settings: ApiSettings
     kube: Kube
     store: ArtifactStore
-    keys_secret: KeysSecret
     keys: KeyRing
+    key_service: KeyService
     callers: Authentication
     pods: PodAuth
     reader: TaskReader
@@ -100,8 +101,8 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 settings=settings,
                 kube=kube,
                 store=store,
-                keys_secret=keys_secret,
                 keys=keys,
+                key_service=KeyService(keys_secret),
                 callers=Authentication([ApiKeyAuthenticator(keys)]),
                 pods=PodAuth(kube, settings.namespaces),
                 reader=reader,

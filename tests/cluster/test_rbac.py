@@ -169,5 +169,6 @@ async def loses_its_job(front: Front) -> None:
 async def is_watched_over(front: Front) -> None:
     listed = await front.call("GET", f"/projects/{PROJECT}/tasks")
     assert listed["total"] >= 3
-    for path in ("/workers/status", "/task-types", "/health", "/stats"):
+    await front.call("POST", "/keys", 201, json={"name": "another", "projects": [PROJECT], "role": "viewer"})
+    for path in ("/workers/status", "/task-types", "/health", "/stats", "/keys"):
         await front.call("GET", path)

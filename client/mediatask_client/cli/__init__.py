@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from . import local, tasks
+from . import keys, local, tasks
 from .app import app, complain
 
-__all__ = ["app", "local", "main", "tasks"]
+__all__ = ["app", "keys", "local", "main", "tasks"]
 
 
 def main() -> None:

@@ -103,6 +103,35 @@ def write_fields(form: Format, kind: TaskType) -> None:
             typer.echo(f"{one_line(name):<24} {one_line(str(field.get('description', '')))}")
 
 
+def write_key(form: Format, made: dict[str, Any], hint: str) -> None:
+    """A key with its secret; for people the secret alone, so that `$(mediatask keys create ...)` is one."""
+    if form == Format.NAME:
+        _names([made["id"]])
+    elif form != Format.TABLE:
+        _document(form, made)
+    else:
+        typer.echo(made["key"])
+        typer.secho(one_line(hint), dim=True, err=True)
+
+
+def write_keys(form: Format, found: Sequence[dict[str, Any]]) -> None:
+    """Keys without their secrets."""
+    if form == Format.NAME:
+        _names(key["id"] for key in found)
+    elif form != Format.TABLE:
+        _document(form, list(found))
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in ("NAME", "ROLE", "PROJECTS", "EXPIRES", "LAST USED", "DESCRIPTION"):
+            table.add_column(heading, overflow="fold")
+        for key in found:
+            grant = key["role"] or ",".join(key["scopes"])
+            times = (key["expires_at"] or "never", key["last_used_at"] or "never")
+            cells = (key["id"], grant, ",".join(key["projects"]), *times, key["description"])
+            table.add_row(*(Text(one_line(cell)) for cell in cells))
+        stdout().print(table)
+
+
 def age(since: datetime | None, now: datetime) -> str:
     """Time since a moment in its largest unit, `3d`, as kubectl shows it."""
     if since is None:

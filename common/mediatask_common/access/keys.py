@@ -6,10 +6,11 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from ..times import rfc3339
 from .roles import ALL_PROJECTS, ROLES, Grant, RoleName, of_scopes
 
 PREFIX = "mtk_"
@@ -115,3 +116,22 @@ def new_secret() -> str:
 def digest(secret: str) -> str:
     """What is stored of a secret."""
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
+
+
+def shown(name: str, key: ApiKey, last_used: datetime | None = None) -> dict[str, Any]:
+    """What may be told of a key, as JSON values: the same from REST and the command line."""
+    return {
+        "id": name,
+        "projects": key.projects,
+        "role": key.role,
+        "scopes": sorted(key.grant.scopes),
+        "description": key.description,
+        "created_at": _text(key.created_at),
+        "expires_at": _text(key.expires_at),
+        "last_used_at": _text(last_used),
+        "earlier_secret_until": _text(key.earlier.until if key.earlier else None),
+    }
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)

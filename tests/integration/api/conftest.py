@@ -122,7 +122,7 @@ class World:
 
     async def __aenter__(self) -> World:
         self.public = httpx.ASGITransport(public_app(self.services), raise_app_exceptions=False)
-        self.keys = KeysSecret(self.kube, self.namespace, self.services.keys_secret.name)
+        self.keys = KeysSecret(self.kube, self.namespace, self.services.settings.api_keys_secret)
         self.made = 0
         self.api = await self.caller("*")
         self.internal = await self.stack.enter_async_context(

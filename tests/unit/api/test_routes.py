@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from mediatask_api.auth.access import public, require
 from mediatask_api.http.route import Access, Route
+from mediatask_api.keys import routes as key_routes
 from mediatask_api.platform import routes as platform_routes
 from mediatask_api.platform import worker_routes
 from mediatask_api.pods import routes as pod_routes
@@ -39,7 +40,16 @@ def test_a_misspelt_scope_is_refused() -> None:
         require("tasks:raed")
 
 
-MODULES = [platform_routes, worker_routes, pod_routes, project_routes, routes, type_routes, upload_routes]
+MODULES = [
+    key_routes,
+    platform_routes,
+    worker_routes,
+    pod_routes,
+    project_routes,
+    routes,
+    type_routes,
+    upload_routes,
+]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

@@ -1,0 +1,1 @@
+"""API keys, as callers with the scope `keys:admin` manage them."""

@@ -1,0 +1,52 @@
+"""Keys: make, list, rotate, revoke."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Response
+
+from ..auth.access import Caller, require
+from ..dependencies import Ctx
+from ..http import BASE
+from ..http.body import JsonBody
+from ..http.openapi import problems
+from ..http.route import Route
+from .schemas import KeysAnswer, NewKeyAnswer, NewKeyRequest, RotationRequest
+
+router = APIRouter(prefix=f"{BASE}/keys", tags=["keys"], route_class=Route, dependencies=[require("keys:admin")])
+
+KeyName = Annotated[str, Path(max_length=63)]
+_UNCACHED = {"Cache-Control": "no-store"}
+
+
+@router.post("", status_code=201, response_model=NewKeyAnswer, responses=problems(400, 401, 403, 408, 409, 413, 503))
+async def create(
+    services: Ctx, caller: Caller, wanted: Annotated[NewKeyRequest, Depends(JsonBody(NewKeyRequest))]
+) -> Response:
+    """Make a key. The answer is the one place where its secret is told."""
+    made = await services.key_service.create(caller, wanted)
+    return Response(made.model_dump_json(), 201, media_type="application/json", headers=_UNCACHED)
+
+
+@router.get("", response_model=KeysAnswer, responses=problems(400, 401, 403, 503))
+async def list_keys(services: Ctx, caller: Caller) -> KeysAnswer:
+    """The keys whose projects are all the caller's, without their secrets."""
+    return KeysAnswer(keys=await services.key_service.list(caller))
+
+
+@router.post("/{id}/rotate", response_model=NewKeyAnswer, responses=problems(400, 401, 403, 404, 408, 409, 413, 503))
+async def rotate(
+    services: Ctx, caller: Caller, id: KeyName, wanted: Annotated[RotationRequest, Depends(JsonBody(RotationRequest))]
+) -> Response:
+    """Give a key a new secret; the present one stays valid for a while, one from before that ends now."""
+    made = await services.key_service.rotate(caller, id, timedelta(seconds=wanted.overlap_seconds))
+    return Response(made.model_dump_json(), media_type="application/json", headers=_UNCACHED)
+
+
+@router.delete("/{id}", status_code=204, responses=problems(400, 401, 403, 404, 409, 503))
+async def revoke(services: Ctx, caller: Caller, id: KeyName) -> Response:
+    """Revoke a key. Every replica refuses it within 5 seconds."""
+    await services.key_service.revoke(caller, id)
+    return Response(status_code=204)

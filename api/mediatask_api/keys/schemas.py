@@ -1,0 +1,89 @@
+"""Shapes of the calls about keys."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from mediatask_common.access.keys import MAX_PROJECTS, KeyId, KeyProject
+from mediatask_common.access.roles import SCOPES, RoleName
+from mediatask_common.times import parse_time
+
+from ..http.schemas import Rest
+
+Scope = Annotated[str, Field(json_schema_extra={"enum": list(SCOPES)})]
+
+
+class NewKeyRequest(Rest):
+    """A key to be made. It cannot do more than the one that makes it."""
+
+    name: KeyId
+    """Its id: who its tasks are submitted by, in logs and annotations."""
+    projects: Annotated[list[KeyProject], Field(min_length=1, max_length=MAX_PROJECTS)]
+    """Projects it may use; `*` for all."""
+    role: RoleName | None = None
+    """What it may do there, by role."""
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(SCOPES))] | None = None
+    """What it may do there, scope by scope; instead of a role."""
+    expires_at: Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})] | None = None
+    """When it stops being valid, with a time zone; never, when absent."""
+    description: Annotated[str, Field(max_length=500)] = ""
+    """What it is for."""
+
+    @field_validator("expires_at")
+    @classmethod
+    def _moment(cls, value: str | None) -> str | None:
+        if value is not None and parse_time(value).tzinfo is None:
+            raise ValueError("a time zone is expected")
+        return value
+
+    @field_validator("scopes")
+    @classmethod
+    def _known(cls, value: list[str] | None) -> list[str] | None:
+        if unknown := sorted(set(value or ()) - SCOPES.keys()):
+            raise ValueError(f"there is no scope {unknown[0][:100]!a}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind_of_grant(self) -> NewKeyRequest:
+        if (self.role is None) == (self.scopes is None):
+            raise ValueError("give either role or scopes")
+        return self
+
+
+class RotationRequest(Rest):
+    """How to change to a new secret."""
+
+    overlap_seconds: Annotated[int, Field(ge=0, le=90 * 24 * 3600)] = 24 * 3600
+    """How long the present secret stays valid."""
+
+
+class KeyAnswer(Rest):
+    """A key, without its secret."""
+
+    id: str
+    projects: list[str]
+    role: RoleName | None
+    scopes: list[str]
+    """All that it may do, also by role."""
+    description: str
+    created_at: str | None
+    expires_at: str | None
+    last_used_at: str | None
+    """Accurate to ten minutes."""
+    earlier_secret_until: str | None
+    """Until when the secret from before the last rotation is valid."""
+
+
+class NewKeyAnswer(KeyAnswer):
+    """A key with its secret."""
+
+    key: str
+    """What its owner sends in `X-API-Key`. It is told this once, and stored nowhere."""
+
+
+class KeysAnswer(Rest):
+    """The keys that the caller may manage."""
+
+    keys: list[KeyAnswer]
