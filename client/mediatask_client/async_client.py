@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -67,6 +68,8 @@ class AsyncClient:
         task_data: Mapping[str, Any],
         *,
         priority: int | None = None,
+        tags: Sequence[str] | None = None,
+        not_before: datetime | str | None = None,
         callback_url: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
@@ -75,6 +78,8 @@ class AsyncClient:
         """Queue a task. Repeated after a lost connection, it is still one task.
 
         Args:
+            tags: words to find the task by.
+            not_before: when it may start at the earliest, with a time zone; text is RFC 3339.
             idempotency_key: identifies this request; the same key gives the same task, from any process.
             extra: further fields of the request, as the service documents them.
         """
@@ -83,6 +88,8 @@ class AsyncClient:
             task_type,
             task_data,
             priority=priority,
+            tags=tags,
+            not_before=not_before,
             callback_url=callback_url,
             metadata=metadata,
             idempotency_key=idempotency_key,
@@ -102,25 +109,31 @@ class AsyncClient:
         *,
         status: str | None = None,
         task_type: str | None = None,
+        tag: str | None = None,
+        cursor: str | None = None,
     ) -> Page:
-        """One page of a project's tasks, newest first; `limit` is 100 at most."""
-        return await self._run(calls.page(project_id, page=page, limit=limit, status=status, task_type=task_type))
+        """One page of a project's tasks, newest first; `limit` is 100 at most.
+
+        Args:
+            cursor: `next_cursor` of an earlier page, instead of a page's number: goes on just after it.
+        """
+        call = calls.page(
+            project_id, page=page, limit=limit, status=status, task_type=task_type, tag=tag, cursor=cursor
+        )
+        return await self._run(call)
 
     async def list(
-        self, project_id: str, *, status: str | None = None, task_type: str | None = None
+        self, project_id: str, *, status: str | None = None, task_type: str | None = None, tag: str | None = None
     ) -> AsyncIterator[Task]:
         """All tasks of a project, newest first, fetched page by page; each once, also while new ones arrive."""
-        seen: set[str] = set()
-        number = 1
+        cursor = None
         while True:
-            found = await self.page(project_id, number, 100, status=status, task_type=task_type)
+            found = await self.page(project_id, limit=100, status=status, task_type=task_type, tag=tag, cursor=cursor)
             for task in found.tasks:
-                if task.task_id not in seen:
-                    seen.add(task.task_id)
-                    yield task
-            if number >= found.pages:
+                yield task
+            cursor = found.next_cursor
+            if cursor is None:
                 return
-            number += 1
 
     async def cancel(self, task_id: str) -> Task:
         """Stop a queued or running task; its state right after, which may still be `processing`.
@@ -138,6 +151,14 @@ class AsyncClient:
         """
         await self._run(calls.retry(task_id))
         return await self.get(task_id)
+
+    async def set_priority(self, task_id: str, priority: int) -> Task:
+        """Give a queued task another priority; 0 is most urgent, 9 least.
+
+        Raises:
+            Conflict: it is not queued any more.
+        """
+        return await self._run(calls.set_priority(task_id, priority))
 
     async def follow(self, task_ids: Iterable[str], *, timeout: float | None = None) -> AsyncIterator[Task]:
         """Each task now and whenever it changes, until all have ended.

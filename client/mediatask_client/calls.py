@@ -6,8 +6,9 @@ import json
 import random
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -59,13 +60,21 @@ def submit(
     task_data: Mapping[str, Any],
     *,
     priority: int | None,
+    tags: Sequence[str] | None,
+    not_before: datetime | str | None,
     callback_url: str | None,
     metadata: Mapping[str, Any] | None,
     idempotency_key: str | None,
     extra: Mapping[str, Any],
 ) -> Call[Submitted]:
     """Repeatable, because it always carries a key: given by the caller, or made for this one call."""
-    optional = {"priority": priority, "callback_url": callback_url, "metadata": metadata}
+    optional = {
+        "priority": priority,
+        "tags": None if tags is None else list(tags),
+        "not_before": None if not_before is None else _moment(not_before),
+        "callback_url": callback_url,
+        "metadata": metadata,
+    }
     body = {
         "project_id": project_id,
         "task_type": task_type,
@@ -84,8 +93,17 @@ def status(task_id: str) -> Call[Task]:
     return Call("GET", _task(task_id, "status"), _reader(Task))
 
 
-def page(project_id: str, *, page: int, limit: int, status: str | None, task_type: str | None) -> Call[Page]:
-    filters = {"status": status, "task_type": task_type}
+def page(
+    project_id: str,
+    *,
+    page: int,
+    limit: int,
+    status: str | None,
+    task_type: str | None,
+    tag: str | None,
+    cursor: str | None,
+) -> Call[Page]:
+    filters = {"status": status, "task_type": task_type, "tag": tag, "cursor": cursor}
     params = {"page": page, "limit": limit, **{key: value for key, value in filters.items() if value}}
     return Call("GET", f"{BASE}/projects/{_segment(project_id)}/tasks", _reader(Page), params=params)
 
@@ -102,6 +120,12 @@ def cancel(task_id: str) -> Call[Task | None]:
 
 def retry(task_id: str) -> Call[None]:
     return Call("POST", _task(task_id, "retry"), lambda _: None, repeatable=False)
+
+
+def set_priority(task_id: str, priority: int) -> Call[Task]:
+    headers = {"Content-Type": "application/json"}
+    path = f"{BASE}/tasks/{_segment(task_id)}"
+    return Call("PATCH", path, _reader(Task), body=_json({"priority": priority}), headers=headers)
 
 
 def task_types() -> Call[list[TaskType]]:
@@ -141,6 +165,14 @@ def _json(body: Mapping[str, Any]) -> bytes:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"the request cannot be written as JSON: {error}") from error
+
+
+def _moment(moment: datetime | str) -> str:
+    if isinstance(moment, str):
+        return moment
+    if moment.tzinfo is None:
+        raise UsageError("not_before needs a time zone")
+    return moment.isoformat()
 
 
 def _task(task_id: str, what: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -66,6 +67,8 @@ class Client:
         task_data: Mapping[str, Any],
         *,
         priority: int | None = None,
+        tags: Sequence[str] | None = None,
+        not_before: datetime | str | None = None,
         callback_url: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
@@ -74,6 +77,8 @@ class Client:
         """Queue a task. Repeated after a lost connection, it is still one task.
 
         Args:
+            tags: words to find the task by.
+            not_before: when it may start at the earliest, with a time zone; text is RFC 3339.
             idempotency_key: identifies this request; the same key gives the same task, from any process.
             extra: further fields of the request, as the service documents them.
         """
@@ -82,6 +87,8 @@ class Client:
             task_type,
             task_data,
             priority=priority,
+            tags=tags,
+            not_before=not_before,
             callback_url=callback_url,
             metadata=metadata,
             idempotency_key=idempotency_key,
@@ -101,23 +108,30 @@ class Client:
         *,
         status: str | None = None,
         task_type: str | None = None,
+        tag: str | None = None,
+        cursor: str | None = None,
     ) -> Page:
-        """One page of a project's tasks, newest first; `limit` is 100 at most."""
-        return self._run(calls.page(project_id, page=page, limit=limit, status=status, task_type=task_type))
+        """One page of a project's tasks, newest first; `limit` is 100 at most.
 
-    def list(self, project_id: str, *, status: str | None = None, task_type: str | None = None) -> Iterator[Task]:
+        Args:
+            cursor: `next_cursor` of an earlier page, instead of a page's number: goes on just after it.
+        """
+        call = calls.page(
+            project_id, page=page, limit=limit, status=status, task_type=task_type, tag=tag, cursor=cursor
+        )
+        return self._run(call)
+
+    def list(
+        self, project_id: str, *, status: str | None = None, task_type: str | None = None, tag: str | None = None
+    ) -> Iterator[Task]:
         """All tasks of a project, newest first, fetched page by page; each once, also while new ones arrive."""
-        seen: set[str] = set()
-        number = 1
+        cursor = None
         while True:
-            found = self.page(project_id, number, 100, status=status, task_type=task_type)
-            for task in found.tasks:
-                if task.task_id not in seen:
-                    seen.add(task.task_id)
-                    yield task
-            if number >= found.pages:
+            found = self.page(project_id, limit=100, status=status, task_type=task_type, tag=tag, cursor=cursor)
+            yield from found.tasks
+            cursor = found.next_cursor
+            if cursor is None:
                 return
-            number += 1
 
     def cancel(self, task_id: str) -> Task:
         """Stop a queued or running task; its state right after, which may still be `processing`.
@@ -135,6 +149,14 @@ class Client:
         """
         self._run(calls.retry(task_id))
         return self.get(task_id)
+
+    def set_priority(self, task_id: str, priority: int) -> Task:
+        """Give a queued task another priority; 0 is most urgent, 9 least.
+
+        Raises:
+            Conflict: it is not queued any more.
+        """
+        return self._run(calls.set_priority(task_id, priority))
 
     def follow(self, task_ids: Iterable[str], *, timeout: float | None = None) -> Iterator[Task]:
         """Each task now and whenever it changes, until all have ended.

@@ -126,6 +126,8 @@ class Page(Answer):
     page: int
     limit: int
     pages: int
+    next_cursor: str | None = None
+    """Where the list goes on; absent at its end."""
 
 
 class TaskType(Answer):

@@ -4,8 +4,9 @@ Writer (operator) and reader (API) live side by side here, because the layout is
 
 - `mt:{ns}:task:<name>`     hash `rv`, `doc` (the resource without its task data), `keys` (the indexes that list it),
   `timed` (completion time of the run that `durations` has)
-- `mt:{ns}:idx:<project>[:s=<phase>][:t=<type>]`  sorted set of names by creation time; `*` for all projects
-- `mt:{ns}:backlog:<type>:<priority>`  sorted set of the queued tasks' names
+- `mt:{ns}:idx:<project>[:s=<phase>][:t=<type>][:g=<tag>]`  sorted set of names by creation time; `*` for all projects,
+  which have none by tag
+- `mt:{ns}:backlog:<type>:<priority>`  sorted set of the names of queued tasks whose time to start has come
 - `mt:{ns}:names`           set of all names, for the rebuild
 - `mt:{ns}:durations:<type>`  list of the run times of tasks that have completed, in seconds, newest first, bounded
 - `mt:{ns}:events:<name>`   stream of a task's events, bounded
@@ -25,11 +26,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from mediatask_crds.task import METADATA_LIMIT, Phase
+from mediatask_crds.task import METADATA_LIMIT, SCHEDULED_STEP, Phase
 
 from .times import parse_time, seconds_between
 
-__all__ = ["UNREACHABLE", "RedisError", "RedisView", "slim"]
+__all__ = ["UNREACHABLE", "RedisError", "RedisView", "scheduled", "slim"]
 
 UNREACHABLE = (RedisConnectionError, RedisTimeoutError, OSError)
 """What is raised where Redis does not answer; every other failure is about what it holds."""
@@ -76,6 +77,27 @@ end
 redis.call('HSET', KEYS[1], 'timed', timed)
 return 1
 """
+
+# KEYS: an index. ARGV: score and name of the task after which to read, how many. Whether it is still there or not:
+# the place of a task that is gone is found by putting it there for this moment.
+_AFTER = """
+local known = redis.call('ZSCORE', KEYS[1], ARGV[2])
+local start
+if known and tonumber(known) == tonumber(ARGV[1]) then
+  start = redis.call('ZREVRANK', KEYS[1], ARGV[2]) + 1
+else
+  redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+  start = redis.call('ZREVRANK', KEYS[1], ARGV[2])
+  if known then redis.call('ZADD', KEYS[1], known, ARGV[2]) else redis.call('ZREM', KEYS[1], ARGV[2]) end
+end
+return {redis.call('ZREVRANGE', KEYS[1], start, start + ARGV[3] - 1), redis.call('ZCARD', KEYS[1]), start}
+"""
+
+
+def scheduled(task: dict[str, Any]) -> bool:
+    """Whether a queued task stands in no queue yet, since it may not start before a time that is still to come."""
+    status = task.get("status") or {}
+    return bool(task["spec"].get("notBefore")) and (not status or status.get("currentStep") == SCHEDULED_STEP)
 
 
 def slim(task: dict[str, Any]) -> dict[str, Any]:
@@ -137,8 +159,8 @@ class RedisView:
         score = parse_time(meta["creationTimestamp"]).timestamp()
         phase = (task.get("status") or {}).get("phase") or Phase.QUEUED
         spec = task["spec"]
-        keys = list(self._indexes(spec["projectId"], phase, spec["taskType"]))
-        if phase == Phase.QUEUED:
+        keys = list(self._indexes(spec["projectId"], phase, spec["taskType"], spec.get("tags") or ()))
+        if phase == Phase.QUEUED and not scheduled(task):
             keys.append(self._backlog(spec["taskType"], spec.get("priority", 5)))
         completed, duration = _run_time(task) if phase == Phase.COMPLETED else ("", 0.0)
         return await self._apply(
@@ -200,20 +222,30 @@ class RedisView:
         *,
         phase: str | None = None,
         task_type: str | None = None,
-        offset: int = 0,
+        tag: str | None = None,
+        start: int | tuple[float, str] = 0,
         limit: int = 20,
-    ) -> tuple[list[dict[str, Any]], int]:
-        """A page of the tasks of a project (or of all), newest first, and how many there are."""
-        key = self._index(project, phase, task_type)
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zrevrange(key, offset, offset + limit - 1)
-            pipe.zcard(key)
-            names, total = await pipe.execute()
+    ) -> tuple[list[dict[str, Any]], int, int]:
+        """Some tasks of a project (or of all), newest first, how many there are, and how many come before these.
+
+        Args:
+            tag: only of one project.
+            start: how many to leave out, or the creation time and name of the task after which to begin.
+        """
+        key = self._index(project, phase, task_type, tag)
+        if isinstance(start, int):
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.zrevrange(key, start, start + limit - 1)
+                pipe.zcard(key)
+                names, total = await pipe.execute()
+            offset = start
+        else:
+            names, total, offset = await cast("Any", self._redis.eval)(_AFTER, 1, key, *start, limit)
         async with self._redis.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.hget(f"{self._prefix}:task:{name.decode()}", "doc")
             docs = await pipe.execute()
-        return [_document(doc) for doc in docs if doc], total
+        return [_document(doc) for doc in docs if doc], total, offset
 
     async def counts(
         self, project: str, phases: Iterable[str], task_types: Iterable[str]
@@ -268,11 +300,12 @@ class RedisView:
         )  # fmt: skip
         return bool(written)
 
-    def _indexes(self, project: str, phase: str, task_type: str) -> Iterable[str]:
-        for scope in (project, ALL_PROJECTS):
-            for by_phase in (None, phase):
-                for by_type in (None, task_type):
-                    yield self._index(scope, by_phase, by_type)
+    def _indexes(self, project: str, phase: str, task_type: str, tags: Iterable[str]) -> Iterable[str]:
+        for by_phase in (None, phase):
+            for by_type in (None, task_type):
+                yield self._index(ALL_PROJECTS, by_phase, by_type)
+                for tag in (None, *tags):
+                    yield self._index(project, by_phase, by_type, tag)
 
     def _durations(self, task_type: str) -> str:
         return f"{self._prefix}:durations:{task_type}"
@@ -280,8 +313,9 @@ class RedisView:
     def _backlog(self, task_type: str, priority: int) -> str:
         return f"{self._prefix}:backlog:{task_type}:{priority}"
 
-    def _index(self, project: str, phase: str | None, task_type: str | None) -> str:
-        suffix = (f":s={phase}" if phase else "") + (f":t={task_type}" if task_type else "")
+    def _index(self, project: str, phase: str | None, task_type: str | None, tag: str | None = None) -> str:
+        filters = (("s", phase), ("t", task_type), ("g", tag))
+        suffix = "".join(f":{name}={value}" for name, value in filters if value)
         return f"{self._prefix}:idx:{project}{suffix}"
 
 

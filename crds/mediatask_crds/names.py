@@ -16,6 +16,8 @@ LABEL_PROJECT = f"{GROUP}/project"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_CLASS = f"{GROUP}/class"
 LABEL_TYPE = f"{GROUP}/type"
+LABEL_TAG_PREFIX = f"tag.{GROUP}/"
+"""Before a tag, it is the name of a label of tasks made over REST, for `kubectl get -l`; its value is empty."""
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGED_BY = "mediatask-operator"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,8 @@ from .freeform import FREE_FORM, at_most
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
 ProjectId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$", max_length=63)]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, max_length=64)]
+ZONED = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+"""Pattern of an RFC 3339 timestamp in the one spelling that every reader takes."""
 Seconds = Annotated[int, Field(ge=1, le=7 * 24 * 3600)]
 ShortMap = Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=64)]
 CallbackUrl = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x20\x7f]+$", max_length=2048)]
@@ -21,6 +24,13 @@ METADATA_LIMIT = 16 * 1024
 """Bytes of a task's metadata as JSON: it goes into every answer, webhook and list."""
 Metadata = Annotated[dict[str, Any], Field(max_length=64), FREE_FORM, at_most(METADATA_LIMIT)]
 """A caller's own values, as REST and the operator accept them: a CRD cannot bound a free-form object."""
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$", max_length=63)]
+"""A word by which a project's tasks are told apart; also the name of a label."""
+Tags = Annotated[list[Tag], Field(max_length=8)]
+SCHEDULED_STEP = "scheduled"
+"""`currentStep` of a task whose time to start has not come."""
+LONGEST_SCHEDULE = timedelta(days=366)
+"""How far ahead of a task's creation its start may be."""
 
 
 class Event(StrEnum):
@@ -104,7 +114,7 @@ class Resources(Resource):
 
 
 class MediaTaskSpec(Resource):
-    """What to make. Immutable after creation, but for cancel and retryRequest."""
+    """What to make. Immutable after creation, but for cancel, the two requests and, while queued, priority."""
 
     project_id: ProjectId
     """Project the task belongs to; `test_project` is the isolated one for prompt tests."""
@@ -115,7 +125,11 @@ class MediaTaskSpec(Resource):
     class_name: Name | None = None
     """MediaTaskClass to run with; the default class of the type when absent."""
     priority: Annotated[int, Field(ge=0, le=9)] = 5
-    """0 is most urgent, 9 least."""
+    """0 is most urgent, 9 least. May change while the task is queued."""
+    tags: Annotated[Tags, Field(json_schema_extra={"x-kubernetes-list-type": "set"})] = []
+    """Words to filter a project's tasks by, in REST and the CLI."""
+    not_before: Annotated[Timestamp, Field(pattern=ZONED)] | None = None
+    """When the task may start at the earliest, up to a year after its creation. Deadlines count from then on."""
     callback: Callback | None = None
     """Webhook to call."""
     metadata: dict[str, Any] = {}
@@ -134,6 +148,8 @@ class MediaTaskSpec(Resource):
     """Set to true to cancel. Cannot be taken back."""
     retry_request: Annotated[int, Field(ge=0, le=1000)] = 0
     """Raise it by one to ask for one more round of attempts of a failed or cancelled task."""
+    redeliver_request: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Raise it by one to ask for the last webhook to be delivered anew, by its whole schedule."""
     managed_by: Annotated[str, Field(max_length=253)] = ""
     """Another controller that owns this task; when set, this operator leaves it alone."""
 
@@ -232,6 +248,19 @@ class TaskError(Resource):
     """Whether asking for a retry may help."""
 
 
+class CallbackTry(Resource):
+    """One try to deliver a webhook."""
+
+    number: int
+    """Counts from 1 per webhook id."""
+    at: Timestamp
+    """When its outcome was known."""
+    status_code: int | None = None
+    """HTTP status of the answer; absent where there was none."""
+    error: Annotated[str, Field(max_length=256)] | None = None
+    """Why it failed; absent where the receiver accepted it."""
+
+
 class CallbackState(Resource):
     """Delivery of the terminal webhook."""
 
@@ -249,6 +278,14 @@ class CallbackState(Resource):
     """Why the last try failed."""
     delivered_at: Timestamp | None = None
     """When the receiver accepted it."""
+    redelivery: int | None = None
+    """The redeliverRequest being worked on."""
+    begun_after: int | None = None
+    """Tries that were made before the present schedule began."""
+    requested_at: Timestamp | None = None
+    """When redelivery was last asked for; the links of the message count from then."""
+    log: Annotated[list[CallbackTry], Field(max_length=20)] = []
+    """The last tries, oldest first."""
 
 
 class MediaTaskStatus(Resource):

@@ -48,7 +48,7 @@ class Slots:
                 continue
             if class_name is not None:
                 self._queue.settle(key, class_name, task.rank, Slot.HOLD)
-            elif task.status.phase in (None, Phase.QUEUED):
+            elif task.status.phase in (None, Phase.QUEUED) and task.ready_at <= self._clock():
                 found = resolve(task.spec, task.status, self._cache.classes)
                 if isinstance(found, TaskClass):
                     self._queue.offer(key, found.name, task.rank)

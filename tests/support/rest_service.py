@@ -93,7 +93,7 @@ class Service:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_DELETE = do_PUT = handle_one
+            do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = handle_one
 
             def log_message(self, format: str, *args: object) -> None: ...
 

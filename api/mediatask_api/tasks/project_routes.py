@@ -15,6 +15,9 @@ from ..http import BASE
 from ..http.errors import invalid_field
 from ..http.openapi import problems
 from ..http.route import Route
+from .cursor import MAX_LENGTH as MAX_CURSOR
+from .cursor import Cursor
+from .reader import Filter
 from .schemas import TaskPage
 
 router = APIRouter(prefix=f"{BASE}/projects", tags=["projects"], route_class=Route)
@@ -38,10 +41,20 @@ async def tasks(
     project_id: Project,
     page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
+    cursor: Annotated[
+        str | None,
+        Query(
+            max_length=MAX_CURSOR, description="`next_cursor` of an answer: goes on there, whatever was added since."
+        ),
+    ] = None,
     status: Phase | None = None,
     task_type: TypeName = None,
+    tag: Annotated[str | None, Query(max_length=63, description="Only tasks with this tag.")] = None,
 ) -> TaskPage:
     """A project's tasks, newest first."""
+    if cursor is not None and page != 1:
+        raise invalid_field(["query", "cursor"], "either a page or a cursor")
     if task_type is not None and task_type not in task_types():
         raise invalid_field(["query", "task_type"], f"there is no such task type; there are {', '.join(task_types())}")
-    return await services.tasks.page(caller, project_id, page, limit, status, task_type)
+    start = (page - 1) * limit if cursor is None else Cursor.parse(cursor)
+    return await services.tasks.page(caller, project_id, Filter(status, task_type, tag), start, limit)

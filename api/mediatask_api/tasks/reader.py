@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
 
 from mediatask_common.kube import TASKS, Kube, KubeError, Object
-from mediatask_common.redisview import ALL_PROJECTS, slim
+from mediatask_common.redisview import ALL_PROJECTS, scheduled, slim
 from mediatask_crds.task import Phase
 from mediatask_crds.tasktypes import task_types
 
 from ..single_flight import SingleFlight
 from ..ttlcache import TtlCache
+from .cursor import Cursor
 from .redis_reader import RedisReader
 
 Counts = dict[tuple[str, str], int]
 """Tasks by (phase, type)."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which tasks of a project are wanted; all where nothing is said."""
+
+    phase: Phase | None = None
+    task_type: str | None = None
+    tag: str | None = None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Some of the tasks that were asked for, newest first."""
+
+    tasks: list[Object]
+    total: int
+    offset: int
+    """How many come before them."""
 
 
 class TaskReader:
@@ -52,25 +74,31 @@ class TaskReader:
         """The same for a task that was just created."""
         await self.note(task)
         backlog = self._backlogs.kept(task["spec"]["taskType"])
-        if backlog is not None:
+        if backlog is not None and not scheduled(task):
             backlog[task["spec"].get("priority", 5)] += 1
 
-    async def page(
-        self, project: str, phase: Phase | None, task_type: str | None, offset: int, limit: int
-    ) -> tuple[list[Object], int]:
-        """Some of a project's tasks, newest first, and how many there are."""
+    async def page(self, project: str, wanted: Filter, start: int | Cursor, limit: int) -> Listed:
+        """Some of a project's tasks: after so many others, or after the task that a cursor names."""
+        place = start if isinstance(start, int) else (start.score, start.name)
         listed = await self._view.ask(
-            lambda view: view.list(project, phase=phase, task_type=task_type, offset=offset, limit=limit)
+            lambda view: view.list(
+                project, phase=wanted.phase, task_type=wanted.task_type, tag=wanted.tag, start=place, limit=limit
+            )
         )
         if listed is not None:
-            return listed
-        tasks = await self._lists.get((project, phase, task_type), lambda: self._list(project, phase, task_type))
-        return tasks[offset : offset + limit], len(tasks)
+            return Listed(*listed)
+        tasks = await self._lists.get((project, wanted), lambda: self._list(project, wanted))
+        last = len(tasks)
+        offset = start if isinstance(start, int) else last - bisect_left(tasks[::-1], start, key=Cursor.of)
+        return Listed(tasks[offset : offset + limit], last, offset)
 
-    async def _list(self, project: str, phase: Phase | None, task_type: str | None) -> list[Object]:
-        tasks = [slim(task) async for task in self._select(project, phase, task_type)]
+    async def _list(self, project: str, wanted: Filter) -> list[Object]:
+        found = self._select(project, wanted.phase, wanted.task_type)
+        tasks = [
+            slim(task) async for task in found if wanted.tag is None or wanted.tag in (task["spec"].get("tags") or ())
+        ]
         # By time and, within a second, by name, as the view's sorted sets do.
-        tasks.sort(key=lambda task: (task["metadata"]["creationTimestamp"], task["metadata"]["name"]), reverse=True)
+        tasks.sort(key=Cursor.of, reverse=True)
         return tasks
 
     async def queued(self, task_type: str, priority: int) -> int:
@@ -98,7 +126,7 @@ class TaskReader:
 
     async def _backlog(self, task_type: str) -> Counter[int]:
         found = self._select(None, Phase.QUEUED, task_type)
-        return Counter([task["spec"].get("priority", 5) async for task in found])
+        return Counter([task["spec"].get("priority", 5) async for task in found if not scheduled(task)])
 
     async def _count(self, scope: str) -> Counts:
         counted: Counter[tuple[str, str]] = Counter()

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from mediatask_common.kube import Object
+from mediatask_common.redisview import scheduled
 from mediatask_crds.freeform import without_control_characters
-from mediatask_crds.names import API_VERSION, LABEL_PROJECT, LABEL_TYPE, label_value
-from mediatask_crds.task import Phase
+from mediatask_crds.names import API_VERSION, LABEL_PROJECT, LABEL_TAG_PREFIX, LABEL_TYPE, label_value
+from mediatask_crds.task import SCHEDULED_STEP, Phase
 
 from .schemas import ArtifactAnswer, ErrorAnswer, ResultAnswer, SubmitAnswer, SubmitRequest, TaskAnswer
 
@@ -31,9 +32,14 @@ def to_resource(request: SubmitRequest, name: str, namespace: str, annotations: 
     }
     if request.callback_url is not None:
         spec["callback"] = {"url": request.callback_url}
+    if request.tags:
+        spec["tags"] = request.tags
+    if request.not_before is not None:
+        spec["notBefore"] = request.not_before
     if request.metadata:
         spec["metadata"] = request.metadata
     labels = {LABEL_PROJECT: label_value(request.project_id), LABEL_TYPE: label_value(request.task_type)}
+    labels |= {f"{LABEL_TAG_PREFIX}{tag}": "" for tag in request.tags}
     metadata = {"name": name, "namespace": namespace, "labels": labels, "annotations": annotations}
     return {"apiVersion": API_VERSION, "kind": "MediaTask", "metadata": metadata, "spec": spec}
 
@@ -74,9 +80,11 @@ def to_answer(task: Object, sign: Sign) -> TaskAnswer:
         completed_at=status.get("completedAt") if phase.terminal else None,
         attempt=attempt,
         priority=spec.get("priority", 5),
+        tags=spec.get("tags") or [],
+        not_before=spec.get("notBefore"),
         metadata=spec.get("metadata", {}),
         queue_position=queue.get("position") if phase is Phase.QUEUED else None,
-        estimated_start=queue.get("estimatedStart") if phase is Phase.QUEUED else None,
+        estimated_start=_estimated_start(task, queue) if phase is Phase.QUEUED else None,
         timings=status.get("timings") or {},
     )
 
@@ -95,6 +103,11 @@ def submit_answer(
     )
 
 
+def _estimated_start(task: Object, queue: Object) -> str | None:
+    start: str | None = task["spec"]["notBefore"] if scheduled(task) else queue.get("estimatedStart")
+    return start
+
+
 def _progress(phase: Phase, status: Object) -> float:
     if phase is Phase.COMPLETED:
         return 1.0
@@ -107,9 +120,9 @@ def _step(phase: Phase, status: Object, *, cancelling: bool) -> str | None:
     if cancelling and not phase.terminal:
         return CANCELLING_STEP
     # Steps and messages are a job's words, or those of whoever may write a status: they end up in terminals.
-    return (
-        WAITING_STEP if phase is Phase.QUEUED else without_control_characters(status.get("currentStep") or "") or None
-    )
+    if phase is Phase.QUEUED:
+        return SCHEDULED_STEP if status.get("currentStep") == SCHEDULED_STEP else WAITING_STEP
+    return without_control_characters(status.get("currentStep") or "") or None
 
 
 def _error(error: Object) -> ErrorAnswer:

@@ -20,7 +20,7 @@ from ..http.openapi import header, problems
 from ..http.route import Route
 from . import idempotency
 from .logs import open_log
-from .schemas import SubmitAnswer, SubmitRequest, TaskAnswer
+from .schemas import ChangeRequest, SubmitAnswer, SubmitRequest, TaskAnswer
 from .submission import prepare
 
 router = APIRouter(prefix=f"{BASE}/tasks", tags=["tasks"], route_class=Route)
@@ -130,6 +130,20 @@ async def cancel(services: Ctx, caller: Caller, task_id: str) -> Response:
     """Cancel a queued or running task. 200: it is cancelled; 202: it is being stopped."""
     task = await services.tasks.cancel(caller, task_id)
     return _json(task.model_dump_json().encode(), 200 if task.status.terminal else 202, {})
+
+
+@router.patch(
+    "/{task_id}",
+    dependencies=[require("tasks:prioritize")],
+    response_model=TaskAnswer,
+    responses=problems(400, 401, 404, 408, 409, 413, 503),
+)
+async def change(
+    services: Ctx, caller: Caller, task_id: str, wanted: Annotated[ChangeRequest, Depends(JsonBody(ChangeRequest))]
+) -> Response:
+    """Give a queued task another priority. Its place in the queue follows soon; once it runs, nothing changes."""
+    task = await services.tasks.prioritize(caller, task_id, wanted.priority)
+    return _json(task.model_dump_json().encode(), 200, {})
 
 
 @router.post(

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
-from mediatask_crds.task import CallbackUrl, Metadata, Phase, ProjectId
+from mediatask_common.times import parse_time, rfc3339, utcnow
+from mediatask_crds.task import LONGEST_SCHEDULE, ZONED, CallbackUrl, Metadata, Phase, ProjectId, Tags
 
 from ..http.schemas import Rest
 
 Number = Annotated[float, Field(ge=0, le=1)]
+Priority = Annotated[int, Field(ge=0, le=9)]
+
+
+def _unique(tags: list[str]) -> list[str]:
+    if len(set(tags)) < len(tags):
+        raise ValueError("a tag is given twice")
+    return tags
+
+
+def _within_a_year(moment: str) -> str:
+    start = parse_time(moment)
+    if start > utcnow() + LONGEST_SCHEDULE - timedelta(days=1):
+        raise ValueError(f"at most {LONGEST_SCHEDULE.days - 1} days ahead")
+    try:
+        return rfc3339(start)
+    except OverflowError as error:
+        raise ValueError("not a time that UTC has") from error
+
+
+Start = Annotated[
+    str, Field(pattern=ZONED, max_length=64, json_schema_extra={"format": "date-time"}), AfterValidator(_within_a_year)
+]
 
 
 class SubmitRequest(Rest):
@@ -48,8 +72,12 @@ class SubmitRequest(Rest):
     """Kind of work; `GET /task-types` lists them."""
     task_data: dict[str, Any]
     """The request itself; `GET /task-types/{type}` has its schema."""
-    priority: Annotated[int, Field(ge=0, le=9)] = 5
+    priority: Priority = 5
     """0 is most urgent, 9 least."""
+    tags: Annotated[Tags, AfterValidator(_unique)] = []
+    """Words to filter the project's tasks by."""
+    not_before: Start | None = None
+    """When the task may start at the earliest: RFC 3339 with a zone, a year ahead at most."""
     callback_url: CallbackUrl | None = None
     """Receiver of the signed webhook that tells the end."""
     metadata: Metadata | None = None
@@ -145,6 +173,8 @@ class TaskAnswer(Rest):
                     "completed_at": "2025-09-24T10:35:30Z",
                     "attempt": 1,
                     "priority": 1,
+                    "tags": ["night"],
+                    "not_before": None,
                     "metadata": {"user_id": "user123"},
                     "queue_position": None,
                     "estimated_start": None,
@@ -170,12 +200,15 @@ class TaskAnswer(Rest):
     attempt: int
     """Number of the current attempt; 0 before the first."""
     priority: int
+    tags: list[str]
+    not_before: str | None
+    """When it may start at the earliest."""
     metadata: dict[str, Any]
     """As submitted."""
     queue_position: int | None
     """Place in the queue while queued; 1 is next."""
     estimated_start: str | None
-    """When a slot is expected to be free."""
+    """When a slot is expected to be free, or the time has come that `not_before` names."""
     timings: dict[str, float]
     """Seconds by stage."""
 
@@ -187,8 +220,18 @@ class TaskPage(Rest):
     total: int
     """Tasks that match, on all pages."""
     page: int
+    """Number of this page, also where a cursor led to it; its tasks may straddle two."""
     limit: int
     pages: int
+    next_cursor: str | None
+    """Where the list goes on; null at its end."""
+
+
+class ChangeRequest(Rest):
+    """What may change of a task while it is queued."""
+
+    priority: Priority
+    """0 is most urgent, 9 least."""
 
 
 class TaskTypeAnswer(Rest):

@@ -21,8 +21,9 @@ from ..http.errors import ApiError
 from ..uploads.references import References
 from . import idempotency
 from . import resource as rest
+from .cursor import Cursor
 from .estimates import Estimates
-from .reader import TaskReader
+from .reader import Filter, TaskReader
 from .schemas import TaskAnswer, TaskPage
 from .submission import Submission
 
@@ -135,19 +136,19 @@ class TaskService:
         """
         return await self._wait_until_final(caller, task_id, seconds, gone)
 
-    async def page(
-        self, caller: Principal, project: str, page: int, limit: int, phase: Phase | None, type_name: str | None
-    ) -> TaskPage:
-        """One page of a project's tasks."""
+    async def page(self, caller: Principal, project: str, wanted: Filter, start: int | Cursor, limit: int) -> TaskPage:
+        """Some of a project's tasks: after so many others, or after the task that a cursor names."""
         if not caller.allows(project):
             raise ApiError(404, "project-not-found", f"There is no project {project!r}.")
-        tasks, total = await self._reader.page(project, phase, type_name, (page - 1) * limit, limit)
+        listed = await self._reader.page(project, wanted, start, limit)
+        more = bool(listed.tasks) and listed.offset + limit < listed.total
         return TaskPage(
-            tasks=[self._shown(task) for task in tasks],
-            total=total,
-            page=page,
+            tasks=[self._shown(task) for task in listed.tasks],
+            total=listed.total,
+            page=listed.offset // limit + 1,
             limit=limit,
-            pages=math.ceil(total / limit),
+            pages=math.ceil(listed.total / limit),
+            next_cursor=str(Cursor.of(listed.tasks[-1])) if more else None,
         )
 
     async def media_url(self, caller: Principal, task_id: str) -> str:
@@ -188,6 +189,18 @@ class TaskService:
         spec = task["spec"]
         created_at = task["metadata"]["creationTimestamp"]
         return await self._answer(task_id, spec["projectId"], spec["taskType"], spec.get("priority", 5), created_at)
+
+    async def prioritize(self, caller: Principal, task_id: str, priority: int) -> TaskAnswer:
+        """Give a queued task another priority."""
+
+        def change(task: Object) -> Object | None:
+            phase = Phase((task.get("status") or {}).get("phase") or Phase.QUEUED)
+            if phase is not Phase.QUEUED:
+                detail = f"The task is {phase}; only a queued one can get another priority."
+                raise ApiError(409, "task-not-queued", detail)
+            return None if task["spec"].get("priority", 5) == priority else {"priority": priority}
+
+        return self._shown(await self._change(caller, task_id, change))
 
     async def _change(self, caller: Principal, task_id: str, change: Callable[[Object], Object | None]) -> Object:
         """Write to the spec what `change` makes of the task as it is now; a newer version is judged anew."""

@@ -77,7 +77,8 @@ def write_page(form: Format, page: Page) -> None:
         return
     write_tasks(form, page.tasks)
     if form == Format.TABLE and page.total != len(page.tasks):
-        typer.secho(f"page {page.page} of {page.pages}, {page.total} tasks in all", dim=True, err=True)
+        on = f"; go on with --cursor {one_line(page.next_cursor)}" if page.next_cursor else ""
+        typer.secho(f"page {page.page} of {page.pages}, {page.total} tasks in all{on}", dim=True, err=True)
 
 
 def write_types(form: Format, types: Sequence[TaskType]) -> None:

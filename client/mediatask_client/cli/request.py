@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import yaml
@@ -88,6 +89,18 @@ def build(
     if words.metadata:
         body["metadata"] = {**request.get("metadata", {}), **_pairs(words.metadata)}
     return body
+
+
+def moment(text: str) -> datetime:
+    """A point in time, local where no zone is named.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise UsageError(f"{text!r} is no time; write it as 2027-01-31T06:00:00Z") from None
 
 
 def _pairs(entries: list[str]) -> dict[str, str]:

@@ -59,6 +59,11 @@ def submit(
     ] = None,
     project: Project = "default",
     priority: Annotated[int | None, typer.Option(min=0, max=9, help="0 is most urgent; 5 when absent.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="A word to find it by; may be repeated.")] = None,
+    not_before: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Start no earlier: 2027-01-31T06:00:00Z, or local time without a zone."),
+    ] = None,
     callback_url: Annotated[str | None, typer.Option(help="Where to post the signed webhook.")] = None,
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Echoed in the webhook; may be repeated.")
@@ -73,13 +78,19 @@ def submit(
 ) -> None:
     """Submit a task; prints its id."""
     from . import output as results
-    from .request import Words, build, read_file
+    from .request import Words, build, moment, read_file
     from .session import Session
 
     source = context.get_parameter_source("project")
     named = project if source and source.name == "COMMANDLINE" else None
     words = Words(task_type, text, settings or [], metadata or [], named)
-    options = {"priority": priority, "callback_url": callback_url, "idempotency_key": idempotency_key}
+    options = {
+        "priority": priority,
+        "tags": tag,
+        "not_before": moment(not_before) if not_before else None,
+        "callback_url": callback_url,
+        "idempotency_key": idempotency_key,
+    }
     request = read_file(file.read()) if file else {}
     with Session(url, api_key, folder) as session:
         body = build(request, words, options, project, session.schema)
@@ -118,8 +129,10 @@ def list_tasks(
     project: Project = "default",
     status: Annotated[Status | None, typer.Option(help="Only tasks in this state.")] = None,
     task_type: Annotated[str | None, typer.Option("--type", help="Only tasks of this type.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only tasks with this tag.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Tasks per page.")] = 20,
     page: Annotated[int, typer.Option(min=1, help="Page to show.")] = 1,
+    cursor: Annotated[str | None, typer.Option(help="Go on where an earlier page ended, whatever was added.")] = None,
     output: Output = Format.TABLE,
     url: Url = None,
     api_key: Key = None,
@@ -130,7 +143,8 @@ def list_tasks(
     from .session import Session
 
     with Session(url, api_key, folder) as session:
-        write_page(output, session.client.page(project, page, limit, status=status, task_type=task_type))
+        found = session.client.page(project, page, limit, status=status, task_type=task_type, tag=tag, cursor=cursor)
+        write_page(output, found)
 
 
 @app.command()
@@ -178,6 +192,24 @@ def cancel(
     with Session(url, api_key, folder) as session:
         task = session.on(task_id, project, session.client.cancel)
         write_status(output, task if task.done else session.client.wait(task.task_id))
+
+
+@app.command()
+def priority(
+    task_id: TaskId,
+    value: Annotated[int, typer.Argument(metavar="PRIORITY", min=0, max=9, help="0 is most urgent, 9 least.")],
+    project: IdProject = "default",
+    output: Output = Format.TABLE,
+    url: Url = None,
+    api_key: Key = None,
+    folder: Dir = DEFAULT_DIR,
+) -> None:
+    """Give a queued task another priority."""
+    from .output import write_status
+    from .session import Session
+
+    with Session(url, api_key, folder) as session:
+        write_status(output, session.on(task_id, project, lambda found: session.client.set_priority(found, value)))
 
 
 @app.command()

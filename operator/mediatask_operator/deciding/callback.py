@@ -10,7 +10,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from mediatask_common.times import parse_time, rfc3339
-from mediatask_crds.task import CallbackState, Event, Phase
+from mediatask_crds.task import CallbackState, CallbackTry, Event, Phase
 
 from .observation import Delivery
 from .reasons import Reason
@@ -22,6 +22,9 @@ SCHEDULE = tuple(
 )
 """Pause before each try: about 75 hours in all, as Standard Webhooks recommends."""
 LONGEST_RETRY_AFTER = timedelta(hours=24)
+TRIES_KEPT = 20
+"""As many as the status may hold: those of two schedules."""
+_LOGGED_ERROR_LIMIT = 256
 _ERROR_LIMIT = 1000
 """Characters of an error that go into the status: it may quote what a receiver sent."""
 
@@ -51,9 +54,26 @@ def announce(draft: Draft) -> None:
     if known is not None and known.id == new_id:
         return
     draft.status.callback = CallbackState(
-        id=new_id, event=f"task.{event}", next_attempt_at=rfc3339(draft.now, micro=True)
+        id=new_id,
+        event=f"task.{event}",
+        next_attempt_at=rfc3339(draft.now, micro=True),
+        # What was asked for before is about an earlier webhook.
+        redelivery=draft.task.spec.redeliver_request or None,
     )
     draft.set("CallbackDelivered", False, Reason.PENDING, Reason.PENDING.sentence)
+
+
+def redeliver(draft: Draft) -> None:
+    """Begin the schedule of the last webhook anew, under its id, where that is asked for."""
+    state, asked = draft.status.callback, draft.task.spec.redeliver_request
+    if state is None or asked <= (state.redelivery or 0):
+        return
+    state.redelivery = asked
+    state.begun_after = state.attempts
+    state.requested_at = rfc3339(draft.now)
+    state.delivered_at = None
+    state.next_attempt_at = rfc3339(draft.now, micro=True)
+    draft.set("CallbackDelivered", False, Reason.REDELIVERING, Reason.REDELIVERING.sentence)
 
 
 def record(draft: Draft, delivery: Delivery | None) -> None:
@@ -66,16 +86,24 @@ def record(draft: Draft, delivery: Delivery | None) -> None:
     state.last_status_code = delivery.status_code
     state.last_error = error or None
     state.next_attempt_at = None
+    tried = CallbackTry(
+        number=delivery.number,
+        at=rfc3339(draft.now),
+        status_code=delivery.status_code,
+        error=error[:_LOGGED_ERROR_LIMIT] or None,
+    )
+    state.log = [*state.log, tried][-TRIES_KEPT:]
+    of_schedule = delivery.number - (state.begun_after or 0)
     if delivery.ok:
         state.delivered_at = rfc3339(draft.now)
         draft.set("CallbackDelivered", True, Reason.DELIVERED, Reason.DELIVERED.sentence)
     elif delivery.permanent:
         reason = Reason.RECEIVER_GONE if delivery.status_code == 410 else Reason.INVALID_URL
         draft.set("CallbackDelivered", False, reason, error or reason.sentence)
-    elif delivery.number >= len(SCHEDULE):
+    elif of_schedule >= len(SCHEDULE):
         draft.set("CallbackDelivered", False, Reason.EXHAUSTED, error)
     else:
-        pause = _pause(delivery)
+        pause = _pause(delivery, of_schedule)
         state.next_attempt_at = rfc3339(draft.now + pause, micro=True)
         draft.set("CallbackDelivered", False, Reason.RETRYING, error)
 
@@ -86,10 +114,14 @@ def due(draft: Draft) -> datetime | None:
     return parse_time(state.next_attempt_at) if state is not None and state.next_attempt_at else None
 
 
-def _pause(delivery: Delivery) -> timedelta:
-    """The schedule's pause with up to a tenth of jitter, or what the receiver asked for when that is longer."""
+def _pause(delivery: Delivery, number: int) -> timedelta:
+    """The schedule's pause with up to a tenth of jitter, or what the receiver asked for when that is longer.
+
+    Args:
+        number: of the try that has failed, counted from the schedule's beginning.
+    """
     jitter = hashlib.sha256(f"{delivery.webhook_id}/{delivery.number}".encode()).digest()[0] / 255 / 10
-    return max(SCHEDULE[delivery.number] * (1 + jitter), _wished(delivery.retry_after))
+    return max(SCHEDULE[number] * (1 + jitter), _wished(delivery.retry_after))
 
 
 def _wished(seconds: float | None) -> timedelta:

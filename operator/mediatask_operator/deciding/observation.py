@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from mediatask_common.times import parse_time
 from mediatask_crds.podcontract import JobResult
-from mediatask_crds.task import MediaTaskSpec, MediaTaskStatus
+from mediatask_crds.task import LONGEST_SCHEDULE, MediaTaskSpec, MediaTaskStatus
 
 from ..objects import Key, Object, attempt_number
 from .classes import NoClass, TaskClass
@@ -145,6 +146,20 @@ class Task:
     @property
     def key(self) -> Key:
         return self.namespace, self.name
+
+    @property
+    def not_before(self) -> datetime | None:
+        """When the task may start at the earliest; a moment that nobody can reach where it cannot be read."""
+        try:
+            return parse_time(self.spec.not_before) if self.spec.not_before else None
+        except ValueError:
+            return datetime.max.replace(tzinfo=UTC)
+
+    @property
+    def ready_at(self) -> datetime:
+        """Since when the task may start: deadlines and waiting times count from then on."""
+        created = parse_time(self.created_at)
+        return min(max(created, self.not_before or created), created + LONGEST_SCHEDULE)
 
     @property
     def rank(self) -> Rank:

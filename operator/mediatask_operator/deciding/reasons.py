@@ -22,11 +22,13 @@ class Reason(StrEnum):
     # Acceptance
     ACCEPTED = "Accepted", "The request is valid and a class serves it."
     INVALID_TASK_DATA = "InvalidTaskData", "The request is not valid for its task type; a corrected one is a new task."
+    INVALID_SCHEDULE = "InvalidSchedule", "The task's start may be a year ahead at most."
     CLASS_NOT_FOUND = "ClassNotFound", "No MediaTaskClass serves this task yet; it waits until one is created."
     CLASS_NOT_FOR_TYPE = "ClassNotForType", "The named MediaTaskClass does not serve this task type."
     OVERRIDE_NOT_ALLOWED = "OverrideNotAllowed", "The class does not allow one of the task's overrides."
 
     # Waiting
+    SCHEDULED = "Scheduled", "Waiting for the time before which the task may not start."
     QUEUED = "Queued", "Waiting for one of the class's slots."
     WAITING_FOR_RETRY = "WaitingForRetry", "The last attempt failed; the next one starts after a pause."
     STOPPING_OLD_JOB = "StoppingOldJob", "Waiting until the previous attempt's Job and pods are gone."
@@ -84,6 +86,7 @@ class Reason(StrEnum):
     PENDING = "Pending", "The first try is about to be made."
     DELIVERED = "Delivered", "The receiver accepted the webhook."
     RETRYING = "Retrying", "The receiver has not accepted the webhook yet; trying on."
+    REDELIVERING = "Redelivering", "Another delivery was asked for; its first try is about to be made."
     EXHAUSTED = "Exhausted", "Every try of the schedule failed."
     RECEIVER_GONE = "ReceiverGone", "The receiver answered 410: it wants no more."
     INVALID_URL = "InvalidUrl", "The callback URL cannot be called."

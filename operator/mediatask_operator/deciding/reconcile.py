@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from mediatask_common.times import parse_time
 from mediatask_crds.names import LABEL_CLASS
 from mediatask_crds.podcontract import ExitCode
-from mediatask_crds.task import Attempt, Phase
+from mediatask_crds.task import LONGEST_SCHEDULE, Attempt, Phase
 
 from ..objects import attempt_number, job_name
 from . import callback
@@ -60,6 +60,7 @@ def decide(seen: Observed, now: datetime, status_delay: timedelta = timedelta(0)
     if plan.needs:
         return plan
     callback.announce(draft)
+    callback.redeliver(draft)
     callback.record(draft, seen.delivery)
     patch = draft.patch()
     write = PatchStatus(patch) if patch else None
@@ -194,6 +195,9 @@ def _between(seen: Observed, draft: Draft, *, may_create: bool = True) -> Plan:
         draft.not_accepted(task_class.reason, task_class.message)
         return Plan((_at(draft.round_started + total_limit(spec, None), now),))
     draft.accept()
+    if seen.task.not_before is not None and now < seen.task.not_before:
+        draft.scheduled(seen.task.not_before)
+        return Plan((_at(seen.task.not_before, now),))
     return _next_attempt(seen, draft, task_class, may_create=may_create)
 
 
@@ -248,6 +252,9 @@ def _failure(seen: Observed, draft: Draft) -> _Failure | None:
     wrong = None if seen.data is None else request_error(spec, seen.data)
     if wrong is not None:
         return _Failure(Reason.INVALID_TASK_DATA, wrong, retryable=False, of_request=True)
+    scheduled = seen.task.not_before
+    if scheduled is not None and scheduled > parse_time(seen.task.created_at) + LONGEST_SCHEDULE:
+        return _Failure(Reason.INVALID_SCHEDULE, Reason.INVALID_SCHEDULE.sentence, retryable=False, of_request=True)
     if isinstance(task_class, NoClass) and task_class.final:
         return _Failure(task_class.reason, task_class.message, retryable=False, of_request=True)
     if seen.refusal is not None and seen.refusal.final:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mediatask_common.times import parse_time, rfc3339, seconds_between
 from mediatask_crds.task import (
+    SCHEDULED_STEP,
     ArtifactStatus,
     Attempt,
     Condition,
@@ -93,8 +94,8 @@ class Draft:
         """When the clock of the total deadline began: at creation, or when the retry was asked for."""
         accepted = self.condition("Accepted")
         if self.status.round and accepted is not None:
-            return parse_time(accepted.last_transition_time)
-        return parse_time(self.task.created_at) if not self.status.round else self.now
+            return max(parse_time(accepted.last_transition_time), self.task.ready_at)
+        return self.task.ready_at if not self.status.round else max(self.now, self.task.ready_at)
 
     # ---- what has become the case
 
@@ -138,6 +139,11 @@ class Draft:
         self.status.queue = None
         self._wait_at_start()
 
+    def scheduled(self, start: datetime) -> None:
+        """Waiting for the time at which the task may start."""
+        self.waiting(Reason.SCHEDULED, f"Starts at {rfc3339(start)} at the earliest.")
+        self.status.current_step = SCHEDULED_STEP
+
     def stopping(self, reason: Reason) -> None:
         """What runs of the task is being stopped."""
         # What a user cancels goes on until it has been stopped: the task is not queued again in between.
@@ -169,7 +175,7 @@ class Draft:
         self.status.current_step = WAITING_STEP
         if number == 1:
             begun = parse_time(job_created) if job_created else self.now
-            waited = (begun - parse_time(self.task.created_at)).total_seconds()
+            waited = (begun - self.task.ready_at).total_seconds()
             self.status.timings = {"queued": _seconds(waited)}
         self.set("JobCreated", True, Reason.JOB_CREATED, f"Job {job_name}")
         self.set("Running", False, Reason.POD_PENDING, Reason.POD_PENDING.sentence)

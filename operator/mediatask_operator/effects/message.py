@@ -1,6 +1,6 @@
 """What a webhook says: the platform's fields, in a Standard Webhooks v1 message. Pure.
 
-Every try of one webhook carries the same bytes, whatever becomes of the task meanwhile: a message is made of facts
+Every try of one schedule carries the same bytes, whatever becomes of the task meanwhile: a message is made of facts
 that no longer change once its event has come to pass.
 """
 
@@ -69,10 +69,11 @@ def _result(task: Task, result: Result, sign: Sign) -> dict[str, Any]:
 
 
 def _media_url(task: Task, result: Result, sign: Sign) -> str | None:
-    """As of the task's end, on every try: a link signed anew would be other bytes."""
+    """As of the task's end, on every try: a link signed anew would be other bytes. Redelivery asks for a new one."""
     if not result.artifacts or task.status.completed_at is None:
         return result.media_url
-    return sign(result.artifacts[0].key, parse_time(task.status.completed_at))
+    asked_again = task.status.callback.requested_at if task.status.callback is not None else None
+    return sign(result.artifacts[0].key, parse_time(asked_again or task.status.completed_at))
 
 
 def signature(secret: bytes, webhook_id: str, timestamp: str, content: bytes) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from mediatask_common.kube import TASKS
+from mediatask_common.kube import TASKS, KubeError
 from mediatask_common.redisview import RedisView
+from mediatask_common.times import rfc3339, utcnow
 from mediatask_crds.task import Phase
 
 from .conftest import PROMPT, World, until
@@ -68,17 +70,19 @@ async def test_an_unchanged_status_is_not_sent_again(world: World) -> None:
     assert (anything.status_code, anything.headers["etag"]) == (304, changed.headers["etag"])
 
 
-@pytest.mark.parametrize("route", ["GET status", "DELETE cancel", "POST retry", "GET media", "GET logs"])
+@pytest.mark.parametrize("route", ["GET status", "DELETE cancel", "POST retry", "GET media", "GET logs", "PATCH"])
 async def test_unknown_and_foreign_tasks_look_the_same(world: World, route: str) -> None:
     task_id = await world.submit()
-    method, action = route.split()
+    method, _, action = route.partition(" ")
+    end = f"/{action}" if action else ""
+    body = {"json": {"priority": 1}} if method == "PATCH" else {}
     other = await world.caller("other")
-    foreign = await other.request(method, f"/tasks/{task_id}/{action}")
-    unknown = await other.request(method, f"/tasks/{'0' * len(task_id)}/{action}")
+    foreign = await other.request(method, f"/tasks/{task_id}{end}", **body)
+    unknown = await other.request(method, f"/tasks/{'0' * len(task_id)}{end}", **body)
     assert foreign.status_code == unknown.status_code == 404
     assert foreign.json()["type"] == unknown.json()["type"]
     for name in ("UPPER", "a%2Fb", "..%2F..%2Fnodes", "x" * 300, "%00"):
-        assert (await world.api.request(method, f"/tasks/{name}/{action}")).status_code == 404
+        assert (await world.api.request(method, f"/tasks/{name}{end}", **body)).status_code == 404
 
 
 async def test_tasks_made_by_kubectl_have_a_status(world: World) -> None:
@@ -94,10 +98,10 @@ async def test_tasks_made_by_kubectl_have_a_status(world: World) -> None:
 async def make_many(world: World) -> None:
     for number, phase in enumerate([None, *Phase, *Phase]):
         kind = {"task_type": "process_audio", "task_data": {"text": "x"}} if number % 3 == 0 else {}
-        task_id = await world.submit(**kind)
+        task_id = await world.submit(**kind, tags=["odd", "all"] if number % 2 else ["all"])
         if phase is not None:
             await world.set_status(task_id, phase=phase)
-    await world.submit(project_id="other")
+    await world.submit(project_id="other", tags=["odd"])
 
 
 QUERIES = [
@@ -108,7 +112,55 @@ QUERIES = [
     *({"status": phase.value} for phase in Phase),
     {"task_type": "process_audio"},
     {"task_type": "process_audio", "status": "queued"},
+    {"tag": "odd"},
+    {"tag": "odd", "status": "queued"},
+    {"tag": "odd", "task_type": "process_audio", "status": "failed"},
+    {"tag": "none-has-it"},
 ]
+
+
+async def every(world: World) -> Any:
+    return (await world.api.get("/projects/film/tasks", params={"limit": 100})).json()
+
+
+async def walk(world: World, **query: Any) -> list[str]:
+    """The ids of a whole list, by cursor."""
+    found: list[str] = []
+    while True:
+        page = (await world.api.get("/projects/film/tasks", params=query)).json()
+        found += [task["task_id"] for task in page["tasks"]]
+        if page["next_cursor"] is None:
+            return found
+        query["cursor"] = page["next_cursor"]
+
+
+@pytest.mark.parametrize("store", ["redis", "kubernetes"])
+async def test_a_cursor_goes_on_after_its_task_whatever_came_or_went(
+    world: World, open_world: Any, redis_url: str, view: RedisView, store: str
+) -> None:
+    for _ in range(5):
+        await world.submit()
+    await everything_in(view, world)
+    async with open_world(redis_url=redis_url if store == "redis" else None) as asked:
+        ids = [task["task_id"] for task in (await every(asked))["tasks"]]
+        first = (await asked.api.get("/projects/film/tasks", params={"limit": 2})).json()
+        for _ in range(3):  # all of the same second as the others, before and after them
+            await world.submit()
+        gone = await world.task(ids[1])
+        gone["metadata"]["resourceVersion"] = "99999999"
+        await world.kube.delete(TASKS, ids[1], world.namespace)
+        await everything_in(view, world)
+        await view.remove(gone)
+        query = {"limit": 100, "cursor": first["next_cursor"]}
+        rest = [task["task_id"] for task in (await asked.api.get("/projects/film/tasks", params=query)).json()["tasks"]]
+        assert [found for found in rest if found in ids] == ids[2:], "none twice, none left out"
+        assert (await every(asked))["total"] == 7
+
+
+async def everything_in(view: RedisView, world: World) -> None:
+    async for task in world.kube.list_all(TASKS, world.namespace):
+        await view.put(task)
+    await view.renew_freshness()
 
 
 async def test_lists_are_filtered_paged_and_newest_first(world: World) -> None:
@@ -118,6 +170,10 @@ async def test_lists_are_filtered_paged_and_newest_first(world: World) -> None:
     assert len(page["tasks"]) == 4
     times = [task["created_at"] for task in page["tasks"]]
     assert times == sorted(times, reverse=True)
+    assert await walk(world, limit=4) == [task["task_id"] for task in (await every(world))["tasks"]]
+    odd = (await world.api.get("/projects/film/tasks", params={"tag": "odd"})).json()
+    assert odd["total"] == 5
+    assert {tuple(task["tags"]) for task in odd["tasks"]} == {("odd", "all")}
     queued = (await world.api.get("/projects/film/tasks", params={"status": "queued"})).json()
     assert queued["total"] == 3, "a task without a status is queued, too"
     assert {task["status"] for task in queued["tasks"]} == {"queued"}
@@ -128,9 +184,7 @@ async def test_redis_and_kubernetes_give_the_same_lists(
     world: World, open_world: Any, redis_url: str, view: RedisView, kubeconfig: Any
 ) -> None:
     await make_many(world)
-    async for task in world.kube.list_all(TASKS, world.namespace):
-        await view.put(task)
-    await view.renew_freshness()
+    await everything_in(view, world)
     async with open_world(redis_url=redis_url, kubeconfig=kubeconfig) as fast:
         # Without the data of Kubernetes: what this world tells can only come from Redis.
         async def no_list(*_: object, **__: object) -> None:
@@ -141,6 +195,7 @@ async def test_redis_and_kubernetes_give_the_same_lists(
             ours = (await fast.api.get("/projects/film/tasks", params=query)).json()
             theirs = (await world.api.get("/projects/film/tasks", params=query)).json()
             assert ours == theirs, query
+        assert await walk(fast, limit=3) == await walk(world, limit=3)
         assert (await fast.api.get("/stats")).json() == (await world.api.get("/stats")).json()
 
 
@@ -149,6 +204,9 @@ async def test_redis_and_kubernetes_give_the_same_lists(
     [
         *({"limit": 0}, {"limit": 101}, {"page": 0}, {"page": "x"}, {"status": "done"}),
         *({"task_type": "a,b=c"}, {"task_type": "no_such_type"}, {"task_typ": "process_audio"}, {"state": "queued"}),
+        *({"cursor": text} for text in ("", "x", "\u00e4", "MjAyNi0xMS0yMVQxMDowMDowMFo=", "bm8vdGFzaw==", "x" * 600)),
+        {"cursor": "MjAyNi0xMS0yMVQxMDowMDowMFovYQ==", "page": 2},
+        {"tag": "x" * 64},
     ],
 )
 async def test_faulty_queries_are_named(world: World, query: dict[str, Any]) -> None:
@@ -275,6 +333,78 @@ async def test_of_two_retries_that_read_the_same_state_one_is_refused(
     monkeypatch.setattr(world.services.reader, "get_true", read_together)
     answers = await asyncio.gather(*(world.api.post(f"/tasks/{task_id}/retry") for _ in range(2)))
     assert sorted(answer.status_code for answer in answers) == [202, 409]
+
+
+# ---- priority, tags, scheduled start
+
+
+async def test_the_priority_changes_while_the_task_is_queued(world: World) -> None:
+    task_id = await world.submit()
+    answer = await world.api.patch(f"/tasks/{task_id}", json={"priority": 0})
+    assert (answer.status_code, answer.json()["priority"], answer.json()["task_id"]) == (200, 0, task_id)
+    assert (await world.task(task_id))["spec"]["priority"] == 0
+    version = (await world.task(task_id))["metadata"]["resourceVersion"]
+    assert (await world.api.patch(f"/tasks/{task_id}", json={"priority": 0})).status_code == 200
+    assert (await world.task(task_id))["metadata"]["resourceVersion"] == version, "nothing to change"
+    for phase in ("processing", "failed"):
+        await world.set_status(task_id, phase=phase)
+        refused = await world.api.patch(f"/tasks/{task_id}", json={"priority": 9})
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:mediatask:problem:task-not-queued")
+    assert (await world.task(task_id))["spec"]["priority"] == 0
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"priority": 10}, {"priority": -1}, {"priority": True}, {"priority": "1"}, {"priority": 1, "tags": []}]
+)
+async def test_faulty_changes_are_refused(world: World, body: dict[str, Any]) -> None:
+    assert (await world.api.patch(f"/tasks/{await world.submit()}", json=body)).status_code == 400
+
+
+async def test_kubectl_changes_the_priority_of_queued_tasks_only(world: World) -> None:
+    task_id = await world.submit()
+    await world.kube.patch(TASKS, task_id, {"spec": {"priority": 1}}, world.namespace)
+    await world.set_status(task_id, phase="queued")
+    await world.kube.patch(TASKS, task_id, {"spec": {"priority": 2}}, world.namespace)
+    await world.set_status(task_id, phase="processing")
+    with pytest.raises(KubeError, match=r"spec\.priority: Forbidden: priority may change only while"):
+        await world.kube.patch(TASKS, task_id, {"spec": {"priority": 3}}, world.namespace)
+    for field, value in {"tags": ["x"], "notBefore": "2027-01-01T00:00:00Z", "projectId": "other"}.items():
+        with pytest.raises(KubeError, match=f"spec.{field}: Forbidden: {field} is immutable"):
+            await world.kube.patch(TASKS, task_id, {"spec": {field: value}}, world.namespace)
+
+
+async def test_tags_are_labels_too(world: World) -> None:
+    task_id = await world.submit(tags=["night", "Act_2.1"])
+    assert (await world.task(task_id))["spec"]["tags"] == ["night", "Act_2.1"]
+    found = await world.kube.list(TASKS, world.namespace, labelSelector="tag.tasks.ft.tc/night,tag.tasks.ft.tc/Act_2.1")
+    assert [task["metadata"]["name"] for task in found["items"]] == [task_id]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"tags": ["a", "a"]}, {"tags": ["x y"]}, {"tags": [""]}, {"tags": ["x" * 64]}, {"tags": [1]}, {"tags": "a"}),
+        {"tags": [f"t{number}" for number in range(9)]},
+        *({"not_before": text} for text in ("tomorrow", "2027-01-01", "2027-01-01T00:00:00", "2027-13-01T00:00:00Z")),
+        *({"not_before": text} for text in ("9999-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", 5, "")),
+    ],
+)
+async def test_faulty_tags_and_times_are_named(world: World, wrong: dict[str, Any]) -> None:
+    answer = await world.api.post("/tasks/submit", json={**PROMPT, **wrong})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["loc"][:2] == ["body", next(iter(wrong))]
+
+
+async def test_a_scheduled_task_stands_in_no_queue(world: World) -> None:
+    start = rfc3339(utcnow() + timedelta(days=300))
+    task_id = await world.submit(not_before=start)
+    shown = (await world.api.get(f"/tasks/{task_id}/status")).json()
+    assert (shown["status"], shown["not_before"], shown["estimated_start"]) == ("queued", start, start)
+    await world.set_status(task_id, phase="queued", currentStep="scheduled")
+    shown = (await world.api.get(f"/tasks/{task_id}/status")).json()
+    assert (shown["current_step"], shown["queue_position"]) == ("scheduled", None)
+    answer = await world.api.post("/tasks/submit", json=PROMPT)
+    assert answer.json()["queue_position"] == 1
 
 
 # ---- media and logs

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -293,21 +294,42 @@ def test_list(service: Service) -> None:
     service.on(
         "GET",
         "/api/v1/projects/demo/tasks",
-        Answer(200, {"tasks": tasks, "total": 21, "page": 2, "limit": 20, "pages": 2}),
+        Answer(200, {"tasks": tasks, "total": 61, "page": 2, "limit": 20, "pages": 4, "next_cursor": "abc"}),
     )
-    result = run("list", "-p", "demo", "--page", "2", "--type", "generate_image", "--status", "completed")
+    filters = ("--type", "generate_image", "--status", "completed", "--tag", "night")
+    result = run("list", "-p", "demo", "--page", "2", *filters)
     heading, row = result.stdout.splitlines()
     assert heading.split() == ["ID", "TYPE", "STATUS", "PROGRESS", "ATTEMPT", "AGE", "TIME", "STEP"]
     *start, days, seconds, _, _, _ = row.split()
     assert start == ["task-1", "generate_image", "completed", "100%", "1"]
     assert (int(days.removesuffix("d")) > 9000, seconds) == (True, "7.5")
-    assert "page 2 of 2, 21 tasks in all" in result.stderr
+    assert "page 2 of 4, 61 tasks in all; go on with --cursor abc" in result.stderr
     assert service.requests[0].query == {
         "page": "2",
         "limit": "20",
         "status": "completed",
         "task_type": "generate_image",
+        "tag": "night",
     }
+    assert run("list", "-p", "demo", "--cursor", "abc").exit_code == 0
+    assert service.requests[-1].query["cursor"] == "abc"
+
+
+def test_priority(service: Service) -> None:
+    service.on("PATCH", "/api/v1/tasks/task-1", Answer(200, task("queued", priority=0)))
+    assert run("priority", "task-1", "0").stdout == "queued\n"
+    assert service.requests[-1].body == {"priority": 0}
+    assert run("priority", "task-1", "10").exit_code == 2
+
+
+def test_a_submit_with_tags_and_a_start(service: Service) -> None:
+    words = ("--tag", "night", "--tag", "act-2", "--not-before", "2027-01-31T06:00:00Z")
+    assert run("submit", "generate_image", "x", *words).exit_code == 0
+    (request,) = service.asked("POST", SUBMIT)
+    body = request.body
+    assert body["tags"] == ["night", "act-2"]
+    assert datetime.fromisoformat(body["not_before"]) == datetime(2027, 1, 31, 6, tzinfo=UTC)
+    assert run("submit", "generate_image", "x", "--not-before", "soon").exit_code == 2
 
 
 def test_watch_without_ids_follows_what_is_unfinished(service: Service) -> None:

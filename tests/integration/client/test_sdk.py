@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import socket
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from mediatask_client import (
     NotFound,
     TaskFailed,
     Unavailable,
+    UsageError,
     WaitTimeout,
     calls,
 )
@@ -213,9 +215,9 @@ def test_fields_that_are_not_known_yet_are_kept(client: Client, service: Service
 # ---- lists, cancel, retry, logs
 
 
-def test_list_walks_the_pages_and_yields_each_task_once(client: Client, service: Service) -> None:
+def test_list_follows_the_cursor(client: Client, service: Service) -> None:
     path = "/api/v1/projects/demo/tasks"
-    pages = [["c", "b"], ["b", "a"]]
+    pages = [["c", "b"], ["a"]]
     service.on(
         "GET",
         path,
@@ -228,14 +230,35 @@ def test_list_walks_the_pages_and_yields_each_task_once(client: Client, service:
                     "page": number,
                     "limit": 2,
                     "pages": 2,
+                    "next_cursor": "after-b" if number == 1 else None,
                 },
             )
             for number, names in enumerate(pages, 1)
         ),
     )
-    assert [found.task_id for found in client.list("demo", status="processing")] == ["c", "b", "a"]
+    found = client.list("demo", status="processing", tag="night")
+    assert [task.task_id for task in found] == ["c", "b", "a"]
     queries = [request.query for request in service.asked("GET", path)]
-    assert queries == [{"page": str(page), "limit": "100", "status": "processing"} for page in (1, 2)]
+    first = {"page": "1", "limit": "100", "status": "processing", "tag": "night"}
+    assert queries == [first, {**first, "cursor": "after-b"}]
+
+
+def test_a_submit_with_tags_and_a_start(client: Client, service: Service) -> None:
+    service.on("POST", SUBMIT, ACCEPTED)
+    start = datetime(2027, 1, 31, 6, tzinfo=timezone(timedelta(hours=1)))
+    client.submit("demo", "generate_image", {}, tags=("night",), not_before=start)
+    client.submit("demo", "generate_image", {}, not_before="2027-01-31T06:00:00Z")
+    first, second = (request.body for request in service.asked("POST", SUBMIT))
+    assert (first["tags"], first["not_before"]) == (["night"], "2027-01-31T06:00:00+01:00")
+    assert second["not_before"] == "2027-01-31T06:00:00Z"
+    with pytest.raises(UsageError, match="time zone"):
+        client.submit("demo", "generate_image", {}, not_before=datetime(2027, 1, 31))
+
+
+def test_another_priority(client: Client, service: Service) -> None:
+    service.on("PATCH", "/api/v1/tasks/task-1", Answer(200, task("queued", priority=0)))
+    assert client.set_priority("task-1", 0).status == "queued"
+    assert service.requests[-1].body == {"priority": 0}
 
 
 @pytest.mark.parametrize("at_once", [True, False])

@@ -42,7 +42,7 @@ async def view(redis_url: str) -> AsyncIterator[RedisView]:
 
 
 async def names(view: RedisView, **filters: Any) -> list[str]:
-    docs, total = await view.list("film", **filters)
+    docs, total, _ = await view.list("film", **filters)
     assert total == len(docs)
     return [doc["metadata"]["name"] for doc in docs]
 
@@ -73,7 +73,7 @@ async def test_lists_follow_the_phase(view: RedisView) -> None:
 async def test_pages(view: RedisView) -> None:
     for n in range(1, 8):
         await view.put(task(f"t{n}", n, day=n))
-    docs, total = await view.list("film", offset=2, limit=3)
+    docs, total, _ = await view.list("film", start=2, limit=3)
     assert ([doc["metadata"]["name"] for doc in docs], total) == (["t5", "t4", "t3"], 7)
 
 

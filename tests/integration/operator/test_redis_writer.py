@@ -64,7 +64,7 @@ async def test_everything_is_there_before_the_view_is_called_current(server: Run
         cache.put_task(named(f"task-{index}"))
     async with writing(cache, server) as (_, reader):
         await eventually(reader.fresh, bool)
-        _, total = await reader.list("p1")
+        _, total, _ = await reader.list("p1")
     assert total == 250
 
 

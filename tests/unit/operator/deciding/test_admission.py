@@ -47,6 +47,17 @@ def test_a_free_slot_goes_to_the_most_urgent() -> None:
     assert ask(queue, "urgent", 0) == (True, 0)
 
 
+def test_a_waiting_task_takes_the_place_of_its_new_priority() -> None:
+    queue = AdmissionQueue()
+    for name in ("a", "b", "c"):
+        ask(queue, name)
+    assert ask(queue, "c", priority=0) == (False, 1)
+    assert ask(queue, "b") == (False, 2)
+    assert ask(queue, "c", priority=9) == (False, 2)
+    assert ask(queue, "b") == (False, 1)
+    assert queue.depths() == {"image": (2, 1)}
+
+
 def test_the_expected_wait_follows_the_measured_runs() -> None:
     queue = AdmissionQueue()
     ask(queue, "a")

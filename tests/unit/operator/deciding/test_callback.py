@@ -155,3 +155,65 @@ def test_a_webhook_that_has_begun_does_not_begin_again() -> None:
     before = draft.status.model_copy(deep=True)
     callback.announce(draft)
     assert draft.status == before
+
+
+# ---- delivery asked for anew
+
+
+def asked_again(draft: Draft, request: int) -> None:
+    draft.task.spec.redeliver_request = request
+    callback.redeliver(draft)
+
+
+def test_redelivery_begins_the_schedule_anew_under_the_same_id() -> None:
+    draft = a_draft()
+    state = draft.status.callback
+    assert state is not None
+    first_id = state.id
+    tried(draft, 1, ok=True, status_code=204, error="")
+    draft.now += timedelta(days=30)
+    asked_again(draft, 1)
+    assert (callback.due(draft), state.id, state.delivered_at) == (draft.now, first_id, None)
+    assert not draft.holds("CallbackDelivered")
+    number = 1
+    while (when := callback.due(draft)) is not None:
+        draft.now = when
+        number += 1
+        tried(draft, number, status_code=500)
+        callback.redeliver(draft)  # what was asked for is asked for once
+    assert number == 11, "a whole schedule"
+    assert [entry.number for entry in state.log] == list(range(1, 12))
+    assert (state.log[0].status_code, state.log[0].error) == (204, None)
+    assert (state.log[-1].status_code, state.log[-1].error) == (500, "boom")
+
+
+def test_the_log_is_bounded() -> None:
+    draft = a_draft()
+    state = draft.status.callback
+    assert state is not None
+    for number in range(1, 60):
+        asked_again(draft, number)
+        tried(draft, number, error="x" * 1000)
+    assert [entry.number for entry in state.log] == list(range(40, 60))
+    assert max(len(entry.error or "") for entry in state.log) == 256
+
+
+def test_redelivery_of_what_has_not_been_sent_yet_is_no_second_webhook() -> None:
+    draft = Draft(Task.parse(a_task(callback={"url": "https://example.com/hook"}, redeliverRequest=3)), START)
+    callback.redeliver(draft)
+    assert draft.status.callback is None
+    draft.fail("InvalidInput", "no", retryable=False)
+    callback.announce(draft)
+    tried(draft, 1, ok=True, error="")
+    callback.redeliver(draft)
+    assert callback.due(draft) is None
+
+
+def test_redelivery_while_a_try_is_under_way_makes_no_second_one() -> None:
+    draft = a_draft()
+    state = draft.status.callback
+    assert state is not None
+    asked_again(draft, 1)
+    assert state.attempts + 1 == 1, "the same number: the try that runs already"
+    tried(draft, 1, ok=True, error="")
+    assert draft.holds("CallbackDelivered")

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from mediatask_common.times import rfc3339
 from mediatask_crds.task import MediaTaskStatus
-from mediatask_operator.deciding.observation import NotPublished, Refusal, StoreAway, Turn
+from mediatask_operator.deciding.observation import Delivery, NotPublished, Refusal, StoreAway, Turn
 from mediatask_operator.deciding.plan import (
     CreateJob,
     DeleteJob,
@@ -21,7 +22,7 @@ from mediatask_operator.deciding.plan import (
 )
 from mediatask_operator.deciding.reasons import Reason
 from mediatask_operator.deciding.reconcile import decide
-from support.taskworld import LAST_WORDS, World, a_class, a_task
+from support.taskworld import LAST_WORDS, START, World, a_class, a_task
 
 
 def failing(world: World, code: int) -> None:
@@ -681,3 +682,71 @@ def test_a_disrupted_pods_replacement_is_waited_for_until_the_total_deadline() -
     plan = world.reconcile()
     assert world.condition("Running")["reason"] == Reason.REPLACING_POD
     assert RequeueAfter(60.0) in plan.actions
+
+
+# ---- scheduled start
+
+MONTH = 30 * 24 * 3600.0
+
+
+def test_a_task_does_not_start_before_its_time() -> None:
+    world = World(task=a_task(notBefore=rfc3339(START + timedelta(seconds=MONTH))))
+    world.settle()
+    waiting = world.condition("JobCreated")
+    assert (world.phase, waiting["reason"], world.status["currentStep"]) == ("queued", "Scheduled", "scheduled")
+    assert waiting["message"] == "Starts at 2026-12-21T10:00:00Z at the earliest."
+    assert (world.plans[-1].then, world.plans[-1].slot) == ((RequeueAfter(MONTH),), Slot.NONE), "it stands in no queue"
+    world.advance(MONTH - 1)
+    assert world.reconcile().then == (RequeueAfter(1.0),), "also for an operator that has just started"
+    world.advance(1)
+    world.settle()
+    assert len(world.jobs) == 1
+    assert world.status["timings"]["queued"] == 0
+    assert not world.status.get("error"), "the total deadline of a week counts from the start"
+
+
+def test_a_scheduled_task_can_be_cancelled_and_keeps_its_time_when_it_is_retried() -> None:
+    world = World(task=a_task(notBefore=rfc3339(START + timedelta(seconds=MONTH))))
+    world.settle()
+    world.spec(cancel=True)
+    world.settle()
+    assert world.phase == "cancelled"
+    world.spec(cancel=False, retryRequest=1)
+    world.settle()
+    assert (world.phase, world.status["currentStep"], world.jobs) == ("queued", "scheduled", [])
+
+
+def test_a_scheduled_task_with_invalid_data_fails_at_once() -> None:
+    world = World(task=a_task(notBefore=rfc3339(START + timedelta(days=9))), data={"prompt": "x", "width": 10**6})
+    world.settle()
+    assert (world.phase, world.status["error"]["code"]) == ("failed", "InvalidTaskData")
+
+
+@pytest.mark.parametrize("moment", ["2027-11-24T10:00:00Z", "9999-12-31T23:59:59-23:59", "2026-02-30T00:00:00Z"])
+def test_a_start_that_is_too_far_away_or_no_time_fails_the_task(moment: str) -> None:
+    world = World(task=a_task(notBefore=moment))
+    world.settle()
+    assert (world.phase, world.status["error"]["code"], world.jobs) == ("failed", "InvalidSchedule", [])
+
+
+def test_a_start_in_the_past_is_none() -> None:
+    world = World(task=a_task(notBefore="0001-01-01T00:00:00+23:59"))
+    world.settle()
+    assert len(world.jobs) == 1
+
+
+# ---- webhooks delivered anew
+
+
+def test_a_webhook_is_delivered_anew_where_that_is_asked_for() -> None:
+    world = World(task=a_task(callback={"url": "https://example.com/hook"}), data={"prompt": "x", "width": 10**6})
+    world.settle()
+    (first,) = {send.webhook_id for send in world.webhooks}
+    world.delivery = Delivery(first, 1, ok=True, status_code=200)
+    world.settle()
+    assert world.holds("CallbackDelivered")
+    world.webhooks.clear()
+    world.spec(redeliverRequest=1)
+    world.settle()
+    assert {(send.webhook_id, send.number) for send in world.webhooks} == {(first, 2)}
+    assert world.condition("CallbackDelivered")["reason"] == "Redelivering"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediatask_common.times import rfc3339
-from mediatask_crds.task import ArtifactStatus, Result, TaskError
+from mediatask_crds.task import ArtifactStatus, CallbackState, Result, TaskError
 from mediatask_operator.deciding.observation import Task
 from mediatask_operator.effects.message import BODY_LIMIT, body
 from mediatask_operator.effects.post import LONGEST_WAIT_SECONDS, retry_after
@@ -82,6 +82,13 @@ def test_media_is_linked_as_of_the_end_of_the_task() -> None:
     task = a_status(result=Result(artifacts=artifacts, media_url="https://old.example.com/"))
     url = said(task, "task.completed")["result"]["media_url"]
     assert url == "https://media.example.com/projects/first.png?at=2026-11-21T10:00:02Z"
+
+
+def test_media_of_a_redelivery_is_linked_as_of_its_request() -> None:
+    artifact = ArtifactStatus(name="a.png", key="projects/a.png", sha256="a" * 64, bytes=1, content_type="image/png")
+    state = CallbackState(id="x", event="task.completed", requested_at="2027-01-01T00:00:00Z")
+    url = said(a_status(result=Result(artifacts=[artifact]), callback=state), "task.completed")["result"]["media_url"]
+    assert url == "https://media.example.com/projects/a.png?at=2027-01-01T00:00:00Z"
 
 
 def test_a_message_that_would_be_too_large_leaves_the_metadata_out() -> None:
