@@ -16,6 +16,7 @@ from mediatask_operator.deciding.observation import Delivery, Published, Task
 from mediatask_operator.deciding.plan import SendWebhook
 from mediatask_operator.deciding.status import Draft
 from mediatask_operator.effects.keys import WebhookKeys
+from mediatask_operator.effects.message import Sign
 from mediatask_operator.effects.webhook import DeliverWebhook
 from mediatask_operator.metrics import Metrics
 from support.taskworld import RESULT, START, a_task
@@ -102,10 +103,11 @@ def deliverer(
     timeout: float = 5,
     workers: int = 8,
     metrics: Metrics | None = None,
+    sign: Sign = lambda key, at: MEDIA_URL,
 ) -> DeliverWebhook:
     metrics = metrics or Metrics()
     keys = keys or WebhookKeys(None, None, (), metrics.key_file_damaged)
-    return DeliverWebhook(keys, lambda key, at: MEDIA_URL, networks, timeout, workers, metrics)
+    return DeliverWebhook(keys, sign, networks, timeout, workers, metrics)
 
 
 async def try_once(task: Task, **settings: Any) -> Delivery:

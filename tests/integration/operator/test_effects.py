@@ -35,13 +35,13 @@ MEDIA = b"a picture"
 class Operator:
     """Both kinds of effects, in pools as the settings' defaults have them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **webhooks_are: Any) -> None:
         settings, metrics = OperatorSettings(), Metrics()
         self.store = open_store(StoreSettings(folder=folder))
         self.outcomes: list[Outcome] = []
         self._tasks: dict[str, Task] = {}
         self._effects = Effects(lambda _, uid: self._tasks[uid], self._learned, lambda *_: None, metrics)
-        webhook = deliverer(timeout=600, workers=settings.webhook_workers, metrics=metrics)
+        webhook = deliverer(timeout=600, workers=settings.webhook_workers, metrics=metrics, **webhooks_are)
         webhooks = EffectPool(settings.webhook_workers, settings.webhook_workers_per_host)
         self._effects.register(SendWebhook, webhook, webhooks)
         results = EffectPool(settings.result_workers, settings.result_workers)
@@ -105,6 +105,17 @@ async def test_a_result_and_other_receivers_do_not_wait_for_one_that_hangs(
         await operator.close()
     with capsys.disabled():
         print(f"\nbehind {HANGING} hanging webhooks: a result {seconds:.3f} s, another host's {others:.3f} s after it")
+
+
+async def test_a_fault_of_our_own_is_a_failed_try_that_is_made_again(tmp_path: Path) -> None:
+    def sign(*_: Any) -> str:
+        raise RuntimeError("a secret that nobody is to read")
+
+    operator, task = Operator(tmp_path, sign=sign), completed("http://localhost:9/")
+    operator.call(task)
+    outcome, _ = await operator.outcome(lambda outcome: isinstance(outcome, Delivery))
+    await operator.close()
+    assert outcome == Delivery(first_try(task).webhook_id, 1, ok=False, error="internal error: RuntimeError")
 
 
 async def test_names_that_do_not_resolve_hold_up_neither_other_names_nor_the_loops_threads(

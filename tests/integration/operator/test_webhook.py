@@ -70,6 +70,22 @@ async def test_the_message_verifies_with_each_secret_and_has_the_agreed_body(key
     }
 
 
+async def test_tries_are_counted_by_how_they_ended() -> None:
+    statuses, metrics = iter((204, 500, 500)), Metrics()
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=next(statuses))
+
+    async with receiver(answer) as port:
+        for _ in range(3):
+            await try_once(completed(url_of(port)), metrics=metrics)
+    counted = [
+        metrics.registry.get_sample_value("mediatask_webhook_attempts_total", {"outcome": outcome})
+        for outcome in ("delivered", "failed")
+    ]
+    assert counted == [1, 2]
+
+
 async def test_a_receiver_that_is_not_on_the_list_gets_no_api_key(keys: WebhookKeys) -> None:
     got: list[web.Request] = []
 
