@@ -16,8 +16,11 @@ from mediatask_common.kube import Kube, Object
 from mediatask_common.redisview import RedisView
 from mediatask_common.store import ArtifactStore, open_store
 
-from .auth.authenticators import Authentication
+from .auth.authenticators import Authentication, Authenticator
+from .auth.jwks import Jwks
 from .auth.keyring import ApiKeyAuthenticator, KeyRing
+from .auth.service_accounts import ServiceAccountAuthenticator
+from .auth.tokens import JwtAuthenticator
 from .http.caps import Cap
 from .http.drain import Drain
 from .keys.service import KeyService
@@ -96,6 +99,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
         sweeping = sweep_for_ever(store, lifetimes, settings.upload_sweep_seconds)
         background = [asyncio.create_task(work) for work in (keys.follow(), keys.note_uses(), sweeping)]
         references = References(uploads, reader)
+        jwks = Jwks(settings.jwt.jwks_url, settings.jwt.algorithms) if settings.jwt.issuer else None
         try:
             yield Services(
                 settings=settings,
@@ -103,7 +107,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 store=store,
                 keys=keys,
                 key_service=KeyService(keys_secret),
-                callers=Authentication([ApiKeyAuthenticator(keys)]),
+                callers=Authentication(_authenticators(settings, kube, keys, jwks)),
                 pods=PodAuth(kube, settings.namespaces),
                 reader=reader,
                 tasks=TaskService(settings.namespace, kube, reader, store, drain, references),
@@ -122,9 +126,22 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
             for task in background:
                 task.cancel()
             await asyncio.wait(background)
+            if jwks is not None:
+                await jwks.close()
             await reports.close()
             if view is not None:
                 await view.close()
+
+
+def _authenticators(settings: ApiSettings, kube: Kube, keys: KeyRing, jwks: Jwks | None) -> list[Authenticator]:
+    """One for each kind of credential that the settings accept."""
+    accepted: list[Authenticator] = [ApiKeyAuthenticator(keys)]
+    if jwks is not None:
+        accepted.append(JwtAuthenticator(settings.jwt, jwks))
+    if settings.service_accounts:
+        audience, accounts = settings.service_account_audience, settings.service_accounts
+        accepted.append(ServiceAccountAuthenticator(kube, audience, accounts))
+    return accepted
 
 
 def _services(request: Request) -> Services:

@@ -2,11 +2,65 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mediatask_common.access.keys import KeyProject
 from mediatask_common.access.keysecret import DEFAULT_NAME
+from mediatask_common.access.roles import RoleName
 from mediatask_common.settings import CommonSettings
+from mediatask_crds.names import TOKEN_AUDIENCE
+
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+
+
+class JwtSettings(BaseSettings):
+    """The identity provider whose tokens are accepted (`MEDIATASK_JWT_*`); none without an issuer."""
+
+    model_config = SettingsConfigDict(env_prefix="MEDIATASK_JWT_", use_attribute_docstrings=True)
+
+    issuer: str = ""
+    """What `iss` has to be, letter for letter."""
+    audience: str = ""
+    """What `aud` has to be, or contain."""
+    jwks_url: str = ""
+    """Where the issuer's keys are; https, but on this machine."""
+    algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["RS256", "ES256"]
+    """What tokens may be signed with; no algorithm with a shared secret can be named."""
+    leeway_seconds: int = Field(default=30, ge=0, le=300)
+    """By how much the clocks of issuer and API may differ."""
+    role_claims: list[str] = ["role", "roles"]
+    """Claims with roles (viewer, writer, director, producer), each a name or a list; `a.b` for one within another."""
+    projects_claim: str = "projects"
+    """Claim with the projects, a list; `*` for all."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        given = (self.issuer, self.audience, self.jwks_url)
+        if any(given) and not all(given):
+            raise ValueError("MEDIATASK_JWT_ISSUER, MEDIATASK_JWT_AUDIENCE and MEDIATASK_JWT_JWKS_URL belong together")
+        address = urlsplit(self.jwks_url)
+        if self.jwks_url and not (
+            (address.scheme == "https" and address.hostname)
+            or (address.scheme == "http" and address.hostname in ("localhost", "127.0.0.1", "::1"))
+        ):
+            raise ValueError("MEDIATASK_JWT_JWKS_URL has to be an https address")
+        return self
+
+
+class ServiceAccount(BaseModel):
+    """A service account of the cluster that may call."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    namespace: str
+    name: str
+    role: RoleName
+    projects: Annotated[list[KeyProject], Field(min_length=1)]
+    """`*` for all."""
 
 
 class ApiSettings(CommonSettings):
@@ -20,6 +74,12 @@ class ApiSettings(CommonSettings):
     """Name of the Secret with the API keys, an entry `NAME.json` for each; followed while the service runs."""
     api_keys_namespace: str | None = None
     """Its namespace; `namespace` when absent."""
+    jwt: JwtSettings = Field(default_factory=JwtSettings)
+    """The identity provider."""
+    service_accounts: list[ServiceAccount] = []
+    """Service accounts of the cluster that may call, with their role and projects."""
+    service_account_audience: str = "mediatask-api"
+    """Audience that their tokens have to be for; not `mediatask`, which is that of Job pods."""
     namespaces: list[str] = []
     """Namespaces whose Job pods may report, the operator's list of them; empty: every one that the rights reach."""
     host: str = "0.0.0.0"
@@ -64,3 +124,10 @@ class ApiSettings(CommonSettings):
     """Seconds between SIGTERM and the last accepted request. Behind a load balancer: as long as it needs to notice."""
     public_url: str | None = None
     """Address under which callers reach the API; prefix of `Location` headers and server of the OpenAPI document."""
+
+    @field_validator("service_account_audience")
+    @classmethod
+    def _not_that_of_pods(cls, value: str) -> str:
+        if value in ("", TOKEN_AUDIENCE):
+            raise ValueError(f"it may not be empty, nor {TOKEN_AUDIENCE}: Job pods do not call")
+        return value

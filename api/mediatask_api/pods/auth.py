@@ -8,9 +8,10 @@ from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 
-from mediatask_common.kube import PODS, TOKENREVIEWS, Kube, KubeError
+from mediatask_common.kube import PODS, Kube, KubeError
 from mediatask_crds.names import TOKEN_AUDIENCE
 
+from ..auth.token_review import ACCOUNT_PREFIX, review
 from ..http.errors import ApiError
 from ..http.route import Access
 from ..ttlcache import TtlCache
@@ -18,7 +19,6 @@ from .fencing import Pod
 
 POD_NAME = "authentication.kubernetes.io/pod-name"
 POD_UID = "authentication.kubernetes.io/pod-uid"
-USER_PREFIX = "system:serviceaccount:"
 
 REVIEW_SECONDS = 10
 """A deleted pod's token is refused at the latest after this time; fencing refuses its reports at once."""
@@ -56,21 +56,15 @@ class PodAuth:
         return await self._pods.get(holder.uid, lambda: self._read(holder))
 
     async def _review(self, token: str) -> _Holder:
-        body = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenReview",
-            "spec": {"token": token, "audiences": [TOKEN_AUDIENCE]},
-        }
-        status = (await self._kube.create(TOKENREVIEWS, body)).get("status") or {}
-        if not status.get("authenticated") or TOKEN_AUDIENCE not in (status.get("audiences") or []):
+        user = await review(self._kube, token, TOKEN_AUDIENCE)
+        if user is None:
             raise ApiError(401, "token-not-valid", "The token is not valid for this service.")
-        user = status.get("user") or {}
         extra = user.get("extra") or {}
         name, uid = (extra.get(POD_NAME) or [""])[0], (extra.get(POD_UID) or [""])[0]
         user_name = str(user.get("username", ""))
-        namespace = user_name.removeprefix(USER_PREFIX).partition(":")[0]
+        namespace = user_name.removeprefix(ACCOUNT_PREFIX).partition(":")[0]
         served = not self._namespaces or namespace in self._namespaces
-        if not user_name.startswith(USER_PREFIX) or not name or not served:
+        if not user_name.startswith(ACCOUNT_PREFIX) or not name or not served:
             raise ApiError(403, "no-pod-token", "The token is not bound to a pod of a namespace that is served here.")
         return _Holder(namespace, name, uid)
 

@@ -8,6 +8,11 @@
 {{- if and .api.keys.existingSecret .api.keys.generate -}}
 {{- $faults = append $faults "api.keys: existingSecret and generate exclude each other" -}}
 {{- end -}}
+{{- with .api.jwt -}}
+{{- if and (or .issuer .audience .jwksUrl) (not (and .issuer .audience .jwksUrl)) -}}
+{{- $faults = append $faults "api.jwt: issuer, audience and jwksUrl belong together" -}}
+{{- end -}}
+{{- end -}}
 {{- if and .webhooks.existingSecret .webhooks.generate -}}
 {{- $faults = append $faults "webhooks: existingSecret and generate exclude each other" -}}
 {{- end -}}

@@ -54,7 +54,8 @@ ROLES: dict[RoleName, Grant] = {
 
 def of_roles(names: Iterable[str]) -> Grant:
     """What several roles grant together; names that are no roles grant nothing. Case does not matter."""
-    held = [ROLES[role] for role in ROLES if role in {name.lower() for name in names}]
+    named = {name.lower() for name in names}
+    held = [grant for role, grant in ROLES.items() if role in named]
     return Grant(frozenset().union(*(role.scopes for role in held)), all(role.own_tasks_only for role in held))
 
 

@@ -23,7 +23,12 @@ PRODUCTION: Values = {
     "s3": {"bucket": "media", "endpoint": "https://s3.example.com", "existingSecret": "s3-credentials"},
     "redis": {"existingSecret": "redis"},
     "webhooks": {"existingSecret": "webhooks", "apiKeyKey": "api-key", "apiKeyHosts": ["hooks.example.com"]},
-    "api": {"keys": {"existingSecret": "api-keys"}, "podDisruptionBudget": {"enabled": True}},
+    "api": {
+        "keys": {"existingSecret": "api-keys"},
+        "jwt": {"issuer": "https://idp.example.com", "audience": "media", "jwksUrl": "https://idp.example.com/jwks"},
+        "serviceAccounts": [{"namespace": "studio", "name": "renderer", "role": "writer", "projects": ["film"]}],
+        "podDisruptionBudget": {"enabled": True},
+    },
     "rbac": {"namespaces": ["media"]},
     "classes": {"image": {"taskTypes": ["generate_image"], "model": {"hub": "example/model", "revision": "1"}}},
 }

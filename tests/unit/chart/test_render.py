@@ -15,7 +15,7 @@ from helm_python.chart import lint
 from pydantic_settings import BaseSettings
 
 from mediatask_api.http.server import GRACE_SECONDS
-from mediatask_api.settings import ApiSettings
+from mediatask_api.settings import ApiSettings, JwtSettings
 from mediatask_common.access.keys import PREFIX, ApiKey, digest
 from mediatask_common.settings import StoreSettings
 from mediatask_common.times import utcnow
@@ -106,7 +106,8 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, env: dict[str, str], folder
 
 def variables(settings: type[BaseSettings]) -> set[str]:
     own = {f"MEDIATASK_{name.upper()}" for name in settings.model_fields}
-    return own | {f"MEDIATASK_STORE_{name.upper()}" for name in StoreSettings.model_fields}
+    nested = {"STORE": StoreSettings, "JWT": JwtSettings}
+    return own | {f"MEDIATASK_{part}_{name.upper()}" for part, model in nested.items() for name in model.model_fields}
 
 
 @INSTALLATIONS
@@ -124,6 +125,9 @@ def test_the_services_understand_every_variable(
     set_environment(monkeypatch, env, tmp_path)
     read = settings()
     assert read.store.kind == "s3"  # type: ignore[attr-defined]
+    if isinstance(read, ApiSettings) and "MEDIATASK_JWT_ISSUER" in env:
+        assert read.jwt.issuer == "https://idp.example.com"
+        assert read.service_accounts[0].projects == ["film"]
 
 
 @INSTALLATIONS

@@ -61,6 +61,9 @@ WRONG: list[tuple[Values, str]] = [
     ({"api": {"replicas": "2"}}, "/api/replicas"),
     ({"api": {"drainSeconds": "10s"}}, "/api/drainSeconds"),
     ({"api": {"keys": {"value": "mtk_x"}}}, "/api/keys.*'value'"),
+    ({"api": {"jwt": {"algorithms": ["HS256"]}}}, "/api/jwt/algorithms"),
+    ({"api": {"jwt": {"jwksUrl": "http://idp"}}}, "/api/jwt/jwksUrl"),
+    ({"api": {"serviceAccounts": [{"namespace": "a", "name": "b", "role": "king", "projects": ["*"]}]}}, "/role"),
     ({"api": {"service": {"type": "ExternalName"}}}, "/api/service/type"),
     ({"api": {"podDisruptionBudget": {"minAvailable": 1}}}, "/api/podDisruptionBudget.*'minAvailable'"),
     ({"api": {"topologySpreadConstraints": [{"maxSkew": 1}]}}, "/api/topologySpreadConstraints/0"),
@@ -98,6 +101,7 @@ def test_the_key_of_a_wrong_value_is_named(chart: Chart, wrong: Values, named: s
 TOGETHER: list[tuple[Values, str]] = [
     ({"image": {"repository": ""}}, "image.repository"),
     ({"api": {"keys": {"generate": True}}}, "api.keys"),
+    ({"api": {"jwt": {"jwksUrl": ""}}}, "api.jwt"),
     ({"webhooks": {"generate": True}}, "webhooks"),
     ({"webhooks": {"existingSecret": ""}}, "webhooks.apiKeyKey"),
     ({"webhooks": {"apiKeyHosts": []}}, "webhooks.apiKeyHosts"),
