@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 
 from mediatask_common.store.file import FileStore
 
+from .batch import routes as batch
 from .dependencies import Services
 from .http.drain import Farewell
 from .http.errors import install_handlers
@@ -24,6 +25,7 @@ from .tasks import project_routes as projects
 from .tasks import routes as tasks
 from .tasks import type_routes as task_types
 from .uploads import routes as uploads
+from .webhooks import routes as webhooks
 
 DESCRIPTION = """
 GPU media jobs: submit a task, follow its status, get the media and a signed webhook.
@@ -36,7 +38,7 @@ that name each faulty field. `Idempotency-Key` makes a submit safe to repeat.
 def public_app(services: Services) -> FastAPI:
     """The app for callers (port 8001)."""
     app = FastAPIOffline(title="MediaTask", version=version("mediatask"), description=DESCRIPTION, redoc_url=None)
-    for module in (tasks, projects, uploads, workers, task_types, keys, monitoring):
+    for module in (tasks, batch, webhooks, projects, uploads, workers, task_types, keys, monitoring):
         app.include_router(module.router)
     if isinstance(services.store, FileStore):
         app.include_router(store_files.downloads(services.store))

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
         UsageError,
         WaitTimeout,
     )
-    from .models import Artifact, Media, Page, Submitted, Task, TaskType
+    from .models import Artifact, BatchResult, Media, Page, Submitted, Task, TaskType, Webhook
 
 __all__ = [
     "APIError",
     "AccessDenied",
     "Artifact",
     "AsyncClient",
+    "BatchResult",
     "Client",
     "Conflict",
     "InvalidRequest",
@@ -47,10 +48,11 @@ __all__ = [
     "UnexpectedAnswer",
     "UsageError",
     "WaitTimeout",
+    "Webhook",
 ]
 
 _HOMES = {"AsyncClient": "async_client", "Client": "client"} | dict.fromkeys(
-    ("Artifact", "Media", "Page", "Submitted", "Task", "TaskType"), "models"
+    ("Artifact", "BatchResult", "Media", "Page", "Submitted", "Task", "TaskType", "Webhook"), "models"
 )
 
 

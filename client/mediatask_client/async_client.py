@@ -22,7 +22,7 @@ from . import calls, files
 from .config import resolve
 from .errors import Unavailable, WaitTimeout
 from .failures import failure, refusal, unexpected, unreachable
-from .models import Artifact, Page, Submitted, Task, TaskType
+from .models import Artifact, BatchResult, Page, Submitted, Task, TaskType, Webhook
 from .pace import Pace
 from .transport import options
 
@@ -96,6 +96,30 @@ class AsyncClient:
             extra=extra,
         )
         return await self._run(call)
+
+    async def batch(self, tasks: Sequence[Mapping[str, Any]], *, atomic: bool = False) -> Sequence[BatchResult]:
+        """Queue 1 to 100 tasks; what became of each, in order.
+
+        Args:
+            tasks: bodies of submits: `project_id`, `task_type`, `task_data` and so on, and `idempotency_key`.
+            atomic: all or none.
+
+        Raises:
+            InvalidRequest, AccessDenied: `atomic`, and one of them cannot be accepted.
+        """
+        return await self._run(calls.batch(tasks, atomic=atomic))
+
+    async def webhook(self, task_id: str) -> Webhook:
+        """What became of a task's webhook, with its last tries."""
+        return await self._run(calls.webhook(task_id))
+
+    async def redeliver_webhook(self, task_id: str) -> Webhook:
+        """Ask for a task's last webhook to be delivered anew.
+
+        Raises:
+            Conflict: none was sent yet.
+        """
+        return await self._run(calls.redeliver(task_id))
 
     async def get(self, task_id: str) -> Task:
         """A task's state."""

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from .errors import UsageError
 from .failures import unexpected
-from .models import Page, Submitted, Task, TaskType
+from .models import BatchAnswer, BatchResult, Page, Submitted, Task, TaskType, Webhook
 
 T = TypeVar("T")
 
@@ -82,11 +82,30 @@ def submit(
         **{key: value for key, value in optional.items() if value is not None},
         **extra,
     }
-    key = idempotency_key or str(uuid.uuid4())
-    if not re.fullmatch(r"[ -~]{1,255}", key):
-        raise UsageError("the idempotency key has to be 1 to 255 printable ASCII characters")
-    headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+    headers = {"Idempotency-Key": _key(idempotency_key), "Content-Type": "application/json"}
     return Call("POST", f"{BASE}/tasks/submit", _reader(Submitted), body=_json(body), headers=headers)
+
+
+def batch(tasks: Sequence[Mapping[str, Any]], *, atomic: bool) -> Call[list[BatchResult]]:
+    """Repeatable, as a submit is: each task has a key."""
+    keyed = [{**task, "idempotency_key": _key(task.get("idempotency_key"))} for task in tasks]
+    answer = _reader(BatchAnswer)
+    return Call(
+        "POST",
+        f"{BASE}/tasks/batch",
+        lambda response: answer(response).results,
+        body=_json({"tasks": keyed, "atomic": atomic}),
+        headers={"Content-Type": "application/json"},
+    )
+
+
+def webhook(task_id: str) -> Call[Webhook]:
+    return Call("GET", _task(task_id, "webhook"), _reader(Webhook))
+
+
+def redeliver(task_id: str) -> Call[Webhook]:
+    """Repeatable: as long as the first request is not taken up, another one changes nothing."""
+    return Call("POST", _task(task_id, "webhook/redeliver"), _reader(Webhook))
 
 
 def status(task_id: str) -> Call[Task]:
@@ -165,6 +184,13 @@ def _json(body: Mapping[str, Any]) -> bytes:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"the request cannot be written as JSON: {error}") from error
+
+
+def _key(given: str | None) -> str:
+    key = given or str(uuid.uuid4())
+    if not re.fullmatch(r"[ -~]{1,255}", key):
+        raise UsageError("the idempotency key has to be 1 to 255 printable ASCII characters")
+    return key
 
 
 def _moment(moment: datetime | str) -> str:

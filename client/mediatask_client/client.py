@@ -21,7 +21,7 @@ from . import calls, files
 from .config import resolve
 from .errors import Unavailable, WaitTimeout
 from .failures import failure, refusal, unexpected, unreachable
-from .models import Artifact, Page, Submitted, Task, TaskType
+from .models import Artifact, BatchResult, Page, Submitted, Task, TaskType, Webhook
 from .pace import Pace
 from .transport import options
 
@@ -95,6 +95,30 @@ class Client:
             extra=extra,
         )
         return self._run(call)
+
+    def batch(self, tasks: Sequence[Mapping[str, Any]], *, atomic: bool = False) -> Sequence[BatchResult]:
+        """Queue 1 to 100 tasks; what became of each, in order.
+
+        Args:
+            tasks: bodies of submits: `project_id`, `task_type`, `task_data` and so on, and `idempotency_key`.
+            atomic: all or none.
+
+        Raises:
+            InvalidRequest, AccessDenied: `atomic`, and one of them cannot be accepted.
+        """
+        return self._run(calls.batch(tasks, atomic=atomic))
+
+    def webhook(self, task_id: str) -> Webhook:
+        """What became of a task's webhook, with its last tries."""
+        return self._run(calls.webhook(task_id))
+
+    def redeliver_webhook(self, task_id: str) -> Webhook:
+        """Ask for a task's last webhook to be delivered anew.
+
+        Raises:
+            Conflict: none was sent yet.
+        """
+        return self._run(calls.redeliver(task_id))
 
     def get(self, task_id: str) -> Task:
         """A task's state."""

@@ -35,6 +35,49 @@ class Submitted(Answer):
     created_at: datetime | None = None
 
 
+class BatchResult(Answer):
+    """What became of one task of a batch."""
+
+    index: int
+    """Its place in the request, from 0."""
+    status: int
+    """202 where it was accepted, else the status code of the refusal."""
+    task: Submitted | None = None
+    error: dict[str, Any] | None = None
+    """The refusal, as RFC 9457 has it."""
+
+
+class BatchAnswer(Answer):
+    """The answer to a batch."""
+
+    results: list[BatchResult]
+
+
+class WebhookTry(Answer):
+    """One try to deliver a webhook."""
+
+    number: int
+    at: datetime
+    status_code: int | None = None
+    error: str | None = None
+
+
+class Webhook(Answer):
+    """What became of a task's webhook."""
+
+    task_id: str
+    receiver: str = ""
+    """Scheme and host of the callback URL."""
+    state: str
+    """waiting, pending, retrying, delivered or failed."""
+    event: str | None = None
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    delivered_at: datetime | None = None
+    tries: list[WebhookTry] = []
+    """The last ones, oldest first."""
+
+
 class Artifact(Answer):
     """One of the files that a task made."""
 

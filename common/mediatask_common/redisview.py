@@ -103,13 +103,19 @@ def scheduled(task: dict[str, Any]) -> bool:
 def slim(task: dict[str, Any]) -> dict[str, Any]:
     """What the view keeps of a resource: all that a status answer needs, which is bounded.
 
-    Metadata that is larger than a task's may be (kubectl can create it; such a task fails) is left out.
+    Metadata that is larger than a task's may be (kubectl can create it; such a task fails) is left out, and
+    so is the log of webhooks.
     """
     meta = {key: value for key, value in task["metadata"].items() if key not in ("managedFields", "annotations")}
     spec = {key: value for key, value in task["spec"].items() if key != "taskData"}
     if len(orjson.dumps(spec.get("metadata") or {})) > METADATA_LIMIT:
         del spec["metadata"]
-    return {**task, "metadata": meta, "spec": spec}
+    kept = {**task, "metadata": meta, "spec": spec}
+    callback = (task.get("status") or {}).get("callback")
+    if callback and "log" in callback:
+        shown = {key: value for key, value in callback.items() if key != "log"}
+        kept["status"] = {**task["status"], "callback": shown}
+    return kept
 
 
 def connect(url: str) -> Redis:

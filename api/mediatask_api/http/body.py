@@ -31,11 +31,12 @@ class JsonBody(Generic[M]):
     It is read after the route's `Access` has let the request pass.
     """
 
-    def __init__(self, model: type[M]) -> None:
+    def __init__(self, model: type[M], limit: int = MAX_BODY_BYTES) -> None:
         self.model = model
+        self.limit = limit
 
     async def __call__(self, request: Request) -> M:
-        return parse(self.model, strict_json(await read(request)))
+        return parse(self.model, strict_json(await read(request, self.limit)))
 
 
 async def read(request: Request, limit: int = MAX_BODY_BYTES, seconds: float = BODY_SECONDS) -> bytes:

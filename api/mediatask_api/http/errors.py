@@ -16,6 +16,8 @@ from starlette.requests import ClientDisconnect
 from mediatask_common.kube import KubeError
 from mediatask_common.logging import get_logger
 
+from .schemas import Fault, Problem
+
 log = get_logger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
@@ -103,18 +105,22 @@ def store_away(error: OSError) -> ApiError:
     )
 
 
+def as_problem(error: ApiError, instance: str) -> Problem:
+    """The problem document of an error."""
+    return Problem(
+        type=f"urn:mediatask:problem:{error.code}",
+        title=HTTPStatus(error.status).phrase,
+        status=error.status,
+        detail=error.detail,
+        instance=instance,
+        errors=[Fault(**fault) for fault in error.errors],
+    )
+
+
 def problem(error: ApiError, instance: str) -> Response:
     """The response of an error."""
-    document: dict[str, Any] = {
-        "type": f"urn:mediatask:problem:{error.code}",
-        "title": HTTPStatus(error.status).phrase,
-        "status": error.status,
-        "detail": error.detail,
-        "instance": instance,
-        "errors": error.errors,
-    }
     return Response(
-        orjson.dumps(document),
+        orjson.dumps(as_problem(error, instance).model_dump()),
         status_code=error.status,
         media_type=PROBLEM_JSON,
         headers={"Cache-Control": "no-store", **error.headers},

@@ -70,9 +70,9 @@ class TaskService:
     async def submit(self, caller: Principal, submission: Submission) -> Submitted:
         """Create a task, or find the one that this idempotency key has created."""
         request, name = submission.request, submission.name
-        if not caller.allows(request.project_id):
-            detail = f"This key may not use the project {request.project_id!r}."
-            raise ApiError(403, "project-not-allowed", detail)
+        refusal = self.refusal(caller, submission)
+        if refusal is not None:
+            raise refusal
         if submission.references:
             # A repetition gets its first answer, also when what the task uses has expired since.
             existing = await self._reader.get_true(name) if submission.idempotent else None
@@ -92,6 +92,21 @@ class TaskService:
                 raise  # deleted at this very moment: the caller may try again
             return Submitted(name, idempotency.replay(existing, submission.digest), replayed=True)
         return Submitted(name, answer, replayed=False)
+
+    def refusal(self, caller: Principal, submission: Submission) -> ApiError | None:
+        """Why the caller may not submit this; None where it may."""
+        project = submission.request.project_id
+        if caller.allows(project):
+            return None
+        return ApiError(403, "project-not-allowed", f"This key may not use the project {project!r}.")
+
+    async def take_back(self, name: str) -> str | None:
+        """Delete a task that was created a moment ago; its name where that fails."""
+        try:
+            await self._kube.delete(TASKS, name, self._namespace)
+        except KubeError as error:
+            return None if error.not_found else name
+        return None
 
     async def _create(self, resource: Object) -> None:
         await self._reader.note_new(await self._kube.create(TASKS, resource, self._namespace, fieldValidation="Strict"))
@@ -172,7 +187,7 @@ class TaskService:
                 raise ApiError(409, "task-finished", f"The task is {phase} already and cannot be cancelled.")
             return None if task["spec"].get("cancel") else {"cancel": True}
 
-        await self._change(caller, task_id, change)
+        await self.change_spec(caller, task_id, change)
         return await self._wait_until_final(caller, task_id, CANCEL_WAIT_SECONDS)
 
     async def retry(self, caller: Principal, task_id: str) -> bytes:
@@ -185,7 +200,7 @@ class TaskService:
                 raise ApiError(409, "task-not-retryable", detail)
             return {"cancel": False, "retryRequest": task["spec"].get("retryRequest", 0) + 1}
 
-        task = await self._change(caller, task_id, change)
+        task = await self.change_spec(caller, task_id, change)
         spec = task["spec"]
         created_at = task["metadata"]["creationTimestamp"]
         return await self._answer(task_id, spec["projectId"], spec["taskType"], spec.get("priority", 5), created_at)
@@ -200,9 +215,9 @@ class TaskService:
                 raise ApiError(409, "task-not-queued", detail)
             return None if task["spec"].get("priority", 5) == priority else {"priority": priority}
 
-        return self._shown(await self._change(caller, task_id, change))
+        return self._shown(await self.change_spec(caller, task_id, change))
 
-    async def _change(self, caller: Principal, task_id: str, change: Callable[[Object], Object | None]) -> Object:
+    async def change_spec(self, caller: Principal, task_id: str, change: Callable[[Object], Object | None]) -> Object:
         """Write to the spec what `change` makes of the task as it is now; a newer version is judged anew."""
         for tries in range(1, WRITE_TRIES + 1):
             task = await self.find(caller, task_id, true=True)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from . import keys, local, tasks
+from . import batch, keys, local, tasks, webhook
 from .app import app, complain
 
-__all__ = ["app", "keys", "local", "main", "tasks"]
+__all__ = ["app", "batch", "keys", "local", "main", "tasks", "webhook"]
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..models import Page, Submitted, Task, TaskType
+from ..models import BatchResult, Page, Submitted, Task, TaskType, Webhook
 from .display import COLOURS, step
 from .options import Format
 from .text import is_safe, one_line, safe_json
@@ -79,6 +79,33 @@ def write_page(form: Format, page: Page) -> None:
     if form == Format.TABLE and page.total != len(page.tasks):
         on = f"; go on with --cursor {one_line(page.next_cursor)}" if page.next_cursor else ""
         typer.secho(f"page {page.page} of {page.pages}, {page.total} tasks in all{on}", dim=True, err=True)
+
+
+def write_batch(form: Format, results: Sequence[BatchResult]) -> None:
+    """What became of a batch; for people the ids, with each refusal on standard error."""
+    if form in (Format.JSON, Format.YAML):
+        _document(form, [result.raw() for result in results])
+        return
+    _names(result.task.task_id for result in results if result.task)
+    for result in results:
+        if result.task is None:
+            why = one_line(str((result.error or {}).get("detail", "")))
+            typer.secho(f"task {result.index} was refused with {result.status}: {why}", fg="red", err=True)
+
+
+def write_webhook(form: Format, webhook: Webhook) -> None:
+    """A webhook; for people its state, and one line for each try."""
+    if form == Format.NAME:
+        _names([webhook.task_id])
+    elif form != Format.TABLE:
+        _document(form, webhook.raw())
+    else:
+        event = f" {one_line(webhook.event)}" if webhook.event else ""
+        on = f", next try at {webhook.next_attempt_at:%Y-%m-%d %H:%M:%S %Z}" if webhook.next_attempt_at else ""
+        typer.echo(f"{one_line(webhook.state)}:{event} to {one_line(webhook.receiver)}{on}")
+        for tried in webhook.tries:
+            outcome = " ".join(str(part) for part in (tried.status_code, tried.error) if part)
+            typer.echo(f"{tried.number:>4}  {tried.at:%Y-%m-%d %H:%M:%S %Z}  {one_line(outcome)}")
 
 
 def write_types(form: Format, types: Sequence[TaskType]) -> None:

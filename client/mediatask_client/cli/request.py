@@ -45,10 +45,7 @@ def read_file(content: bytes) -> dict[str, Any]:
     Raises:
         UsageError: it holds neither.
     """
-    try:
-        given = yaml.load(content.decode(), _Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(f"--file is neither JSON nor YAML: {error}") from error
+    given = _load(content)
     if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
         raise UsageError("--file holds no JSON or YAML object")
     request = given if ENVELOPE & given.keys() else {"task_data": given}
@@ -89,6 +86,26 @@ def build(
     if words.metadata:
         body["metadata"] = {**request.get("metadata", {}), **_pairs(words.metadata)}
     return body
+
+
+def read_requests(content: bytes, project: str) -> list[dict[str, Any]]:
+    """The requests that a file holds, as a list or under `tasks`; those that name no project are of the given one.
+
+    Raises:
+        UsageError: it holds none.
+    """
+    given = _load(content)
+    requests = given.get("tasks") if isinstance(given, dict) else given
+    if not isinstance(requests, list) or not requests or not all(isinstance(request, dict) for request in requests):
+        raise UsageError("the file holds no list of requests")
+    return [{"project_id": project, **request} for request in requests]
+
+
+def _load(content: bytes) -> Any:
+    try:
+        return yaml.load(content.decode(), _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UsageError(f"the file is neither JSON nor YAML: {error}") from error
 
 
 def moment(text: str) -> datetime:

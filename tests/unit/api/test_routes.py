@@ -8,6 +8,7 @@ import pytest
 from fastapi import APIRouter
 
 from mediatask_api.auth.access import public, require
+from mediatask_api.batch import routes as batch_routes
 from mediatask_api.http.route import Access, Route
 from mediatask_api.keys import routes as key_routes
 from mediatask_api.platform import routes as platform_routes
@@ -15,6 +16,7 @@ from mediatask_api.platform import worker_routes
 from mediatask_api.pods import routes as pod_routes
 from mediatask_api.tasks import project_routes, routes, type_routes
 from mediatask_api.uploads import routes as upload_routes
+from mediatask_api.webhooks import routes as webhook_routes
 
 
 def add(**options: Any) -> None:
@@ -41,6 +43,8 @@ def test_a_misspelt_scope_is_refused() -> None:
 
 
 MODULES = [
+    batch_routes,
+    webhook_routes,
     key_routes,
     platform_routes,
     worker_routes,

@@ -1,0 +1,1 @@
+"""Webhooks of tasks: what became of them, and delivery anew."""

@@ -1,0 +1,38 @@
+"""The webhook of a task."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from ..auth.access import Caller, require
+from ..dependencies import Ctx
+from ..http import BASE
+from ..http.openapi import problems
+from ..http.route import Route
+from .schemas import WebhookAnswer
+from .state import redelivery, webhook
+
+router = APIRouter(prefix=f"{BASE}/tasks", tags=["webhooks"], route_class=Route)
+
+
+@router.get(
+    "/{task_id}/webhook",
+    dependencies=[require("tasks:read")],
+    response_model=WebhookAnswer,
+    responses=problems(400, 401, 404, 503),
+)
+async def log(services: Ctx, caller: Caller, task_id: str) -> WebhookAnswer:
+    """What became of the task's webhook, with its last tries."""
+    return webhook(await services.tasks.find(caller, task_id, true=True))
+
+
+@router.post(
+    "/{task_id}/webhook/redeliver",
+    dependencies=[require("webhooks:write")],
+    status_code=202,
+    response_model=WebhookAnswer,
+    responses=problems(400, 401, 403, 404, 409, 503),
+)
+async def redeliver(services: Ctx, caller: Caller, task_id: str) -> WebhookAnswer:
+    """Deliver the task's last webhook anew, under the same id and by the whole schedule. Media links are new ones."""
+    return webhook(await services.tasks.change_spec(caller, task_id, redelivery))

@@ -1,0 +1,86 @@
+"""Batches and webhooks, by SDK and command line."""
+
+from __future__ import annotations
+
+import json
+
+from typer.testing import CliRunner, Result
+
+from mediatask_client import Client, cli
+from support.rest_service import KEY, Answer, Service
+
+BATCH = "/api/v1/tasks/batch"
+WEBHOOK = "/api/v1/tasks/task-1/webhook"
+SUBMITTED = {"task_id": "task-1", "status": "queued", "project_id": "demo"}
+TOLD = {
+    "task_id": "task-1",
+    "receiver": "https://h.example",
+    "state": "delivered",
+    "event": "task.completed",
+    "tries": [
+        {"number": 1, "at": "2026-11-21T10:00:00Z", "status_code": 500, "error": "the receiver answered 500"},
+        {"number": 2, "at": "2026-11-21T10:00:05Z", "status_code": 204, "error": None},
+    ],
+}
+
+
+def run(service: Service, *words: str, stdin: str | None = None) -> Result:
+    env = {"MEDIATASK_URL": service.url, "MEDIATASK_API_KEY": KEY}
+    return CliRunner().invoke(cli.app, list(words), input=stdin, env=env)
+
+
+def refused(detail: str) -> dict[str, object]:
+    return {"index": 1, "status": 400, "error": {"detail": detail}}
+
+
+def test_a_batch_carries_keys_and_may_be_repeated(service: Service) -> None:
+    results = [{"index": 0, "status": 202, "task": SUBMITTED}, refused("no such type")]
+    service.on("POST", BATCH, Answer(drop=True), Answer(200, {"results": results}))
+    with Client(service.url, KEY) as client:
+        first, second = client.batch([{"project_id": "demo"}, {"idempotency_key": "k"}], atomic=True)
+    assert first.task is not None
+    assert (first.task.task_id, second.task, second.error) == ("task-1", None, {"detail": "no such type"})
+    sent, repeated = (request.body for request in service.asked("POST", BATCH))
+    assert sent == repeated, "the same keys"
+    keys = [task["idempotency_key"] for task in sent["tasks"]]
+    assert (sent["atomic"], len(keys[0]), keys[1]) == (True, 36, "k")
+
+
+def test_batch_prints_the_ids_and_says_what_was_refused(service: Service) -> None:
+    results = [{"index": 0, "status": 202, "task": SUBMITTED}, refused("bad\x1b[2J")]
+    service.on("POST", BATCH, Answer(200, {"results": results}))
+    requests = "- {task_type: test_prompt}\n- {task_type: x, project_id: own}\n"
+    result = run(service, "batch", "-", "-p", "demo", stdin=requests)
+    assert (result.exit_code, result.stdout) == (1, "task-1\n")
+    assert "task 1 was refused with 400: bad\\x1b[2J" in result.stderr
+    assert [task["project_id"] for task in service.requests[-1].body["tasks"]] == ["demo", "own"]
+
+
+def test_a_long_batch_goes_in_parts_and_what_was_accepted_is_printed_though_a_part_fails(service: Service) -> None:
+    accepted = [{"index": index, "status": 202, "task": SUBMITTED} for index in range(100)]
+    service.on("POST", BATCH, Answer(200, {"results": accepted}), Answer(403, {"detail": "no"}))
+    result = run(service, "batch", "-", stdin=json.dumps({"tasks": [{}] * 101}))
+    assert (result.exit_code, result.stdout) == (1, "task-1\n" * 100)
+    assert [len(request.body["tasks"]) for request in service.asked("POST", BATCH)] == [100, 1]
+
+
+def test_faulty_batches_are_not_sent(service: Service) -> None:
+    for wrong in ("{}", "[]", "- 1", "x: [", '{"tasks": 5}'):
+        assert run(service, "batch", "-", stdin=wrong).exit_code == 2, wrong
+    assert run(service, "batch", "-", "--atomic", stdin=json.dumps({"tasks": [{}] * 101})).exit_code == 2
+    assert service.requests == []
+
+
+def test_the_webhook_of_a_task(service: Service) -> None:
+    service.on("GET", WEBHOOK, Answer(200, TOLD))
+    service.on("POST", f"{WEBHOOK}/redeliver", Answer(202, {**TOLD, "state": "pending"}))
+    with Client(service.url, KEY) as client:
+        assert client.webhook("task-1").tries[0].status_code == 500
+        assert client.redeliver_webhook("task-1").state == "pending"
+    assert run(service, "webhook", "log", "task-1").stdout.splitlines() == [
+        "delivered: task.completed to https://h.example",
+        "   1  2026-11-21 10:00:00 UTC  500 the receiver answered 500",
+        "   2  2026-11-21 10:00:05 UTC  204",
+    ]
+    assert run(service, "webhook", "redeliver", "task-1").stdout.startswith("pending: task.completed")
+    assert json.loads(run(service, "webhook", "log", "task-1", "-o", "json").stdout) == TOLD
