@@ -19,6 +19,7 @@ REPLACEMENTS = (
     (r"\(await ([\w.]+\([\w.]+\))\)(?=\.)", r"\1"),
     (r"\bimport asyncio\n", ""),
     (r"\basyncio\.sleep\b", "time.sleep"),
+    (r"\basyncio\.to_thread\(([\w.]+), ", r"\1("),
     (r"\basync (def|for|with)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\bAsync(Client|Iterator)\b", r"\1"),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         UsageError,
         WaitTimeout,
     )
-    from .models import Artifact, BatchResult, Media, Page, Submitted, Task, TaskType, Webhook
+    from .models import Artifact, BatchResult, Media, Page, Submitted, Task, TaskType, Upload, Webhook
 
 __all__ = [
     "APIError",
@@ -46,13 +46,14 @@ __all__ = [
     "TaskType",
     "Unavailable",
     "UnexpectedAnswer",
+    "Upload",
     "UsageError",
     "WaitTimeout",
     "Webhook",
 ]
 
 _HOMES = {"AsyncClient": "async_client", "Client": "client"} | dict.fromkeys(
-    ("Artifact", "BatchResult", "Media", "Page", "Submitted", "Task", "TaskType", "Webhook"), "models"
+    ("Artifact", "BatchResult", "Media", "Page", "Submitted", "Task", "TaskType", "Upload", "Webhook"), "models"
 )
 
 

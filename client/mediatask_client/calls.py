@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from .errors import UsageError
 from .failures import unexpected
-from .models import BatchAnswer, BatchResult, Page, Submitted, Task, TaskType, Webhook
+from .models import BatchAnswer, BatchResult, Page, Submitted, Task, TaskType, Upload, Webhook
 
 T = TypeVar("T")
 
@@ -155,6 +155,22 @@ def task_type(name: str) -> Call[TaskType]:
     return Call("GET", f"{BASE}/task-types/{_segment(name)}", _reader(TaskType))
 
 
+def grant_upload(project_id: str, announcement: Mapping[str, Any]) -> Call[Upload]:
+    """Repeating it leaves a grant behind that expires."""
+    body = {"project_id": project_id, **announcement}
+    return Call("POST", f"{BASE}/uploads", _reader(Upload), body=_json(body), headers=_JSON_BODY)
+
+
+def complete_upload(project_id: str, upload_id: str) -> Call[None]:
+    path = f"{BASE}/uploads/{_segment(upload_id)}/complete"
+    return Call("POST", path, lambda _: None, body=_json({"project_id": project_id}), headers=_JSON_BODY)
+
+
+def put_delay(tries: int, outcome: httpx.Response | httpx.RequestError) -> float | None:
+    """Seconds until a PUT to the store is tried again, None to give up. It creates only, so repeating it is safe."""
+    return delay(_PUT, tries, outcome)
+
+
 def log_path(task_id: str) -> str:
     return _task(task_id, "logs")
 
@@ -177,6 +193,10 @@ def delay(call: Call[Any], tries: int, outcome: httpx.Response | httpx.RequestEr
     elif not (call.repeatable or isinstance(outcome, httpx.ConnectError | httpx.ConnectTimeout)):
         return None
     return min(0.25 * 2.0 ** (tries - 1), LONGEST_DELAY) * random.uniform(0.75, 1.25)
+
+
+_PUT = Call[None]("PUT", "", lambda _: None)
+_JSON_BODY = {"Content-Type": "application/json"}
 
 
 def _json(body: Mapping[str, Any]) -> bytes:

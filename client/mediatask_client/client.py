@@ -17,11 +17,11 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from . import calls, files
+from . import calls, files, inputs
 from .config import resolve
 from .errors import Unavailable, WaitTimeout
 from .failures import failure, refusal, unexpected, unreachable
-from .models import Artifact, BatchResult, Page, Submitted, Task, TaskType, Webhook
+from .models import Artifact, BatchResult, Page, Submitted, Task, TaskType, Upload, Webhook
 from .pace import Pace
 from .transport import options
 
@@ -77,15 +77,18 @@ class Client:
         """Queue a task. Repeated after a lost connection, it is still one task.
 
         Args:
+            task_data: a `Path` where a field takes a URL is uploaded; text is sent as it is.
             tags: words to find the task by.
             not_before: when it may start at the earliest, with a time zone; text is RFC 3339.
             idempotency_key: identifies this request; the same key gives the same task, from any process.
             extra: further fields of the request, as the service documents them.
         """
+        paths = inputs.local_paths(task_data)
+        uploads = {path: (self.upload(path, project_id)).reference for path in paths}
         call = calls.submit(
             project_id,
             task_type,
-            task_data,
+            inputs.with_references(task_data, uploads) if uploads else task_data,
             priority=priority,
             tags=tags,
             not_before=not_before,
@@ -119,6 +122,66 @@ class Client:
             Conflict: none was sent yet.
         """
         return self._run(calls.redeliver(task_id))
+
+    def upload(self, path: Path, project_id: str, *, on_progress: Callable[[int, int], None] | None = None) -> Upload:
+        """Upload a picture, recording or film; its `reference` then stands where a task's data takes a URL.
+
+        Args:
+            on_progress: called with the bytes sent and those of the whole file.
+
+        Raises:
+            UsageError: the file cannot be read, or is of no type that tasks take.
+        """
+        file = inputs.examine(path)
+        grant = self._run(calls.grant_upload(project_id, file.announcement))
+        sent = 0
+
+        def tell(size: int) -> None:
+            if on_progress:
+                on_progress(sent + size, file.bytes)
+
+        for part in grant.parts:
+            self._put(part.url, part.headers, path, sent, part.bytes, tell)
+            sent += part.bytes
+        if grant.url:
+            self._put(grant.url, grant.headers, path, 0, file.bytes, tell)
+        else:
+            self._run(calls.complete_upload(project_id, grant.upload_id))
+        return grant
+
+    def _put(
+        self, url: str, headers: Mapping[str, str], path: Path, start: int, size: int, tell: Callable[[int], None]
+    ) -> None:
+        """Send a file, or a part of it, to the store."""
+        tries = 0
+        while True:
+            tries += 1
+            outcome: httpx.Response | httpx.RequestError
+            try:
+                outcome = self._media.put(
+                    url,
+                    # A length of its own, or it would be sent in chunks, which S3 refuses.
+                    headers={"Content-Length": str(size), **headers},
+                    content=self._pieces(path, start, size, tell),
+                    timeout=httpx.Timeout(120, connect=5),
+                    follow_redirects=False,
+                )
+                # 412: it is there, from a try whose answer was lost. Nothing else can be sent to this URL.
+                if outcome.is_success or outcome.status_code == 412:
+                    return
+            except httpx.RequestError as error:
+                outcome = error
+            pause = calls.put_delay(tries, outcome)
+            if pause is None:
+                raise failure(str(httpx.URL(url).join("/")), outcome)
+            time.sleep(pause)
+
+    def _pieces(self, path: Path, start: int, size: int, tell: Callable[[int], None]) -> Iterator[bytes]:
+        sent = 0
+        for piece in inputs.pieces(path, start, size):
+            yield piece
+            sent += len(piece)
+            tell(sent)
 
     def get(self, task_id: str) -> Task:
         """A task's state."""

@@ -33,6 +33,11 @@ _NEXT_STEP = {
     409: "`mediatask get ID` shows the state it is in.",
     413: "Send large inputs by URL, not inside the request.",
 }
+_NEXT_STEP_OF = {
+    "urn:mediatask:problem:upload-quota-exceeded": "Name files that are uploaded already (upload://...), or wait until "
+    "unused ones expire.",
+}
+"""By the problem's type, in the place of what its status suggests."""
 
 
 def failure(url: str, outcome: httpx.Response | httpx.RequestError) -> MediaTaskError:
@@ -74,8 +79,8 @@ def refusal(response: httpx.Response) -> APIError:
     words = ("title",) if faults else ("detail", "title")
     text = next((str(problem[word]) for word in words if problem.get(word)), response.reason_phrase or "refused")
     lines = [f"{text} (HTTP {status})", *(f"  {fault}" for fault in faults)]
-    if status in _NEXT_STEP:
-        lines.append(_NEXT_STEP[status])
+    if next_step := _NEXT_STEP_OF.get(str(problem.get("type")), _NEXT_STEP.get(status)):
+        lines.append(next_step)
     return _CLASSES.get(status, APIError)(status, problem, "\n".join(lines))
 
 

@@ -78,6 +78,28 @@ class Webhook(Answer):
     """The last ones, oldest first."""
 
 
+class UploadPart(Answer):
+    """Where and how to send a part of a large file."""
+
+    number: int
+    bytes: int
+    url: str
+    headers: dict[str, str]
+
+
+class Upload(Answer):
+    """Permission to upload a file, and how tasks name it."""
+
+    upload_id: str
+    reference: str
+    """`upload://...`: stands where a task's data takes a URL, in tasks of the same project."""
+    url: str | None = None
+    headers: dict[str, str] = {}
+    expires_at: datetime | None = None
+    parts: list[UploadPart] = []
+    """Of a large file, instead of `url`."""
+
+
 class Artifact(Answer):
     """One of the files that a task made."""
 

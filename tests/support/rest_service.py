@@ -20,6 +20,7 @@ class Request:
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
+    """JSON where it is some, else bytes."""
 
 
 @dataclass
@@ -79,9 +80,9 @@ class Service:
                 url = urlsplit(self.path)
                 raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                request = Request(
-                    self.command, url.path, dict(parse_qsl(url.query)), headers, json.loads(raw) if raw else None
-                )
+                is_json = headers.get("content-type") == "application/json"
+                body = json.loads(raw) if is_json and raw else raw or None
+                request = Request(self.command, url.path, dict(parse_qsl(url.query)), headers, body)
                 answer = service._next(request)
                 if answer.drop:
                     self.close_connection = True

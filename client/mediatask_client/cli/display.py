@@ -5,10 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.progress import Task as Row
 from rich.text import Text
 
@@ -17,6 +28,8 @@ from mediatask_crds.task import Phase
 from ..models import Task
 from .text import one_line
 
+LARGE_BYTES = 1024**2
+"""Files from this size on show a bar while they are sent."""
 COLOURS = {
     Phase.QUEUED: "bright_black",
     Phase.PROCESSING: "cyan",
@@ -40,6 +53,31 @@ def display(console: Console) -> Iterator[Display]:
             yield Bars(progress)
     else:
         yield Lines(console)
+
+
+@contextmanager
+def sending(console: Console, path: Path) -> Iterator[Callable[[int, int], None]]:
+    """Shows how much of a file has been sent; elsewhere than on a terminal, and for a small file, nothing."""
+    if not console.is_terminal:
+        yield lambda sent, size: None
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=28),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        row: TaskID | None = None
+
+        def show(sent: int, size: int) -> None:
+            nonlocal row
+            if size >= LARGE_BYTES:
+                row = progress.add_task(one_line(path.name), total=size) if row is None else row
+                progress.update(row, completed=sent)
+
+        yield show
 
 
 def step(task: Task) -> str:

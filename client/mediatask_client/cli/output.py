@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..models import BatchResult, Page, Submitted, Task, TaskType, Webhook
+from ..models import BatchResult, Page, Submitted, Task, TaskType, Upload, Webhook
 from .display import COLOURS, step
 from .options import Format
 from .text import is_safe, one_line, safe_json
@@ -40,6 +40,17 @@ def write_submitted(form: Format, submitted: Submitted) -> None:
     _names([submitted.task_id])
     if form == Format.TABLE:
         typer.secho(f"queued; follow it with: mediatask watch {one_line(submitted.task_id)}", dim=True, err=True)
+
+
+def write_uploads(form: Format, uploads: Sequence[tuple[str, Upload]]) -> None:
+    """Files and their references; the references alone for people, too. Signed URLs are used up and not shown."""
+    if form in (Format.JSON, Format.YAML):
+        _document(
+            form,
+            [{"file": path, "upload_id": upload.upload_id, "reference": upload.reference} for path, upload in uploads],
+        )
+    else:
+        _names([upload.reference for _, upload in uploads])
 
 
 def write_task(form: Format, task: Task) -> None:

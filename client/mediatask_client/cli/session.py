@@ -9,8 +9,9 @@ from typing import Any, Self, TypeVar
 from ..client import Client
 from ..errors import APIError, NotFound, UsageError
 from ..files import other_name, target
-from ..models import Task, TaskType
-from .display import display
+from ..inputs import local_paths, with_references
+from ..models import Task, TaskType, Upload
+from .display import display, sending
 from .output import stderr
 from .submission import closest
 
@@ -75,6 +76,17 @@ class Session:
     def schema(self, name: str) -> dict[str, Any]:
         """JSON Schema of a type's `task_data`."""
         return self.task_type(name).json_schema
+
+    def upload(self, path: Path, project: str) -> Upload:
+        """Upload a file, with a bar on standard error while a large one is sent."""
+        with sending(stderr(), path) as shown:
+            return self.client.upload(path, project, on_progress=shown)
+
+    def with_uploads(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Arguments of `Client.submit` with the files of its task data uploaded."""
+        data, project = body["task_data"], body["project_id"]
+        references = {path: self.upload(path, project).reference for path in local_paths(data)}
+        return {**body, "task_data": with_references(data, references)} if references else body
 
     def follow(self, task_ids: Iterable[str]) -> list[Task]:
         """Show tasks on standard error until all have ended; their final states."""

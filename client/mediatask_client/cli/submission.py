@@ -6,6 +6,7 @@ import difflib
 import json
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
@@ -16,10 +17,13 @@ Schema = Mapping[str, Any]
 def task_data(schema: Schema, text: str | None, settings: Iterable[str], base: Mapping[str, Any]) -> dict[str, Any]:
     """The request's `task_data`.
 
+    Files are paths in it, to be uploaded; everything else is JSON.
+
     Args:
         schema: JSON Schema of the type.
         text: the main text: what to draw, film, say or ask.
-        settings: `field=value`, also `object.key=value`; a list's field may come several times.
+        settings: `field=value`, also `object.key=value`, and `field=@file` where a URL is expected; a list's field may
+            come several times.
         base: fields from a file, which the command line's override.
 
     Raises:
@@ -47,7 +51,22 @@ def task_data(schema: Schema, text: str | None, settings: Iterable[str], base: M
         else:
             data[name] = _coerce(kind, name, value)
         fresh.add(name)
-    return data
+    return {
+        name: _with_paths(value) if _takes_files(_property(schema, name)) else value for name, value in data.items()
+    }
+
+
+def _takes_files(kind: Schema) -> bool:
+    """Whether the field takes the URL of an input, or several."""
+    options = (kind, *kind.get("anyOf", []))
+    return any(place.get("x-input-url") for option in options for place in (option, option.get("items", {})))
+
+
+def _with_paths(value: Any) -> Any:
+    """`@file` as a path, which the client uploads."""
+    if isinstance(value, list):
+        return [_with_paths(item) for item in value]
+    return Path(value[1:]) if isinstance(value, str) and value.startswith("@") else value
 
 
 def main_field(schema: Schema) -> str:

@@ -47,7 +47,12 @@ def submit(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="A field of the request's task_data; may be repeated."),
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="A field of the request's task_data; may be repeated. FIELD=@FILE uploads a file, where a URL is "
+            "expected.",
+        ),
     ] = None,
     file: Annotated[
         typer.FileBinaryRead | None,
@@ -94,7 +99,7 @@ def submit(
     request = read_file(file.read()) if file else {}
     with Session(url, api_key, folder) as session:
         body = build(request, words, options, project, session.schema)
-        submitted = session.client.submit(**body)
+        submitted = session.client.submit(**session.with_uploads(body))
         if not (wait or download):
             results.write_submitted(output, submitted)
             return
@@ -105,6 +110,25 @@ def submit(
         if output != Format.TABLE or task.status == "completed":
             results.write_task(output, task)
     _exit_by([task.status])
+
+
+@app.command(
+    epilog="Example: mediatask submit generate_image 'an alley' --set style_guide=$(mediatask upload noir.png)"
+)
+def upload(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Pictures, recordings or films.")],
+    project: Project = "default",
+    output: Output = Format.TABLE,
+    url: Url = None,
+    api_key: Key = None,
+    folder: Dir = DEFAULT_DIR,
+) -> None:
+    """Upload files as inputs of tasks; prints their references."""
+    from .output import write_uploads
+    from .session import Session
+
+    with Session(url, api_key, folder) as session:
+        write_uploads(output, [(str(path), session.upload(path, project)) for path in files])
 
 
 @app.command()
