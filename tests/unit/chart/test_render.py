@@ -458,6 +458,18 @@ def test_a_digest_takes_precedence_over_a_tag(render: Render) -> None:
     assert container(render(PRODUCTION), "mediatask-api")["image"] == "registry.example.com/mediatask:0.1.0"
 
 
+def test_the_api_gets_the_limits_of_uploads_as_whole_numbers(render: Render) -> None:
+    values = merged(PRODUCTION, {"api": {"uploads": {"quotaBytes": 5 * 1024**4, "usedDays": 7}}})
+    env = env_of(pod_specs(render(values))["mediatask-api"]["containers"][0])
+    limits = {name: value for name, value in env.items() if name.startswith("MEDIATASK_UPLOAD_")}
+    assert limits == {
+        "MEDIATASK_UPLOAD_QUOTA_BYTES": "5497558138880",
+        "MEDIATASK_UPLOAD_QUOTA_COUNT": "1000",
+        "MEDIATASK_UPLOAD_UNUSED_SECONDS": "86400",
+        "MEDIATASK_UPLOAD_USED_DAYS": "7",
+    }
+
+
 def test_a_replica_has_time_to_drain_and_to_finish(render: Render) -> None:
     spec = pod_specs(render(merged(PRODUCTION, {"api": {"drainSeconds": 25}})))["mediatask-api"]
     assert env_of(spec["containers"][0])["MEDIATASK_DRAIN_SECONDS"] == "25"
