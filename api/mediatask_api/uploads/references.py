@@ -19,8 +19,8 @@ from .service import Input, Unusable, Uploads
 Place = tuple[str | int, ...]
 """Where in a request a reference stands."""
 
-AT_ONCE = 8
-"""References of one request that are looked up at a time."""
+AT_ONCE = 16
+"""References that are looked up at a time, half of the store's connections: of a batch there may be thousands."""
 
 
 class References:
@@ -29,6 +29,7 @@ class References:
     def __init__(self, uploads: Uploads, reader: TaskReader) -> None:
         self._uploads = uploads
         self._reader = reader
+        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def accept(self, project: str, references: Sequence[tuple[Place, str]]) -> None:
         """Make sure that a new task may use these, and keep what it uses.
@@ -61,10 +62,8 @@ class References:
         return resolved
 
     async def _look_up(self, project: str, references: Iterable[str]) -> Mapping[str, Input | Unusable]:
-        slots = asyncio.Semaphore(AT_ONCE)
-
         async def look_up(reference: str) -> tuple[str, Input | Unusable]:
-            async with slots:
+            async with self._slots:
                 try:
                     return reference, await self._file(project, reference)
                 except Unusable as error:
