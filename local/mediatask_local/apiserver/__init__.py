@@ -1,5 +1,5 @@
 """An embedded Kubernetes API server: strict semantics, one process, one SQLite file.
 
 It exists so that the operator, the API and `kubectl` run unchanged on a machine without a cluster. Whatever it serves
-behaves as the real API server does (`tests/conformance` runs against both); what it does not serve it refuses clearly.
+behaves as the real API server does (`tests/conformance` runs against both); anything else gets a clear error.
 """

@@ -1,6 +1,6 @@
-"""The API server as a process: `python -m mediatask_local.apiserver --dir DIR --port PORT`.
+"""The API server as a separate process: `python -m mediatask_local.apiserver --dir DIR --port PORT`.
 
-Prints one line of JSON when it serves, `{"event": "ready", "url": ..., "kubeconfig": ...}`, and stops on SIGTERM.
+Prints one line of JSON when it is ready, `{"event": "ready", "url": ..., "kubeconfig": ...}`, and stops on SIGTERM.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ async def serve(directory: Path, port: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mediatask_local.apiserver", description=__doc__)
-    parser.add_argument("--dir", type=Path, required=True, help="folder of the server's state and credentials")
+    parser.add_argument("--dir", type=Path, required=True, help="folder for the server's state and credentials")
     parser.add_argument("--port", type=int, default=0, help="TCP port on 127.0.0.1; 0 picks a free one")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)

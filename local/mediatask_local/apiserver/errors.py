@@ -1,4 +1,4 @@
-"""The one error of the server and the `Status` object that clients see.
+"""The server's only exception and the `Status` object that clients see.
 
 Texts follow the real API server word for word, because `kubectl` prints them and clients match on them.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """A request was refused. `code` is the HTTP status, `reason` the machine-readable CamelCase word."""
+    """A request was refused. `code` is the HTTP status, `reason` its machine-readable CamelCase name."""
 
     def __init__(self, code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong with one field: `reason` is a Kubernetes cause type such as `FieldValueInvalid`."""
+    """One error in one field: `reason` is a Kubernetes cause type such as `FieldValueInvalid`."""
 
     field: str
     reason: str
@@ -54,7 +54,7 @@ class FieldError:
 
 
 def shown(value: Any) -> str:
-    """A value as it appears in messages: strings quoted, containers by kind or as compact JSON."""
+    """A value as it appears in messages: compact JSON."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 

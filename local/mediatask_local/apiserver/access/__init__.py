@@ -1,1 +1,1 @@
-"""Who calls: credentials, tokens and what each may do."""
+"""Authentication and authorization: credentials, tokens and permissions."""

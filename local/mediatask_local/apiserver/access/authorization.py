@@ -1,7 +1,7 @@
-"""Who may do what: one administrator may do everything, service accounts may do nothing here.
+"""Authorization: the administrator may do everything, service accounts nothing.
 
-That is deliberately all. Job pods reach the product's own API and never this server; a token of theirs that is tried
-here is refused as a real cluster without role bindings would refuse it.
+This is deliberate. Job pods call the product's own API and never this server; their tokens are refused here, as in a
+real cluster without role bindings.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .tokens import API_AUDIENCE, InvalidToken, TokenIssuer, User
 
 _ADMIN = User("kubernetes-admin", "", ("system:masters", "system:authenticated"))
 _ANONYMOUS = User("system:anonymous", "", ("system:unauthenticated",))
-# Paths that anybody may read.
+# Paths that anyone may read.
 PUBLIC_PATHS = frozenset(("/healthz", "/livez", "/readyz", "/version"))
 
 
@@ -25,7 +25,7 @@ class Access:
         self._tokens = tokens
 
     def authenticate(self, authorization: str | None) -> User:
-        """The user of a request by its Authorization header. Raises ApiError 401."""
+        """The user that the Authorization header identifies; anonymous without one. Raises ApiError 401."""
         if not authorization:
             return _ANONYMOUS
         scheme, _, token = authorization.partition(" ")
@@ -39,7 +39,7 @@ class Access:
             raise unauthorized() from error
 
     def review(self, kind: str, user: User, body: Object) -> Object:
-        """Answer one of the review kinds: the object as sent, with its status."""
+        """The response to a review: the object as sent, with its status. Raises ApiError 422."""
         spec = body.get("spec") or {}
         if kind == "TokenReview":
             return {**body, "status": self._token_review(spec)}
@@ -71,7 +71,7 @@ def is_allowed(user: User) -> bool:
 
 
 def forbidden(user: User, verb: str, path: str, target: Target | None) -> ApiError:
-    """403 in the words of the real server."""
+    """A 403 with the message of the real server."""
     if target is None:
         return ApiError(403, "Forbidden", f'forbidden: User "{user.username}" cannot {verb} path "{path}"')
     plural = f"{target.plural}.{target.group}" if target.group else target.plural

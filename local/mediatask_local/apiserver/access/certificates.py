@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-# Clocks of containers and virtual machines go a little wrong, and a certificate of the future is refused.
+# Clocks of containers and virtual machines may be slow, and a certificate that is not valid yet is refused.
 BACKDATED = datetime.timedelta(hours=1)
 
 
 class Authority:
-    """A CA whose key is never written: nobody else can issue a certificate that its clients trust."""
+    """A CA whose key is never written to disk: nobody else can issue a certificate that its clients trust."""
 
     def __init__(self, common_name: str, valid: datetime.timedelta) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -33,13 +33,13 @@ class Authority:
         """PEM."""
 
     def server(self, common_name: str, names: Iterable[str], addresses: Iterable[str]) -> tuple[bytes, bytes]:
-        """Certificate and key (PEM) of a server that is reached by these DNS names and IP addresses."""
+        """Certificate and key (PEM) for a server with these DNS names and IP addresses."""
         known: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
         known += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
         return self._issue(_name(common_name), ExtendedKeyUsageOID.SERVER_AUTH, x509.SubjectAlternativeName(known))
 
     def client(self, common_name: str, organization: str) -> tuple[bytes, bytes]:
-        """Certificate and key (PEM) of a client; to Kubernetes the organization is the user's group."""
+        """Certificate and key (PEM) for a client; Kubernetes takes the organization as the user's group."""
         return self._issue(_name(common_name, organization), ExtendedKeyUsageOID.CLIENT_AUTH)
 
     def _issue(

@@ -1,6 +1,6 @@
-"""The server's own certificate authority, its credentials and the kubeconfig that names them.
+"""The server's own certificate authority, its credentials and the kubeconfig that refers to them.
 
-TLS is not decoration here: `kubectl` and client-go drop bearer tokens on plain HTTP.
+TLS is necessary: `kubectl` and client-go do not send bearer tokens over plain HTTP.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ CONTEXT = "mediatask"
 
 
 def ensure_pki(directory: Path, port: int) -> Path:
-    """Make what is missing (CA, server certificate, admin token, token signing key) and write the kubeconfig.
+    """Create what is missing (CA, server certificate, admin token, token signing key) and write the kubeconfig.
 
-    Everything but the kubeconfig is kept over restarts, so clients that trust this server go on trusting it.
-    Returns the kubeconfig's path; the file is readable by its owner alone.
+    Everything but the kubeconfig is kept across restarts, so clients that trust this server keep trusting it.
+    Returns the kubeconfig's path; the file is readable only by its owner.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     ca, cert, key = directory / "ca.crt", directory / "server.crt", directory / "server.key"
@@ -66,7 +66,7 @@ def _kubeconfig(ca: bytes, token: str, port: int) -> bytes:
 
 
 def _write_private(path: Path, content: bytes) -> None:
-    """Write under another name first: a reader never sees half a file, nor a file with wider permissions."""
+    """Write atomically: a reader never sees a partial file, nor one with wider permissions."""
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

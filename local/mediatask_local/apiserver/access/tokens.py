@@ -1,7 +1,7 @@
-"""Service-account tokens: TokenRequest makes them, TokenReview and the server's own door check them.
+"""Service-account tokens: issued by TokenRequest, checked by TokenReview and by this server's authentication.
 
 A token is a JWT bound to its audiences, its expiry, its service account and, usually, to one pod; when the pod or the
-account is gone or another one has taken the name, the token is worthless.
+account is deleted, or recreated under the same name, the token is invalid.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _BINDABLE = {"Pod": "pods", "Secret": "secrets"}
 
 
 class InvalidToken(Exception):
-    """A token is not, or no longer, good for what it was shown for."""
+    """A token is invalid, expired or for another audience."""
 
 
 @dataclass(frozen=True)
 class User:
-    """Who makes a request, in the terms of `authentication.k8s.io`."""
+    """The user of a request, as in `authentication.k8s.io`."""
 
     username: str
     uid: str = ""
@@ -53,7 +53,7 @@ class TokenIssuer:
     def __init__(self, store: Store, key_file: Path) -> None:
         key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ValueError(f"{key_file} holds no EC private key")
+            raise ValueError(f"{key_file} does not contain an EC private key")
         self._store = store
         self._private_key = key
         self._public_key = key.public_key()
@@ -119,7 +119,7 @@ class TokenIssuer:
         return {kind.lower(): {"name": name, "uid": uid}}
 
     def check(self, token: str, audiences: list[str]) -> tuple[User, list[str]]:
-        """Whose token it is, and which of `audiences` it is for. Raises InvalidToken."""
+        """The user of a token, and those of `audiences` that it is valid for. Raises InvalidToken."""
         try:
             claims = jwt.decode(
                 token,
@@ -133,11 +133,11 @@ class TokenIssuer:
             raise InvalidToken("invalid bearer token") from error
         private = claims["kubernetes.io"]
         namespace, account = private["namespace"], private["serviceaccount"]
-        self._still_there("serviceaccounts", namespace, account)
+        self._check_exists("serviceaccounts", namespace, account)
         extra = {"authentication.kubernetes.io/credential-id": [f"JTI={claims['jti']}"]}
         for kind, plural in _BINDABLE.items():
             if kind.lower() in private:
-                self._still_there(plural, namespace, private[kind.lower()])
+                self._check_exists(plural, namespace, private[kind.lower()])
         if "pod" in private:
             extra["authentication.kubernetes.io/pod-name"] = [private["pod"]["name"]]
             extra["authentication.kubernetes.io/pod-uid"] = [private["pod"]["uid"]]
@@ -145,7 +145,7 @@ class TokenIssuer:
         user = User(claims["sub"], account["uid"], groups, extra)
         return user, [audience for audience in audiences if audience in claims["aud"]]
 
-    def _still_there(self, plural: str, namespace: str, reference: Object) -> None:
+    def _check_exists(self, plural: str, namespace: str, reference: Object) -> None:
         obj = self._object(plural, namespace, reference["name"])
         if obj is None or obj["metadata"]["uid"] != reference["uid"]:
             raise InvalidToken(

@@ -1,1 +1,1 @@
-"""Defaults and checks of the built-in kinds, which have code where custom resources have schemas."""
+"""Defaults and validation of the built-in kinds, in code where custom resources have schemas."""

@@ -1,4 +1,4 @@
-"""Defaults and checks of built-in kinds. Custom resources have schemas for that."""
+"""Defaults and validation of built-in kinds. Custom resources have schemas for that."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 from ..errors import FieldError, forbidden_field, invalid_value
 from ..objects import Object
-from .jobs import job_errors, set_job_defaults, tie_pods
+from .jobs import job_errors, set_job_defaults, set_job_selector
 from .pods import admit_pod, pod_errors, quality_of_service, set_own_pod_defaults
 
-# What the kubelet and the scheduler, and nobody else, may still change in a pod's spec.
+# Fields of a pod's spec that may change, besides container images.
 _MUTABLE_POD_FIELDS = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations")
 
 
 def set_builtin_defaults(storage: str, obj: Object) -> None:
-    """Fill in, in place, what is filled in on every write."""
+    """Set the defaults of every write, in place; `storage` is a storage name such as `jobs.batch`."""
     if storage == "jobs.batch":
         set_job_defaults(obj)
     elif storage == "pods" and isinstance(obj.get("spec"), dict):
@@ -31,9 +31,9 @@ def set_builtin_defaults(storage: str, obj: Object) -> None:
 
 
 def prepare_new(storage: str, obj: Object) -> None:
-    """Fill in what only the server knows of a new object; no client owns these fields."""
+    """Set what only the server decides about a new object, in place; no field manager owns these fields."""
     if storage == "jobs.batch":
-        tie_pods(obj)
+        set_job_selector(obj)
     elif storage == "pods" and isinstance(obj.get("spec"), dict):
         admit_pod(obj["spec"])
         obj["status"] = {"phase": "Pending", "qosClass": quality_of_service(obj["spec"])}
@@ -43,7 +43,7 @@ def prepare_new(storage: str, obj: Object) -> None:
 
 
 def builtin_errors(storage: str, obj: Object, old: Object | None) -> list[FieldError]:
-    """What is wrong with an object of a built-in kind, or with its change from `old`."""
+    """Validation errors of a built-in object and, on update, of its change from `old`."""
     return list(_errors(storage, obj, old))
 
 

@@ -9,14 +9,14 @@ from ..objects import Object, clone, timestamp
 
 
 def bound(pod: Object, binding: Any) -> Object:
-    """The pod on the binding's node.
+    """The pod as assigned to the binding's node.
 
     Raises:
-        ApiError: 409 when the pod is on a node already, is going away, or is another pod of that name.
+        ApiError: 409 when the pod is already assigned, is being deleted, or has another UID; 400 without a target.
     """
     node = (binding.get("target") or {}).get("name") if isinstance(binding, dict) else None
     if not node:
-        raise bad_request("a binding needs target.name")
+        raise bad_request("target.name is required")
     metadata, given = pod["metadata"], binding.get("metadata") or {}
     if given.get("uid", metadata["uid"]) != metadata["uid"]:
         raise _refused(pod, f"Precondition failed: UID in object meta is {metadata['uid']}")

@@ -1,4 +1,4 @@
-"""Defaults, checks and immutability of `batch/v1` Jobs."""
+"""Defaults, validation and immutable fields of `batch/v1` Jobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SCHEDULING = ("nodeSelector", "tolerations", "affinity", "schedulingGates")
 
 
 def set_job_defaults(job: Object) -> None:
-    """Defaults that hold on every write."""
+    """Set the defaults of every write, in place."""
     spec = job.get("spec")
     if not isinstance(spec, dict):
         return
@@ -33,8 +33,8 @@ def set_job_defaults(job: Object) -> None:
         job["metadata"]["labels"] = dict(template["metadata"]["labels"])
 
 
-def tie_pods(job: Object) -> None:
-    """The labels and the selector that tie the pods of a new Job to it."""
+def set_job_selector(job: Object) -> None:
+    """Set the selector of a new Job and the pod labels that it selects, in place."""
     spec = job.get("spec")
     if not isinstance(spec, dict) or spec["manualSelector"]:
         return
@@ -52,7 +52,7 @@ def tie_pods(job: Object) -> None:
 
 
 def job_errors(job: Object, old: Object | None) -> Iterator[FieldError]:
-    """What is wrong with a Job, or with its change from `old`."""
+    """Validation errors of a Job and, on update, of its change from `old`."""
     spec = job.get("spec")
     if not isinstance(spec, dict):
         yield required("spec")
@@ -100,7 +100,7 @@ def _template(spec: Object, waiting: bool) -> Object:
 
 
 def _status_errors(job: Object, old: Object) -> Iterator[FieldError]:
-    """A finished Job stays finished, and it finishes by its criterion first (as since Kubernetes 1.32)."""
+    """A finished Job stays finished; SuccessCriteriaMet or FailureTarget must come first (since Kubernetes 1.32)."""
     true = {c.get("type") for c in job.get("status", {}).get("conditions", ()) if c.get("status") == "True"}
     was = {c.get("type") for c in old.get("status", {}).get("conditions", ()) if c.get("status") == "True"}
     if true == was:

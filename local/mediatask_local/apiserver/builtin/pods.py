@@ -1,4 +1,4 @@
-"""Defaults and checks of pod specs, for Pods and for the templates of Jobs."""
+"""Defaults and validation of pod specs, for Pods and for the templates of Jobs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _CONTAINER_DEFAULTS: Object = {
     "terminationMessagePath": "/dev/termination-log",
     "terminationMessagePolicy": "File",
 }
-# The mode of files in volumes that the kubelet writes: 0644.
+# Default mode (0644) of files that the kubelet writes into volumes.
 _FILE_MODE = 420
-_MODED_VOLUMES = ("projected", "secret", "configMap", "downwardAPI")
+_VOLUMES_WITH_MODE = ("projected", "secret", "configMap", "downwardAPI")
 
 
 def set_pod_defaults(spec: Object) -> None:
-    """Fill in what the API server fills in, in place."""
+    """Set the API server's defaults, in place."""
     for field, value in _POD_DEFAULTS.items():
         spec.setdefault(field, dict(value) if isinstance(value, dict) else value)
     for container in _containers(spec):
@@ -35,7 +35,7 @@ def set_pod_defaults(spec: Object) -> None:
         for port in container.get("ports", ()):
             port.setdefault("protocol", "TCP")
     for volume in spec.get("volumes", ()):
-        for kind in _MODED_VOLUMES:
+        for kind in _VOLUMES_WITH_MODE:
             if isinstance(volume.get(kind), dict):
                 volume[kind].setdefault("defaultMode", _FILE_MODE)
         for source in (volume.get("projected") or {}).get("sources", ()):
@@ -43,12 +43,12 @@ def set_pod_defaults(spec: Object) -> None:
                 source["serviceAccountToken"].setdefault("expirationSeconds", 3600)
 
 
-# A pod survives a lost node for five minutes unless it says otherwise.
+# By default a pod is evicted from a lost node only after five minutes.
 _NODE_TOLERATIONS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
 def set_own_pod_defaults(spec: Object) -> None:
-    """Defaults of a pod itself, which a template of pods does not get."""
+    """Set the defaults of a Pod, in place; a pod template gets only some of them."""
     set_pod_defaults(spec)
     spec.setdefault("restartPolicy", "Always")
     spec.setdefault("enableServiceLinks", True)
@@ -59,7 +59,7 @@ def set_own_pod_defaults(spec: Object) -> None:
 
 
 def admit_pod(spec: Object) -> None:
-    """What the admission plugins of a cluster add to a new pod."""
+    """Add what the admission plugins of a cluster add to a new pod, in place."""
     spec.setdefault("serviceAccountName", "default")
     spec["serviceAccount"] = spec["serviceAccountName"]
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
@@ -83,7 +83,7 @@ def _containers(spec: Object) -> Iterator[Object]:
 
 
 def pod_errors(spec: Any, path: str) -> Iterator[FieldError]:
-    """What is wrong with a pod spec. Covers the mistakes that controllers make, not every rule of the real server."""
+    """Validation errors of a pod spec. Covers the mistakes that controllers make, not every rule of the real server."""
     if not isinstance(spec, dict) or not spec.get("containers"):
         yield required(f"{path}.containers")
         return
@@ -118,7 +118,7 @@ def pod_errors(spec: Any, path: str) -> Iterator[FieldError]:
 
 
 def quality_of_service(spec: Object) -> str:
-    """The pod's QoS class: BestEffort without any request, Guaranteed when cpu and memory requests equal limits."""
+    """The pod's QoS class: BestEffort without any requests, Guaranteed when cpu and memory requests equal limits."""
     resources = [container.get("resources") or {} for container in _containers(spec)]
     if not any(each.get("requests") or each.get("limits") for each in resources):
         return "BestEffort"

@@ -1,8 +1,8 @@
 """`x-kubernetes-validations`: CEL rules at any level of a schema, compiled once per CustomResourceDefinition.
 
-A rule sees `self`, the value at its level, and, when it names it, `oldSelf`, the stored value there. Rules with
+A rule sees `self`, the value at its level, and, if it refers to it, `oldSelf`, the stored value there. Rules with
 `oldSelf` are transition rules: they run on updates only, where both values exist. Other rules are skipped where the
-value did not change. Evaluation is cel-python's; this file types the values by schema and walks schema and object.
+value did not change. cel-python evaluates rules; this module types the values by schema and walks schema and object.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SETTLED_LIMIT = 4096
 
 
 class CompileError(Exception):
-    """A rule is no CEL expression. `path` leads to it in the schema, the text says why."""
+    """A rule is not a valid CEL expression. `path` is its path in the schema, the message says why."""
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(why)
@@ -47,14 +47,14 @@ class Rule:
 
 @dataclass
 class Rules:
-    """The rules of one schema level and of the levels below that have any."""
+    """The rules of one schema level, and of the levels below it that have any."""
 
     schema: Schema
     here: list[Rule] = field(default_factory=list)
     properties: dict[str, Rules] = field(default_factory=dict)
     additional: Rules | None = None
     items: Rules | None = None
-    # Values that passed all rules while they did not change; most writes to a status leave the spec as it is.
+    # JSON of values that passed all rules unchanged; most status updates leave the spec unchanged.
     settled: set[bytes] = field(default_factory=set)
 
     def empty(self) -> bool:
@@ -164,7 +164,7 @@ _REASON_PREFIX = {
     "FieldValueRequired": "Required value: ",
     "FieldValueDuplicate": "Duplicate value: ",
 }
-# Faults after which rules would meet values that they were not written for.
+# Errors after which rules would run on values that they were not written for.
 _BLOCKING = frozenset(f"FieldValue{kind}" for kind in ("NotSupported", "Required", "TooLong", "TooMany", "TypeInvalid"))
 _NOT_CHECKED = FieldError(
     "<nil>",
@@ -175,7 +175,7 @@ _NOT_CHECKED = FieldError(
 
 
 def check_unless_blocked(value: Any, rules: Rules | None, old: Any, found: list[FieldError]) -> list[FieldError]:
-    """Violations of the rules, or the remark that `found`, what is wrong already, kept them from running."""
+    """Violations of the rules, or a note that the errors in `found` kept them from running."""
     if rules is None:
         return []
     if any(error.reason in _BLOCKING for error in found):
@@ -203,7 +203,7 @@ def _evaluate(rule: Rule, variables: dict[str, Any]) -> str | None:
 
 
 def to_cel(value: Any, schema: Schema) -> Any:
-    """A JSON value as CEL value, typed by its schema; fields that the schema does not know are invisible."""
+    """A JSON value as a CEL value, typed by its schema; fields that are not in the schema are invisible."""
     from celpy import celtypes
 
     if value is None:
@@ -232,7 +232,7 @@ def to_cel(value: Any, schema: Schema) -> Any:
     return celtypes.MapType(typed)
 
 
-# Words that CEL keeps for itself; a field of that name is reached as `__namespace__`.
+# Reserved words of CEL; a field of such a name is accessed as, for example, `__namespace__`.
 _RESERVED = frozenset(
     (
         *("true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function"),
@@ -242,7 +242,7 @@ _RESERVED = frozenset(
 
 
 def identifier(name: str) -> str:
-    """A property's name as CEL identifier, escaped as Kubernetes does."""
+    """A property's name as a CEL identifier, escaped as in Kubernetes."""
     if name in _RESERVED:
         return f"__{name}__"
     escaped = name.replace("__", "__underscores__").replace(".", "__dot__")

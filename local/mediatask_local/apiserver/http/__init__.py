@@ -1,1 +1,1 @@
-"""Requests: paths and queries understood, bodies decoded, answers written."""
+"""HTTP: paths, query parameters, bodies and responses."""

@@ -1,7 +1,7 @@
-"""From the JSON that a client sent to an object of a kind: types, unknown fields, nulls.
+"""Decoding of the JSON or YAML that clients send: types, unknown fields, nulls.
 
-What fails here is malformed (400), before any question of validity (422). Unknown fields are dropped; whether that is
-silent, warned of or refused is the client's choice (`fieldValidation`).
+What fails here is malformed (400), as opposed to invalid (422). Unknown fields are pruned silently, pruned with a
+warning, or refused, as the client chooses (`fieldValidation`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _GO_NAMES = {dict: "object", list: "array", str: "string", bool: "bool", int: "n
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it, by way of JSON: what looks like a date stays text."""
+    """YAML as Kubernetes reads it, through JSON: what looks like a date stays a string."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -34,7 +34,7 @@ _Loader.yaml_implicit_resolvers = {
 def parse(content: bytes, content_type: str) -> Any:
     """The value in a request's body. Raises ApiError 400."""
     try:
-        # The loader is a safe one: it makes plain values and nothing else.
+        # _Loader is a SafeLoader: it constructs plain values and nothing else.
         is_yaml = "yaml" in content_type
         value = yaml.load(content, _Loader) if is_yaml else orjson.loads(content)
         return _normalized(value)
@@ -42,12 +42,12 @@ def parse(content: bytes, content_type: str) -> Any:
         raise bad_request(f"error decoding request body: {error}") from error
 
 
-# The encoder goes no deeper than 254 levels, and an object's own frame needs a few of them.
+# orjson encodes at most 254 levels, and responses wrap objects in a few of them.
 _MAX_DEPTH = 200
 
 
 def _normalized(value: Any, depth: int = 0) -> Any:
-    """Values as JSON and Go have them: 3.0 is 3, numbers beyond 64 bits are inexact, keys are text."""
+    """Values as Go decodes JSON: 3.0 is 3, integers beyond 64 bits become floats, keys are strings."""
     if depth > _MAX_DEPTH:
         raise ValueError(f"exceeded max depth of {_MAX_DEPTH}")
     if isinstance(value, float):
@@ -59,7 +59,7 @@ def _normalized(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [_normalized(item, depth + 1) for item in value]
     if isinstance(value, (bytes, set)):
-        raise ValueError("binary values and sets have no form in JSON")
+        raise ValueError("binary values and sets cannot be represented in JSON")
     return value
 
 
@@ -68,7 +68,7 @@ def _key(name: Any) -> str:
 
 
 def check_kind(resource: Resource, obj: Any) -> None:
-    """The object says what it is, and it is what the path is about. Built-in kinds may leave that unsaid."""
+    """Check apiVersion and kind against the path. Objects of built-in kinds may omit them. Raises ApiError."""
     if not isinstance(obj, dict):
         raise bad_request(f"the object provided is unrecognized (must be of type {resource.kind})")
     if resource.custom and not obj.get("kind"):
@@ -89,14 +89,14 @@ def check_kind(resource: Resource, obj: Any) -> None:
 
 
 def decode(resource: Resource, obj: Object, strictness: str, *, patched: bool = False) -> list[str]:
-    """Bring an object into shape, in place; returns warnings. `patched`: it is the result of a patch.
+    """Drop nulls, check types, prune unknown fields, in place. Returns warnings. `patched`: `obj` results from a patch.
 
     Raises ApiError 400 for wrong types and, where `strictness` is "Strict", for unknown fields (a patch: 422).
     """
     check_kind(resource, obj)
     obj["metadata"] = obj.get("metadata") or {}
     schema = resource.schema or {}
-    # The content of custom resources is checked later and in their own words; metadata is metadata everywhere.
+    # Custom resources are validated later, against their own schema; metadata has the same schema everywhere.
     typed: dict[str, Any] = {"metadata": obj["metadata"]} if resource.custom else obj
     _drop_nulls(typed)
     problem = next(_type_problems(typed, schema), None)
@@ -112,7 +112,7 @@ def decode(resource: Resource, obj: Object, strictness: str, *, patched: bool = 
 
 
 def decode_request(value: Any, name: str) -> Object:
-    """A body that is no object of a resource but an order about one; `name` is its component schema."""
+    """A body that is not the resource itself, such as DeleteOptions; `name` is its component. Raises ApiError 400."""
     kind = name.rpartition(".")[2]
     if not isinstance(value, dict):
         raise bad_request(f"the object provided is unrecognized (must be of type {kind})")
@@ -124,7 +124,7 @@ def decode_request(value: Any, name: str) -> Object:
 
 
 def check_applied(resource: Resource, config: Object) -> None:
-    """A configuration to apply may hold declared fields only: its unknown fields could never be owned."""
+    """Refuse unknown fields in an apply configuration: they could never be owned. Raises ApiError."""
     check_kind(resource, config)
     unknown = next(prune(config, resource.schema or {}), None)
     if unknown:
@@ -136,7 +136,7 @@ def check_applied(resource: Resource, config: Object) -> None:
 
 
 def _drop_nulls(value: Any) -> None:
-    """Null is Go's zero value, which is left out when written."""
+    """Remove nulls, in place: Go decodes them as zero values, which it omits when encoding."""
     if isinstance(value, dict):
         for name in [name for name, item in value.items() if item is None]:
             del value[name]

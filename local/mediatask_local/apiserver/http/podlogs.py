@@ -1,4 +1,4 @@
-"""`GET pods/NAME/log`: the file that the job runner writes, whole, its tail, or followed to the pod's end."""
+"""`GET pods/NAME/log`: the log file that the job runner writes; all of it or its tail, optionally followed."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from aiohttp import web
 
 from ..errors import ApiError, bad_request
 from ..objects import Object, lookup
-from .queries import truth, whole_number
+from .queries import boolean, whole_number
 
-# The job runner names the log file of a pod here.
+# Annotation in which the job runner records the path of a pod's log file.
 LOG_ANNOTATION = "embedded.tasks.ft.tc/log"
 _POLL_SECONDS = 0.2
 _CHUNK = 64 * 1024
 
 
 async def serve_log(request: web.BaseRequest, pod: Object, current: Callable[[], Object | None]) -> web.StreamResponse:
-    """Answer a log request. `current` gives the pod's state now, None once it is gone."""
+    """Serve a log request. `current` returns the pod as it is now, None once it is gone. Raises ApiError 400."""
     query = request.query
     _check_container(pod, query.get("container"))
-    if truth(query, "previous"):
+    if boolean(query, "previous"):
         name = pod["metadata"]["name"]
         raise bad_request(f'previous terminated container in pod "{name}" not found')
     if not pod["spec"].get("nodeName"):
@@ -30,14 +30,14 @@ async def serve_log(request: web.BaseRequest, pod: Object, current: Callable[[],
     path = _log_file(pod)
     if path is None:
         raise _waiting(pod)
-    follow = truth(query, "follow")
+    follow = boolean(query, "follow")
     position = await asyncio.to_thread(_start, path, whole_number(query, "tailLines"))
     left = whole_number(query, "limitBytes")
     response = web.StreamResponse(headers={"Content-Type": "text/plain"})
     response.enable_chunked_encoding()
     await response.prepare(request)
     while True:
-        # Asked before reading: what the pod wrote before it ended is there once it counts as ended.
+        # Checked before reading: once the pod has terminated, all of its output is in the file.
         ended = not follow or _ended(current())
         while chunk := await asyncio.to_thread(_read, path, position, left):
             position += len(chunk)
@@ -84,7 +84,7 @@ def _read(path: Path, position: int, limit: int | None) -> bytes:
 
 
 def _start(path: Path, tail_lines: int | None) -> int:
-    """Where to begin reading for the last `tail_lines` lines (all when None)."""
+    """Byte offset of the last `tail_lines` lines (0 when None)."""
     if tail_lines is None or not path.exists():
         return 0
     size = path.stat().st_size
@@ -97,7 +97,7 @@ def _start(path: Path, tail_lines: int | None) -> int:
             file.seek(start)
             block = file.read(position - start)
             for offset in range(len(block) - 1, -1, -1):
-                # The newline that ends the last line begins no line after it.
+                # The newline at the end of the file does not start another line.
                 if block[offset] == 0x0A and start + offset != size - 1:
                     newlines += 1
                     if newlines == tail_lines:

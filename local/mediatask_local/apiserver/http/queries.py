@@ -1,4 +1,4 @@
-"""Query parameters that are not plain text."""
+"""Query parameters with a type."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def whole_number(query: Mapping[str, str], name: str) -> int | None:
     return int(text) if text else None
 
 
-def truth(query: Mapping[str, str], name: str) -> bool:
+def boolean(query: Mapping[str, str], name: str) -> bool:
     return query.get(name, "").lower() in ("true", "1")

@@ -1,4 +1,4 @@
-"""From a URL path to the thing that it names."""
+"""Parsing of resource paths."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A resource path taken apart. `namespace` is None for "all namespaces" and for cluster-scoped kinds."""
+    """A parsed resource path. `namespace` is None for "all namespaces" and for cluster-scoped kinds."""
 
     group: str
     version: str

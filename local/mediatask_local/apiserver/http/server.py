@@ -1,4 +1,4 @@
-"""HTTP: authentication, dispatch of requests to what serves them, and encoding of answers."""
+"""The HTTP server: authentication, dispatch of requests, and encoding of responses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ..writing.operations import APPLY_PATCHES, Operations, WriteOptions
 from .decoding import decode, decode_request
 from .decoding import parse as parse_body
 from .podlogs import serve_log
-from .queries import truth, whole_number
+from .queries import boolean, whole_number
 from .routing import Target, parse
 
 _log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DE
 
 
 class ApiServer:
-    """The API server of one directory of state. `handle` answers requests; `start` binds it to a port."""
+    """The API server of one state directory. `handle` answers requests; `start` binds it to a port."""
 
     def __init__(self, directory: Path) -> None:
         self._storage = Storage(directory / "cluster.db")
@@ -73,7 +73,7 @@ class ApiServer:
         """Listen on 127.0.0.1; port 0 picks a free one. Returns the port."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self._directory / "server.crt", self._directory / "server.key")
-        # Cancellation ends a watch when its client leaves; writes have no await between check and commit.
+        # Cancellation ends a watch when its client disconnects; writes have no await between check and commit.
         server = web.Server(self.handle, handler_cancellation=True, request_factory=_request, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.5)
         await self._runner.setup()
@@ -103,7 +103,7 @@ class ApiServer:
             return _refusal(ApiError(413, "RequestEntityTooLarge", text))
         except Exception:
             _log.exception("%s %s failed", request.method, request.path)
-            text = "Internal error occurred; the server's log has the details"
+            text = "Internal error occurred; see the server's log"
             return _refusal(ApiError(500, "InternalError", text))
 
     # --- dispatch
@@ -187,7 +187,7 @@ class ApiServer:
         self, request: web.BaseRequest, resource: Resource, namespace: str | None
     ) -> web.StreamResponse:
         if request.method == "GET":
-            if truth(request.query, "watch"):
+            if boolean(request.query, "watch"):
                 return await self._watch(request, resource, namespace, None)
             return self._list(request, resource, namespace)
         if request.method == "POST":
@@ -252,7 +252,7 @@ class ApiServer:
         if request.method == "GET":
             if subresource == "log":
                 return await self._serve_log(request, resource, key)
-            if truth(request.query, "watch"):
+            if boolean(request.query, "watch"):
                 return await self._watch(request, resource, key.namespace if resource.namespaced else None, key.name)
             entry = operations.get(resource, key)
             if _wants_table(request):
@@ -366,7 +366,7 @@ def _write_options(request: web.BaseRequest) -> WriteOptions:
     return WriteOptions(
         manager=query.get("fieldManager") or agent,
         dry_run="dryRun" in query,
-        force=truth(query, "force"),
+        force=boolean(query, "force"),
         field_validation=validation,
     )
 
@@ -376,11 +376,11 @@ def _wants_table(request: web.BaseRequest) -> bool:
 
 
 def _verb(request: web.BaseRequest, target: Target | None) -> str:
-    """The request's verb as authorization knows it."""
+    """The request's verb in the terms of authorization."""
     if target is None:
         return request.method.lower()
     if request.method == "GET" and target.name is None:
-        return "watch" if truth(request.query, "watch") else "list"
+        return "watch" if boolean(request.query, "watch") else "list"
     if request.method == "DELETE" and target.name is None:
         return "deletecollection"
     return _VERBS.get(request.method, request.method.lower())

@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 Step = Callable[[Any], list[Any]]
-"""From one value to those that it leads to. Raises LookupError where there can be none."""
+"""From one value to those that it selects. Raises LookupError where it does not apply."""
 Path = tuple[Step, ...]
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -41,12 +41,12 @@ _CONDITION = re.compile(r"([^!<>=]+)([!<>=]+)(.+)")
 
 @lru_cache(maxsize=512)
 def parse(path: str) -> Path:
-    """Raises ValueError where client-go cannot parse it either."""
+    """Parse a path. Raises ValueError where client-go cannot parse it either."""
     return tuple(_steps(path))
 
 
 def find(value: Any, path: str) -> list[Any]:
-    """All values at `path`; none where it leads nowhere. Raises ValueError for what is no path."""
+    """All values at `path`, possibly none. Raises ValueError for an invalid path."""
     try:
         return _follow(value, parse(path))
     except LookupError:
@@ -56,7 +56,7 @@ def find(value: Any, path: str) -> list[Any]:
 def _steps(path: str) -> Iterator[Step]:
     position, after_deep = 0, False
     while position < len(path):
-        # `..name` is a descent and then a field whose dot the descent has taken.
+        # `..name` is a recursive descent, then a field whose dot the descent has consumed.
         token = _TOKEN.match(path if not after_deep else f".{path[position:]}", 0 if after_deep else position)
         if token is None:
             raise ValueError(f"unrecognized text in a JSON path: {path[position:]}")
@@ -84,7 +84,7 @@ def _array(text: str) -> Iterator[Step]:
     if len(parts) > 1:
         yield partial(_union, [parse(f"[{part.strip()}]") for part in parts])
     elif key := _KEY.fullmatch(text):
-        # As client-go has it: dots of a quoted key need a backslash, too.
+        # As in client-go: dots in a quoted key need a backslash, too.
         yield from _steps(f".{key[1]}")
     elif found := _SLICE.fullmatch(":" if text == "*" else text):
         start, end, step = found.groups()
@@ -161,7 +161,7 @@ def _matching(left: Path, compare: Callable[[Any, Any], bool], right: Path, valu
         if not one or not other:
             return False
         if len(one) > 1 or len(other) > 1 or type(one[0]) is not type(other[0]):
-            raise LookupError("only two values of one type can be compared")
+            raise LookupError("only two values of the same type can be compared")
         return compare(one[0], other[0])
 
     return [item for item in _items(value) if matches(item)]

@@ -1,4 +1,4 @@
-"""What `kubectl get` prints: the server renders rows, the client only lays them out."""
+"""The tables that `kubectl get` prints: the server renders the cells, the client only lays them out."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def columns_of(resource: Resource) -> list[Column]:
             try:
                 own.append(_custom(column))
             except ValueError:
-                break  # as the real server does: a path that it cannot parse ends the table
+                break  # as in the real server: an invalid path ends the columns
         return [_NAME, *own] if resource.columns else [_NAME, _AGE]
     return _BUILTIN.get(resource.storage_name, [_NAME, _AGE])
 
@@ -92,7 +92,7 @@ def _custom(spec: Object) -> Column:
 
 
 def age(time: Any) -> str:
-    """How long ago, as `kubectl` writes durations."""
+    """How long ago, in the format of `kubectl`; `<unknown>` for an invalid time."""
     try:
         seconds = (datetime.now(UTC) - datetime.fromisoformat(str(time))).total_seconds()
     except ValueError:
@@ -101,7 +101,7 @@ def age(time: Any) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`45s`, `3m20s`, `59m`, `3h5m`, `17h`, `2d3h`, `45d`, `2y10d`: `HumanDuration` of API machinery."""
+    """`45s`, `3m20s`, `59m`, `3h5m`, `17h`, `2d3h`, `45d`, `2y10d`: `HumanDuration` of apimachinery."""
     whole = int(seconds)
     if whole < 0:
         return "0s" if whole > -2 else "<invalid>"
@@ -182,7 +182,7 @@ def _pod_ready(pod: Object) -> str:
 
 
 def _pod_status(pod: Object) -> str:
-    """The container's own reason says more than the phase; a running container's says nothing."""
+    """The reason of a waiting or terminated container takes precedence over the phase."""
     reason = lookup(pod, "status.reason") or lookup(pod, "status.phase") or "Unknown"
     for status in lookup(pod, "status.containerStatuses") or ():
         state = status.get("state") or {}

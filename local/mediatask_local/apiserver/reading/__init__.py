@@ -1,1 +1,1 @@
-"""GET and WATCH: what is selected, in which version it is shown, and what changes after that."""
+"""LIST and WATCH: selectors, pages, conversion between API versions, and watch events."""

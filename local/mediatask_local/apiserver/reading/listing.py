@@ -22,7 +22,7 @@ Selection = Callable[[Key, Object], bool]
 def selection(
     resource: Resource, namespace: str | None, query: Mapping[str, str], name: str | None = None
 ) -> Selection:
-    """Which objects a LIST, a WATCH or a DELETE of a collection is about."""
+    """A predicate for the objects that a LIST, a WATCH or a DELETE of a collection selects. Raises ApiError 400."""
     by_label = label_selector(query.get("labelSelector", ""))
     by_field = field_selector(query.get("fieldSelector", ""), resource.storage_name, resource.selectable_fields)
 
@@ -40,7 +40,7 @@ def selection(
 def page(
     collection: Collection, selects: Selection, query: Mapping[str, str], revision: int
 ) -> tuple[list[Entry], Object]:
-    """One page and its list metadata. Pages after the first show the current state, named by the first's revision."""
+    """One page and its list metadata. Later pages show the current state under the first page's resource version."""
     keys, start = collection.ordered_keys(), 0
     limit = whole_number(query, "limit") or 0
     token = query.get("continue")

@@ -15,7 +15,7 @@ _EQUALITY = re.compile(r"(?P<key>[^\s=!]+)\s*(?P<op>!=|==|=)\s*(?P<value>[^\s=!]
 _EXISTENCE = re.compile(r"(?P<negated>!?)\s*(?P<key>[\w./-]+)")
 _LABEL_KEY = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?")
 
-# Fields by which the API server filters built-in kinds; any other is refused, as the real one does.
+# Fields that field selectors of built-in kinds may use; others are refused, as in the real API server.
 _BUILTIN_FIELDS: dict[str, tuple[str, ...]] = {
     "pods": (
         "spec.nodeName",
@@ -44,12 +44,12 @@ _BUILTIN_FIELDS: dict[str, tuple[str, ...]] = {
         "type",
     ),
 }
-# Names in the events.k8s.io view, by the names of the core view in which events are stored.
+# Field prefixes of events.k8s.io/v1 and those of core/v1, in which events are stored.
 _EVENT_ALIASES = {"regarding.": "involvedObject.", "reportingController": "reportingComponent"}
 
 
 def label_selector(text: str) -> Predicate | None:
-    """`app=x,tier in (a,b),!old`; None for an empty selector. Raises ApiError 400 for anything else."""
+    """A predicate for `app=x,tier in (a,b),!old`; None for an empty selector. Raises ApiError 400 if invalid."""
     requirements = [_label_requirement(part.strip()) for part in re.split(r",(?![^()]*\))", text) if part.strip()]
     if not requirements:
         return None
@@ -86,7 +86,7 @@ def _in(key: str, values: set[str], *, negated: bool) -> Callable[[dict[str, str
 
 
 def field_selector(text: str, storage: str, selectable: tuple[str, ...] = ()) -> Predicate | None:
-    """`metadata.name=x,status.phase!=Failed` for a stored kind; `selectable` are a custom resource's own fields."""
+    """A predicate for `metadata.name=x,status.phase!=Failed`; `selectable` are a custom resource's selectableFields."""
     allowed = ("metadata.name", "metadata.namespace", *_BUILTIN_FIELDS.get(storage, ()), *selectable)
     requirements: list[tuple[str, str, bool]] = []
     for part in filter(None, text.split(",")):

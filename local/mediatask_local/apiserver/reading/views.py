@@ -1,4 +1,4 @@
-"""The same stored object as seen in another version or group.
+"""Stored objects as shown in another API version or group.
 
 Versions of a custom resource differ in `apiVersion` alone (conversion strategy None). Events are stored once, as
 `v1`, and shown in `events.k8s.io/v1` under that group's field names.
@@ -31,14 +31,14 @@ def to_view(resource: Resource, obj: Object) -> Object:
 
 
 def to_view_bytes(resource: Resource, entry: Entry) -> bytes:
-    """The JSON of `to_view`; the stored bytes wherever they will do."""
+    """The JSON of `to_view`; the stored bytes when they need no conversion."""
     if entry.object["apiVersion"] == resource.api_version:
         return entry.raw
     return encode(to_view(resource, entry.object))
 
 
 def to_storage(resource: Resource, obj: Object) -> Object:
-    """An object as sent to `resource`, in the form in which it is stored."""
+    """An object as sent to `resource`, converted to its stored form."""
     if resource.storage != "events":
         return obj
     return {**_renamed(resource, obj, _STORED_EVENT_FIELDS), "apiVersion": "v1"}

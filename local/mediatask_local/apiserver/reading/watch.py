@@ -1,4 +1,4 @@
-"""WATCH: a stream of changes since a resourceVersion, with bookmarks, time limits and honest 410s."""
+"""WATCH: a stream of watch events since a resource version, with bookmarks, timeouts and 410 Expired."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from aiohttp import web
 
 from ..errors import ApiError, expired, forbidden_field, invalid
-from ..http.queries import truth, whole_number
+from ..http.queries import boolean, whole_number
 from ..objects import Object, encode
 from ..registry.resources import Resource
 from ..storage.store import Change, Collection, Entry, Store, Subscription
 from .listing import Selection
 
-# The real server picks a random time limit from this range (seconds) when the client names none.
+# The real server picks a random timeout from this range (seconds) when the client sets none.
 _TIMEOUT_RANGE = (1800.0, 3600.0)
 _BOOKMARK_SECONDS = 60.0
 Render = Callable[[Entry], bytes]
@@ -31,10 +31,10 @@ async def serve_watch(
     selects: Selection,
     render: Render,
 ) -> web.StreamResponse:
-    """Answer a watch until its time is up, the client leaves or the resource ceases to be served."""
+    """Serve a watch until its timeout, the client disconnects or the resource is no longer served."""
     query = request.query
     timeout = whole_number(query, "timeoutSeconds") or random.uniform(*_TIMEOUT_RANGE)
-    bookmarks = truth(query, "allowWatchBookmarks")
+    bookmarks = boolean(query, "allowWatchBookmarks")
     subscription = Subscription()
     try:
         first = _first_events(store, collection, resource, query, selects, render, subscription, bookmarks)
@@ -86,12 +86,16 @@ def _first_events(
     subscription: Subscription,
     bookmarks: bool,
 ) -> list[bytes]:
-    """The present state where the client asks for it, or the changes since its resourceVersion. Raises 410."""
+    """The current state if requested; else nothing, and the changes since resourceVersion are queued.
+
+    Raises:
+        ApiError: 410 when the history does not go back that far, 422 or 500 for invalid parameters.
+    """
     wanted = query.get("resourceVersion", "")
     if wanted and not wanted.isdigit():
         text = f'resourceVersion: Invalid value: "{wanted}": strconv.ParseUint: parsing "{wanted}": invalid syntax'
         raise ApiError(500, "", text)
-    initial = truth(query, "sendInitialEvents")
+    initial = boolean(query, "sendInitialEvents")
     if initial and query.get("resourceVersionMatch") != "NotOlderThan":
         detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
         raise invalid("ListOptions", "meta.k8s.io", "", [forbidden_field("resourceVersionMatch", detail)])
@@ -115,14 +119,14 @@ def _drain(subscription: Subscription, selects: Selection, render: Render) -> li
     lines = []
     while subscription.pending:
         change = subscription.pending.popleft()
-        kind = _seen_as(change, selects)
-        if kind:
-            lines.append(_line(kind, render(change.entry)))
+        event_type = _event_type(change, selects)
+        if event_type:
+            lines.append(_line(event_type, render(change.entry)))
     return lines
 
 
-def _seen_as(change: Change, selects: Selection) -> str | None:
-    """An object that comes to match a selector is ADDED for this watch; one that no longer does is DELETED."""
+def _event_type(change: Change, selects: Selection) -> str | None:
+    """The event type for this watch: ADDED when an object starts to match its selectors, DELETED when it stops."""
     matches = selects(change.key, change.entry.object)
     if change.type != "MODIFIED" or change.previous is None:
         return change.type if matches else None
@@ -132,8 +136,8 @@ def _seen_as(change: Change, selects: Selection) -> str | None:
     return "DELETED" if matched else None
 
 
-def _line(kind: str, body: bytes) -> bytes:
-    return b'{"type":"%s","object":%s}\n' % (kind.encode(), body)
+def _line(event_type: str, body: bytes) -> bytes:
+    return b'{"type":"%s","object":%s}\n' % (event_type.encode(), body)
 
 
 def _bookmark(resource: Resource, revision: int, annotations: dict[str, str] | None = None) -> bytes:

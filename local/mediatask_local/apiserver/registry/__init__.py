@@ -1,1 +1,1 @@
-"""The kinds that are served: built-in ones, those of CustomResourceDefinitions, and what clients are told of them."""
+"""The served resources, built-in or defined by CRDs, and their discovery and OpenAPI documents."""

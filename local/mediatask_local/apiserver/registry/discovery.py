@@ -1,4 +1,4 @@
-"""Discovery documents: which groups, versions and resources there are, one by one and aggregated."""
+"""Discovery documents of groups, versions and resources, separate and aggregated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenAPI v3 documents, so that `kubectl explain` and client-side checks know the fields.
+"""OpenAPI v3 documents, so that `kubectl explain` and client-side validation know the fields.
 
 Custom resources come with their own schema, built-in kinds with that of the Kubernetes release the server follows.
 """
@@ -30,7 +30,7 @@ def _path(group: str, version: str) -> str:
 
 
 def index(registry: Registry) -> Object:
-    """`/openapi/v3`. Each address carries the document's hash, so that clients may keep it."""
+    """`/openapi/v3`. Each URL carries the document's hash, so that clients can cache it."""
     paths = {}
     for group in registry.groups():
         for version in registry.versions(group):
@@ -61,7 +61,7 @@ def document(registry: Registry, group: str, version: str) -> Object:
 
 
 def _add_component(schemas: Object, name: str) -> None:
-    """A built-in component with all that it refers to."""
+    """Add a built-in component and all that it refers to."""
     pending = [name]
     while pending:
         name = pending.pop()

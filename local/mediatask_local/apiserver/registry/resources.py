@@ -1,4 +1,4 @@
-"""The kinds that are served: the built-in ones listed here, and those that CustomResourceDefinitions add."""
+"""The served resources: the built-in ones listed here, and those that CRDs define."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "up
 
 @dataclass(frozen=True)
 class Resource:
-    """One kind as served in one version. Versions of a kind, and views such as the two of Event, share a `storage`."""
+    """One kind as served in one version. Versions of a kind, and the two groups of Event, share a `storage_name`."""
 
     group: str
     version: str
@@ -51,7 +51,7 @@ class Resource:
 
     @property
     def is_review(self) -> bool:
-        """Reviews are questions: they are answered and never stored."""
+        """Whether it is a review (TokenReview, ...): answered, but never stored."""
         return self.verbs == ("create",)
 
 
@@ -146,7 +146,7 @@ class Registry:
         return resource
 
     def of_storage(self, storage: str) -> Resource | None:
-        """The first served view of a collection; its objects keep this API version in storage."""
+        """The first served version of a collection, in which its objects are stored."""
         return next((r for r in self if r.storage_name == storage and not r.storage), None)
 
     def __iter__(self) -> Iterator[Resource]:
@@ -164,6 +164,6 @@ class Registry:
 
 
 def _version_priority(version: str) -> tuple[int, str]:
-    """Stable before beta before alpha, as API machinery orders them."""
+    """Stable before beta before alpha, as Kubernetes orders them."""
     stage = 2 if "alpha" in version else 1 if "beta" in version else 0
     return stage, version

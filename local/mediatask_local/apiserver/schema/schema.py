@@ -1,7 +1,7 @@
 """Structural schemas of custom resources: pruning, defaults, unknown fields and validation.
 
 Schemas are the OpenAPI v3 dialect of CustomResourceDefinitions: no references, a type at every level. Validation
-ratchets: a part that did not change is not checked again, so that a tightened schema never blocks a status update.
+ratchets: a part that did not change is not validated again, so that a tightened schema never blocks a status update.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..objects import Object, clone, encode
 from .kinds import OBJECT_META, component
 
 Schema = dict[str, Any]
-# "There is no old value", which None could not say: null is a value.
+# Stands for "no old value". None cannot, because null is a value.
 MISSING: Any = object()
 
 
@@ -48,7 +48,7 @@ def keeps_unknown(schema: Schema) -> bool:
 
 
 def property_schema(schema: Schema, name: str) -> Schema | None:
-    """The schema of one field; an empty one where unknown fields are kept; None for a field that is unknown."""
+    """The schema of one field; a permissive one where unknown fields are preserved; None for an unknown field."""
     known = schema.get("properties", {}).get(name)
     if known is not None:
         return known  # type: ignore[no-any-return]
@@ -166,7 +166,7 @@ def _validate_string(value: str, schema: Schema, path: str) -> Iterator[FieldErr
 
 @lru_cache(maxsize=1024)
 def pattern(source: str) -> re.Pattern[str]:
-    """Go's RE2 dialect: `$` is the end of the text, never the place before a last newline; classes are ASCII."""
+    """Compile with RE2 semantics: `$` matches only at the very end, not before a final newline; classes are ASCII."""
     return re.compile(re.sub(r"(?<!\\)\$(?=\||\)|$)", r"\\Z", source), re.ASCII)
 
 
@@ -192,13 +192,13 @@ def _validate_number(value: float, schema: Schema, path: str) -> Iterator[FieldE
     if "maximum" in schema:
         limit, exclusive = schema["maximum"], schema.get("exclusiveMaximum", False)
         if value > limit or (exclusive and value == limit):
-            word = "less than" if exclusive else "less than or equal to"
-            yield invalid_value(path, value, f"{path} in body should be {word} {limit}")
+            relation = "less than" if exclusive else "less than or equal to"
+            yield invalid_value(path, value, f"{path} in body should be {relation} {limit}")
     if "minimum" in schema:
         limit, exclusive = schema["minimum"], schema.get("exclusiveMinimum", False)
         if value < limit or (exclusive and value == limit):
-            word = "greater than" if exclusive else "greater than or equal to"
-            yield invalid_value(path, value, f"{path} in body should be {word} {limit}")
+            relation = "greater than" if exclusive else "greater than or equal to"
+            yield invalid_value(path, value, f"{path} in body should be {relation} {limit}")
     if "multipleOf" in schema and value % schema["multipleOf"]:
         yield invalid_value(path, value, f"{path} in body should be a multiple of {schema['multipleOf']}")
 
@@ -223,7 +223,7 @@ def _validate_list(value: list[Any], schema: Schema, path: str, old: Any) -> Ite
 
 
 def list_identity(item: Any, map_keys: Any) -> bytes:
-    """What makes a list item the same item: its map keys where the list has some, else all of it."""
+    """The identity of a list item: the values of the list's map keys if it has any, else the whole item."""
     if map_keys and isinstance(item, dict):
         return encode([item.get(name) for name in map_keys])
     return encode(item)

@@ -1,6 +1,6 @@
-"""How values merge, by schema: which lists are maps or sets, which values are replaced as one.
+"""How values merge, by schema: which lists are maps or sets, which values are atomic.
 
-`x-kubernetes-list-type` and `-map-type` say so for server-side apply, `x-kubernetes-patch-*` for strategic patches.
+`x-kubernetes-list-type` and `-map-type` govern server-side apply, `x-kubernetes-patch-*` strategic merge patches.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import Any
 
 from .schema import Schema, item_schema, property_schema
 
-# Keys of list maps that the API server fills in before it compares.
+# Defaults of list map keys that the API server sets before it compares items.
 _KEY_DEFAULTS = {"protocol": "TCP"}
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """The merge behaviour of one place in an object."""
+    """The merge behaviour at one path of an object."""
 
     schema: Schema
 
@@ -29,14 +29,14 @@ class Structure:
 
     @property
     def map_keys(self) -> tuple[str, ...]:
-        """The fields that identify an item of this list; empty when it is no map."""
+        """The fields that identify an item of this list; empty when it is not a list map."""
         if self.schema.get("x-kubernetes-list-type") == "map":
             return tuple(self.schema["x-kubernetes-list-map-keys"])
         return ()
 
     @property
     def merge_key(self) -> str:
-        """The identifying field of a list of objects in a strategic merge patch; empty when it is replaced."""
+        """The merge key of this list in a strategic merge patch; empty when the list is replaced."""
         return self.schema.get("x-kubernetes-patch-merge-key", "") if self.merges else ""
 
     @property

@@ -1,1 +1,1 @@
-"""Objects in memory, and in SQLite before any answer."""
+"""Objects in memory, and in SQLite before any response."""

@@ -1,8 +1,8 @@
-"""Durable storage: one SQLite file in WAL mode, one transaction per write, committed before anyone hears of it.
+"""Durable storage: one SQLite file in WAL mode, one transaction per write, committed before it is published.
 
-`synchronous=NORMAL` hands every commit to the operating system, which keeps it when the process is killed; only a
-power cut may take the last moments, never tear the file. A commit costs about 40 microseconds, so no group commit
-is needed and the order "commit, publish, reply" stays trivially true.
+With `synchronous=NORMAL` a commit survives when the process is killed; a power failure may lose the last commits, but
+cannot corrupt the file. A commit takes about 40 microseconds, so group commit is not needed, and every write is simply
+committed, then published, then answered.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Storage:
         self._db.executescript(_SCHEMA)
 
     def revision(self) -> int:
-        """The last revision ever given out. It has a row of its own, so that deletions never turn it back."""
+        """The last revision assigned. It has a row of its own, so that deletions never decrease it."""
         row: tuple[int] = self._db.execute("select value from counters where name = 'revision'").fetchone()
         return row[0]
 
@@ -39,7 +39,7 @@ class Storage:
         yield from self._db.execute("select resource, namespace, name, body from objects")
 
     def write(self, revision: int, resource: str, namespace: str, name: str, body: bytes | None) -> None:
-        """Commit one object (None: its removal) together with the revision that it brings."""
+        """Commit one object (None: its removal) together with its new revision."""
         execute = self._db.execute
         execute("begin")
         try:

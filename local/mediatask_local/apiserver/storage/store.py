@@ -1,6 +1,6 @@
-"""What is stored now, what happened lately, and who listens.
+"""Current objects, recent changes and watch subscriptions.
 
-Objects in here are shared and must never be changed in place: every write puts a new one.
+Stored objects are shared and must never be modified in place: every write stores a new one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import orjson
 from ..objects import Object, encode
 from .sqlite import Storage
 
-# Events kept per resource for watches that resume. A client further behind gets 410 and lists again.
+# Changes kept per resource for watches that resume. A client further behind gets 410 and has to list again.
 HISTORY = 8192
 
 
@@ -46,7 +46,7 @@ class Change:
 
 
 class Subscription:
-    """The changes that one watch has not sent yet. `closed` means that the resource itself went away."""
+    """The changes that one watch has not sent yet. `closed` means that no more will come."""
 
     def __init__(self) -> None:
         self.pending: deque[Change] = deque()
@@ -59,7 +59,7 @@ class Subscription:
 
 
 class Collection:
-    """All objects of one resource (group and plural), whatever version they are read in."""
+    """All objects of one resource (group and plural), whatever API version they are read in."""
 
     def __init__(self, resource: str, started_at: int) -> None:
         self.resource = resource
@@ -92,7 +92,7 @@ class Collection:
 
 
 class Store:
-    """Every collection, the global revision, and the index of uids and owners that garbage collection needs."""
+    """Every collection, the global revision, and the index of UIDs and owners that garbage collection needs."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -125,7 +125,7 @@ class Store:
         return entry
 
     def remove(self, collection: Collection, key: Key, last_state: Object) -> Entry:
-        """Take an object away for good; watchers get its last state under a new resourceVersion."""
+        """Remove an object; watches get its last state under a new resourceVersion. Durable when it returns."""
         previous = collection.entries[key]
         entry = self._commit(collection, key, last_state, removed=True)
         self._forget_owners(collection, key, previous.object)

@@ -1,8 +1,8 @@
 """Server-side apply and the ownership of fields (`metadata.managedFields`).
 
-Apply: a manager states the fields it wants; fields it stated before and no longer does go away unless another
-manager holds them; a field that another manager holds with another value is a conflict unless forced.
-Update (create, PUT, the other patches): the manager takes over whatever it changed.
+Apply: a manager declares the fields it wants; fields that it no longer declares are removed unless another manager
+owns them; a field that another manager owns with a different value is a conflict unless forced.
+Update (create, PUT, the other patches): the manager becomes the owner of whatever it changed.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ ManagedFields = list[Object]
 def updated(
     old: Object | None, new: Object, structure: Structure, manager: str, api_version: str, subresource: str
 ) -> ManagedFields:
-    """managedFields after `manager` turned `old` (None: nothing) into `new` by a plain write.
+    """managedFields after `manager` changed `old` (None on create) to `new` without server-side apply.
 
-    A client may rewrite the entries themselves (kubectl does when it moves to server-side apply); no entries at all
-    mean that it dropped them unread, and the stored ones stay.
+    A client may rewrite the entries themselves (kubectl does when it migrates to server-side apply); without any
+    entries, the stored ones stay.
     """
     status = subresource == "status"
     before = dict(leaves(owned_part(old, status=status), structure, containers=True)) if old else {}
@@ -66,7 +66,7 @@ def applied(
     *,
     force: bool,
 ) -> Object:
-    """The object after `manager` applied `config` (without managedFields of its own). Raises ApiError 409."""
+    """The object after `manager` applied `config`, which has no managedFields. Raises ApiError 409 for conflicts."""
     status = subresource == "status"
     wanted_part = owned_part(config, status=status)
     wanted = dict(leaves(wanted_part, structure))
@@ -107,7 +107,7 @@ _OWNED_METADATA = ("labels", "annotations", "finalizers", "ownerReferences")
 
 
 def merge(live: Any, config: Any, structure: Structure) -> Any:
-    """`config` laid over `live`: maps and list maps merge, list sets unite, all else is replaced."""
+    """`config` merged into `live`: maps and list maps merge, sets are united, all else is replaced."""
     if isinstance(config, dict) and not structure.is_atomic_map:
         merged = dict(live) if isinstance(live, dict) else {}
         for name, value in config.items():
@@ -139,7 +139,7 @@ def _in_order(entries: ManagedFields) -> ManagedFields:
 
 
 def _members_first(path: Path) -> tuple[tuple[bool, str], ...]:
-    """The order of conflict messages: at each level the fields themselves, then what lies deeper."""
+    """Sort key of conflict messages: at each level the fields themselves, then nested ones."""
     return tuple((depth < len(path) - 1, element) for depth, element in enumerate(path))
 
 
@@ -161,7 +161,7 @@ def _entry(manager: str, operation: str, api_version: str, subresource: str, pat
 
 
 def _described(entry: Object) -> str:
-    """A manager as conflict messages name it."""
+    """A manager as named in conflict messages."""
     text = f'"{entry["manager"]}"'
     if entry.get("subresource"):
         text += f' with subresource "{entry["subresource"]}"'

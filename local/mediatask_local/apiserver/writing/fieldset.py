@@ -1,4 +1,4 @@
-"""Sets of field paths, as `managedFields` keeps them: who owns which field.
+"""Sets of field paths, as stored in `managedFields`: who owns which field.
 
 A path is a tuple of elements in the notation of FieldsV1: `f:name` for a field, `k:{"type":"Ready"}` for an item of
 a list map, `v:"x"` for a member of a list set.
@@ -29,7 +29,7 @@ def member_element(item: Any) -> str:
 
 
 class _Container:
-    """The value of a path that stands for a map or a list being there, whatever is in it."""
+    """The value of a path that stands for the existence of a map, list or item, whatever it contains."""
 
 
 CONTAINER = _Container()
@@ -40,7 +40,7 @@ def leaves(
 ) -> Iterator[tuple[Path, Any]]:
     """Every ownable path below `value` with its value: scalars, atomic values, list items, empty containers.
 
-    With `containers` the maps and lists that hold them count, too, as they do for plain updates.
+    With `containers`, also the maps and lists that contain them, as for plain updates.
     """
     if isinstance(value, dict) and not structure.is_atomic_map:
         if path and path != ("f:metadata",) and (containers or not value):
@@ -67,7 +67,7 @@ def _is_map(value: list[Any], structure: Structure) -> bool:
 
 
 def owned_part(obj: Object, *, status: bool) -> Object:
-    """The part of an object that managers own: no identity, no system metadata, and either status or all else."""
+    """The part of an object that managers own: no identity and no system metadata; with `status` the status alone."""
     if status:
         return {"status": obj["status"]} if "status" in obj else {}
     part = {name: value for name, value in obj.items() if name not in ("apiVersion", "kind", "metadata")}
@@ -97,7 +97,7 @@ _SELF = "."
 
 
 def _without_lone_marks(node: Object) -> Object:
-    """A mark is only needed where there is something else at the same place."""
+    """Remove "." where it is the only element: it is needed only beside others."""
     below = {element: _without_lone_marks(part) for element, part in node.items() if element != _SELF}
     return {_SELF: {}, **below} if _SELF in node and below else below
 
@@ -114,7 +114,7 @@ def from_fields_v1(fields: Object, path: Path = ()) -> Iterator[Path]:
 
 
 def remove_paths(value: Any, paths: Iterable[Path], structure: Structure) -> Any:
-    """A copy of `value` without the given paths; containers that become empty go, too."""
+    """A copy of `value` without the given paths; containers that become empty are removed, too."""
     first: dict[str, list[Path]] = {}
     for path in paths:
         first.setdefault(path[0], []).append(path[1:])

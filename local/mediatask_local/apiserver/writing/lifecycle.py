@@ -1,7 +1,7 @@
-"""How objects end: graceful deletion, finalizers, garbage collection by owner, namespaces and definitions.
+"""Deletion: grace periods, finalizers, garbage collection by owner reference, namespaces and CRDs.
 
-Deleting is either immediate (`Lifecycle.purge`) or begins with a mark (`deletionTimestamp`) and ends when the last
-finalizer is taken away, or, for a pod on a node, when the kubelet deletes it with a grace period of zero.
+Deletion is either immediate (`Lifecycle.purge`), or sets `deletionTimestamp` and completes when the last finalizer is
+removed or, for a pod on a node, when the kubelet deletes it with a grace period of zero.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ..errors import ApiError, conflict, invalid, unsupported_value
 from ..objects import Object, timestamp
-from ..registry import definitions
+from ..registry import crds
 from ..registry.resources import Registry
 from ..storage.store import Collection, Entry, Key, Store
 
@@ -29,7 +29,7 @@ class Lifecycle:
     # --- deletion
 
     def delete(self, collection: Collection, key: Key, options: Object, *, dry_run: bool = False) -> tuple[Entry, bool]:
-        """Delete or begin to delete. Returns the object's last known state and whether it is gone for good."""
+        """Delete an object, or mark it for deletion. Returns its last state and whether it is gone. Raises ApiError."""
         entry = collection.entries[key]
         _check_preconditions(collection, entry.object, options)
         policy = _policy(options)
@@ -52,7 +52,7 @@ class Lifecycle:
             last_state = _ended_now(entry.object) if collection.resource == "pods" else entry.object
             return self.purge(collection, key, last_state), True
         entry = self._mark(collection, key, entry, finalizers, grace)
-        if collection.resource == definitions.STORAGE:
+        if collection.resource == crds.STORAGE:
             self._delete_instances(entry.object)
             return collection.entries.get(key, entry), key not in collection.entries
         if _FOREGROUND in finalizers:
@@ -62,7 +62,7 @@ class Lifecycle:
         return collection.entries.get(key, entry), key not in collection.entries
 
     def _mark(self, collection: Collection, key: Key, entry: Entry, finalizers: list[str], grace: int) -> Entry:
-        """Set the deletion mark, or shorten the grace period of one that is set."""
+        """Set deletionTimestamp, or shorten the grace period if it is set already."""
         metadata = entry.object["metadata"]
         marked = {**metadata, **({"finalizers": finalizers} if finalizers else {})}
         shorter = grace < metadata.get("deletionGracePeriodSeconds", 0)
@@ -76,17 +76,17 @@ class Lifecycle:
         return self._store.put(collection, key, {**entry.object, "metadata": marked})
 
     def purge(self, collection: Collection, key: Key, last_state: Object) -> Entry:
-        """Take an object out of storage and let everything that waited for that go on."""
+        """Remove an object from storage, and continue deletions that waited for that."""
         metadata = last_state["metadata"]
         entry = self._store.remove(collection, key, last_state)
         for reference in metadata.get("ownerReferences", ()):
             self._finish_foreground(reference["uid"])
         if metadata["uid"] in self._store.dependents:
             _soon(lambda: self._collect_dependents(metadata["uid"]))
-        if collection.resource == definitions.STORAGE:
+        if collection.resource == crds.STORAGE:
             self._stop_serving(last_state)
         else:
-            self._finish_definition(collection)
+            self._finish_crd(collection)
         if key.namespace:
             self._finish_namespace(key.namespace)
         return entry
@@ -94,12 +94,12 @@ class Lifecycle:
     # --- garbage collection
 
     def collect_at_start(self) -> None:
-        """Dependents whose owners vanished while nobody watched."""
+        """At startup, collect dependents whose owners no longer exist."""
         for uid in [uid for uid in self._store.dependents if uid not in self._store.by_uid]:
             self._collect_dependents(uid)
 
     def after_write(self, obj: Object) -> None:
-        """An object may name owners that do not exist; then it goes, as any other orphaned dependent."""
+        """Collect an object whose owner references name owners that do not exist."""
         for reference in obj["metadata"].get("ownerReferences", ()):
             if not self._owner_exists(obj, reference):
                 _soon(lambda uid=reference["uid"]: self._collect_dependents(uid))  # type: ignore[misc]
@@ -121,7 +121,7 @@ class Lifecycle:
         return found
 
     def _collect_dependents(self, uid: str) -> None:
-        """Delete each dependent of an absent owner, unless another owner of it is still there."""
+        """Delete each dependent of an absent owner, unless another owner of it still exists."""
         for collection, key, entry in self._dependents(uid):
             if key not in collection.entries:
                 continue
@@ -144,7 +144,7 @@ class Lifecycle:
         self._store.put(collection, key, {**entry.object, "metadata": metadata})
 
     def _finish_foreground(self, uid: str) -> None:
-        """An owner that waits for its dependents goes when the last one that blocks it is gone."""
+        """Complete the foreground deletion of an owner that no dependent blocks any more."""
         found = self._store.by_uid.get(uid)
         if found is None or any(_blocks(entry.object, uid) for _, _, entry in self._dependents(uid)):
             return
@@ -159,14 +159,14 @@ class Lifecycle:
         if left:
             metadata["finalizers"] = left
         obj = {**obj, "metadata": metadata}
-        if self.is_over(obj):
+        if self.is_purgeable(obj):
             self.purge(collection, key, obj)
         else:
             self._store.put(collection, key, obj)
 
     @staticmethod
-    def is_over(obj: Object) -> bool:
-        """Whether nothing keeps a marked object any longer."""
+    def is_purgeable(obj: Object) -> bool:
+        """Whether an object is marked for deletion and nothing delays it any more."""
         metadata = obj["metadata"]
         marked = metadata.get("deletionTimestamp") and not metadata.get("finalizers")
         return bool(marked) and not metadata.get("deletionGracePeriodSeconds")
@@ -196,40 +196,40 @@ class Lifecycle:
         if not any(key.namespace == namespace for c in self._store.collections.values() for key in c.entries):
             self.purge(namespaces, Key("", namespace), entry.object)
 
-    # --- custom resource definitions
+    # --- CRDs
 
-    def _delete_instances(self, definition: Object) -> None:
-        instances = self._instances(definition)
+    def _delete_instances(self, crd: Object) -> None:
+        instances = self._instances(crd)
         for key in list(instances.entries):
             if key in instances.entries:
                 self.delete(instances, key, {})
-        self._finish_definition(instances)
+        self._finish_crd(instances)
 
-    def _finish_definition(self, instances: Collection) -> None:
-        """A definition on its way out goes with the last of its instances."""
-        collection = self._store.collection(definitions.STORAGE)
+    def _finish_crd(self, instances: Collection) -> None:
+        """Complete the deletion of a CRD that has no instances left."""
+        collection = self._store.collection(crds.STORAGE)
         key = Key("", instances.resource)
         entry = collection.entries.get(key)
         if entry and entry.object["metadata"].get("deletionTimestamp") and not instances.entries:
-            self._drop_finalizer(collection, key, definitions.CLEANUP_FINALIZER)
+            self._drop_finalizer(collection, key, crds.CLEANUP_FINALIZER)
 
-    def _stop_serving(self, definition: Object) -> None:
-        self._registry.drop(definition["spec"]["group"], definition["spec"]["names"]["plural"])
-        for subscription in list(self._instances(definition).subscriptions):
+    def _stop_serving(self, crd: Object) -> None:
+        self._registry.drop(crd["spec"]["group"], crd["spec"]["names"]["plural"])
+        for subscription in list(self._instances(crd).subscriptions):
             subscription.close()
 
-    def _instances(self, definition: Object) -> Collection:
-        return self._store.collection(definition["metadata"]["name"])
+    def _instances(self, crd: Object) -> Collection:
+        return self._store.collection(crd["metadata"]["name"])
 
 
 def _ended_now(pod: Object) -> Object:
-    """A pod that goes at once says so in its last state."""
+    """The last state of a pod that is deleted at once."""
     metadata = {"deletionTimestamp": timestamp(), **pod["metadata"], "deletionGracePeriodSeconds": 0}
     return {**pod, "metadata": metadata}
 
 
 def _soon(action: Callable[[], None]) -> None:
-    """After the answer to the request at hand, as the controllers of a real cluster do their part later."""
+    """Run after the current request, as the controllers of a real cluster act later."""
     try:
         asyncio.get_running_loop().call_soon(action)
     except RuntimeError:
@@ -267,7 +267,7 @@ def _check_preconditions(collection: Collection, obj: Object, options: Object) -
 
 
 def _grace_seconds(collection: Collection, obj: Object, options: Object) -> int:
-    """Only a pod that runs on a node has anything to wait for."""
+    """The grace period of a deletion; 0 for everything but a pod that runs on a node."""
     spec, phase = obj.get("spec") or {}, (obj.get("status") or {}).get("phase")
     if collection.resource != "pods" or not spec.get("nodeName") or phase in ("Succeeded", "Failed"):
         return 0

@@ -1,4 +1,4 @@
-"""Object metadata: what clients may say, and what the server alone decides."""
+"""Object metadata: what clients may set, and what only the server sets."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _QUALIFIED_TEXT = (
     "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
 _ANNOTATIONS_LIMIT = 256 * 1024
-# The alphabet of generated names: no vowels, so no words.
+# The alphabet of generated names, without vowels, so that no words appear.
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
 _GENERATED_LIMIT = 63
 
-# Kinds whose objects have no spec that a controller would have to catch up with.
+# Kinds without metadata.generation, because no controller has to observe their spec.
 _WITHOUT_GENERATION = frozenset(
     (
         *("namespaces", "nodes", "events", "configmaps", "secrets", "services", "serviceaccounts", "leases"),
@@ -59,7 +59,7 @@ _SERVER_FIELDS = ("uid", "creationTimestamp", "generation", "deletionTimestamp",
 
 
 def check_namespace(resource: Resource, obj: Object, namespace: str) -> None:
-    """The body may leave the namespace out, but not name another one (400)."""
+    """Set a missing namespace, in place; raises ApiError 400 for another one than the request's."""
     metadata = obj["metadata"]
     if not resource.namespaced:
         if metadata.pop("namespace", ""):
@@ -69,7 +69,7 @@ def check_namespace(resource: Resource, obj: Object, namespace: str) -> None:
 
 
 def prepare_create(resource: Resource, obj: Object) -> None:
-    """Give a new object its name, identity and time; the server's own fields are never taken from clients."""
+    """Set name, UID and creation time of a new object, in place; clients cannot set the server's own fields."""
     metadata = obj["metadata"]
     if metadata.get("resourceVersion"):
         raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
@@ -85,7 +85,7 @@ def prepare_create(resource: Resource, obj: Object) -> None:
 
 
 def prepare_update(resource: Resource, new: Object, old: Object) -> None:
-    """Check the preconditions that an update states (409) and carry over what clients cannot change."""
+    """Check an update's preconditions (ApiError 409) and restore, in place, what clients cannot change."""
     metadata, stored = new["metadata"], old["metadata"]
     name = stored["name"]
     if metadata.get("name", name) != name:
@@ -108,7 +108,7 @@ def prepare_update(resource: Resource, new: Object, old: Object) -> None:
 
 
 def validate_metadata(resource: Resource, obj: Object, old: Object | None) -> list[FieldError]:
-    """Everything wrong with an object's metadata."""
+    """Validation errors of an object's metadata."""
     metadata = obj["metadata"]
     errors = list(_name_errors(resource, metadata)) if old is None else []
     errors += label_errors("metadata.labels", metadata.get("labels", {}))
@@ -190,7 +190,7 @@ def _owner_errors(references: list[Object]) -> Iterator[FieldError]:
 
 
 def finalizer_warnings(resource: Resource, obj: Object) -> list[str]:
-    """Finalizers of custom resources should say whose they are."""
+    """Warnings about finalizers of custom resources without a domain."""
     if not resource.custom:
         return []
     return [
@@ -202,6 +202,6 @@ def finalizer_warnings(resource: Resource, obj: Object) -> list[str]:
 
 
 def raise_if_any(resource: Resource, obj: Object, errors: list[FieldError]) -> None:
-    """Turn field errors into the one 422 that clients get."""
+    """Raise ApiError 422 for the field errors, if any."""
     if errors:
         raise invalid(resource.kind, resource.group, obj["metadata"].get("name", ""), errors)

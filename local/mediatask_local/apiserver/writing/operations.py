@@ -1,7 +1,7 @@
 """Create, update, patch and apply: the order in which an object is prepared, checked and stored.
 
 Everything here is synchronous: between reading the stored state and committing the new one no other request runs,
-so conditions on resourceVersion need no locks.
+so resourceVersion preconditions need no locks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..errors import (
 from ..http import decoding
 from ..objects import Object, clone, encode
 from ..reading.views import to_storage, to_view
-from ..registry import definitions
+from ..registry import crds
 from ..registry.resources import Registry, Resource
 from ..schema import schema
 from ..schema.structure import Structure
@@ -39,16 +39,16 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCHES = ("application/apply-patch+yaml", "application/apply-patch+json")
 
-# Built-in kinds that, like custom resources, cannot be replaced unseen.
+# Built-in kinds that, like custom resources, cannot be replaced without a resourceVersion.
 _CONDITIONAL_ONLY = ("leases", "customresourcedefinitions")
 
-# A stored object may not be larger than etcd's default request.
+# Largest stored object: the default limit of etcd for a request.
 _SIZE_LIMIT = 1_572_864
 
 
 @dataclass
 class WriteOptions:
-    """Query parameters of a write. `warnings` collects what the answer's Warning headers say."""
+    """Query parameters of a write. `warnings` collects the texts of the response's Warning headers."""
 
     manager: str = "unknown"
     dry_run: bool = False
@@ -62,7 +62,7 @@ class Operations:
         self.store = store
         self.registry = registry
         self.lifecycle = Lifecycle(store, registry)
-        for entry in list(store.collection(definitions.STORAGE).entries.values()):
+        for entry in list(store.collection(crds.STORAGE).entries.values()):
             self._serve(entry.object)
         for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
             self._ensure_namespace(name)
@@ -100,7 +100,7 @@ class Operations:
         return self._store_new(resource, key, obj, managed, options)
 
     def update(self, resource: Resource, key: Key, subresource: str, obj: Any, options: WriteOptions) -> Entry:
-        """PUT. Custom resources must say which version they replace; most built-in kinds may replace any."""
+        """PUT. Custom resources must name the resourceVersion that they replace; most built-in kinds need not."""
         old = self.get(resource, key)
         options.warnings += decoding.decode(resource, obj, options.field_validation)
         metadata.check_namespace(resource, obj, key.namespace)
@@ -116,7 +116,7 @@ class Operations:
         old = self.get(resource, key)
         change = _patcher(resource, content_type)
         shown = to_view(resource, old.object)
-        # What the patch left alone is shared with the stored object, which must never change.
+        # What the patch did not touch is shared with the stored object, which must never be modified.
         new = clone(change(shown, patch))
         options.warnings += decoding.decode(resource, new, options.field_validation, patched=True)
         metadata.check_namespace(resource, new, key.namespace)
@@ -177,7 +177,7 @@ class Operations:
         if options.dry_run:
             return Entry(new, encode(new))
         metadata.prepare_update(resource, new, pod.object)
-        # Admission is for what people may change; a pod's node is not among it.
+        # Not validated as an update, which may not change spec.nodeName.
         entry = self.store.put(self.collection(resource), key, new)
         self._after_write(resource, entry)
         return entry
@@ -209,7 +209,7 @@ class Operations:
         options: WriteOptions,
         managed: list[Object] | None = None,
     ) -> Entry:
-        """Store `new` in place of `old`, restricted to what the subresource may change."""
+        """Replace the stored object by `new`, restricted to what the subresource may change."""
         old = old_entry.object
         metadata.prepare_update(resource, new, old)
         new = _restricted(resource, subresource, old, new)
@@ -224,27 +224,27 @@ class Operations:
             new["metadata"]["managedFields"] = managed
         if new == old:
             return old_entry
-        if "generation" in new["metadata"] and _desire(resource, new) != _desire(resource, old):
+        if "generation" in new["metadata"] and _desired_state(resource, new) != _desired_state(resource, old):
             new["metadata"]["generation"] = old["metadata"]["generation"] + 1
         if options.dry_run:
             return Entry(new, encode(new))
         collection = self.collection(resource)
-        if self.lifecycle.is_over(new):
+        if self.lifecycle.is_purgeable(new):
             return self.lifecycle.purge(collection, key, new)
         entry = self.store.put(collection, key, new)
         self._after_write(resource, entry)
         return entry
 
     def _check(self, resource: Resource, obj: Object, old: Object | None, options: WriteOptions) -> None:
-        """Raises ApiError 422 with everything that is wrong."""
+        """Validate an object. Raises ApiError, 422 with all field errors."""
         errors = metadata.validate_metadata(resource, obj, old)
         if resource.custom:
             errors += schema.validate(obj, resource.schema or {}, "", schema.MISSING if old is None else old)
             errors += cel.check_unless_blocked(obj, resource.rules, old, errors)
             if old is None or old["metadata"].get("finalizers") != obj["metadata"].get("finalizers"):
                 options.warnings += metadata.finalizer_warnings(resource, obj)
-        elif resource.storage_name == definitions.STORAGE:
-            errors += definitions.definition_errors(obj)
+        elif resource.storage_name == crds.STORAGE:
+            errors += crds.crd_errors(obj)
         else:
             errors += admission.builtin_errors(resource.storage_name, obj, old)
             if resource.storage_name == "pods" and old is None:
@@ -259,12 +259,12 @@ class Operations:
 
     def _after_write(self, resource: Resource, entry: Entry) -> None:
         self.lifecycle.after_write(entry.object)
-        if resource.storage_name == definitions.STORAGE:
+        if resource.storage_name == crds.STORAGE:
             self._serve(entry.object)
 
-    def _serve(self, definition: Object) -> None:
-        self.registry.drop(definition["spec"]["group"], definition["spec"]["names"]["plural"])
-        for resource in definitions.resources_of(definition):
+    def _serve(self, crd: Object) -> None:
+        self.registry.drop(crd["spec"]["group"], crd["spec"]["names"]["plural"])
+        for resource in crds.resources_of(crd):
             self.registry.add(resource)
 
     # --- what must exist
@@ -299,17 +299,17 @@ class Operations:
 
 
 def _set_defaults(resource: Resource, obj: Object) -> None:
-    """Fill in, in place, what is filled in on every write."""
+    """Set the defaults of every write, in place."""
     if resource.custom:
         schema.set_defaults(obj, resource.schema or {})
-    elif resource.storage_name == definitions.STORAGE:
-        definitions.set_definition_defaults(obj)
+    elif resource.storage_name == crds.STORAGE:
+        crds.set_crd_defaults(obj)
     else:
         admission.set_builtin_defaults(resource.storage_name, obj)
 
 
 def _restricted(resource: Resource, subresource: str, old: Object, new: Object) -> Object:
-    """`/status` changes the status alone; the object itself changes all but the status."""
+    """`/status` changes only the status, the main resource all but the status."""
     if not resource.has_status:
         return new
     if subresource == "status":
@@ -321,8 +321,8 @@ def _restricted(resource: Resource, subresource: str, old: Object, new: Object) 
     return {**part, "status": old["status"]} if "status" in old else part
 
 
-def _desire(resource: Resource, obj: Object) -> Object:
-    """What a change of generation is about: all but metadata and status."""
+def _desired_state(resource: Resource, obj: Object) -> Object:
+    """The part whose changes increment metadata.generation: all but metadata and status."""
     hidden = ("metadata", "status") if resource.has_status else ("metadata",)
     return {name: value for name, value in obj.items() if name not in hidden}
 

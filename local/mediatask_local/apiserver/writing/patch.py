@@ -1,6 +1,6 @@
-"""The three patches besides server-side apply: JSON merge (RFC 7386), JSON (RFC 6902) and strategic merge.
+"""The patch types besides server-side apply: JSON merge patch (RFC 7386), JSON patch (RFC 6902), strategic merge patch.
 
-All are pure: they return a new object and leave their arguments alone.
+All are pure: they return a new object and do not modify their arguments.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def json_patch(target: Object, operations: Any) -> Any:
-    """RFC 6902. A failing `test` or a path that is not there makes the request invalid (422)."""
+    """RFC 6902. A failing `test` or a missing path makes the request invalid (ApiError 422)."""
     if not isinstance(operations, list):
         raise bad_request("error decoding patch: a JSON patch is a list of operations")
     try:
@@ -39,7 +39,7 @@ def json_patch(target: Object, operations: Any) -> Any:
 
 
 def strategic_patch(target: Any, patch: Any, structure: Structure) -> Any:
-    """Kubernetes' own patch: as a merge patch, but lists with a merge key merge item by item."""
+    """Strategic merge patch: like a merge patch, but lists with a merge key merge item by item."""
     if isinstance(patch, dict):
         return _strategic_map(target, patch, structure)
     if isinstance(patch, list):
@@ -96,7 +96,7 @@ def _strategic_list(target: Any, patch: list[Any], structure: Structure) -> Any:
 
 
 def _ordered(items: list[Any], order: list[Any], key: str) -> list[Any]:
-    """Items in the wanted order; those it does not name stay behind the named ones."""
+    """Items in the given order; items that it does not name come last."""
 
     def identity(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item

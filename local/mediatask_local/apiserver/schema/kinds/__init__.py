@@ -1,7 +1,7 @@
-"""Schemas of the built-in kinds: what their fields are called, of what type they are and how they merge.
+"""Schemas of the built-in kinds: names, types and merge behaviour of their fields.
 
 `kubernetes.json` holds the OpenAPI v3 component schemas of a real API server (Kubernetes, Apache License 2.0) without
-their descriptions, one a line; `update.py` makes it. References are followed once, when this module is loaded.
+their descriptions, one per line; `update.py` generates it. References are resolved once, on first use.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 REFERENCE = "#/components/schemas/"
 OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
-# Bodies of requests that are about something else than the kind in their path.
+# Request bodies of another kind than the one in the path.
 TOKEN_REQUEST = "io.k8s.api.authentication.v1.TokenRequest"
 BINDING = "io.k8s.api.core.v1.Binding"
 DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
@@ -27,12 +27,12 @@ COMPONENTS: dict[str, Schema] = orjson.loads(files(__name__).joinpath("kubernete
 _resolved: dict[str, Schema] = {}
 
 
-# What a built-in kind requires, allows and fills in is decided by code, of the real server as of this one.
-_NOT_FOR_US = ("default", "enum", "required", "properties")
+# Code decides what a built-in kind requires, allows and defaults, in the real server as in this one.
+_NOT_COPIED = ("default", "enum", "required", "properties")
 
 
 def component(name: str) -> Schema:
-    """A component with all references replaced by what they refer to. Shared, possibly cyclic: never change it."""
+    """A component with all references resolved. Shared and possibly cyclic: never modify it."""
     found = _resolved.get(name)
     if found is None:
         # Registered before it is filled, so that a schema may refer to itself.
@@ -48,7 +48,7 @@ def _resolve(node: Any) -> Schema:
         extra = {key: value for key, value in node.items() if key.startswith("x-kubernetes")}
         target = _resolve(node["allOf"][0])
         return {**target, **extra} if extra else target
-    resolved: Schema = {key: value for key, value in node.items() if key not in _NOT_FOR_US}
+    resolved: Schema = {key: value for key, value in node.items() if key not in _NOT_COPIED}
     if "properties" in node:
         resolved["properties"] = {name: _resolve(part) for name, part in node["properties"].items()}
     for key in ("items", "additionalProperties"):

@@ -1,4 +1,4 @@
-"""Make `kubernetes.json` from the OpenAPI documents of a real API server.
+"""Generate `kubernetes.json` from the OpenAPI documents of a real API server.
 
     python -m mediatask_local.apiserver.schema.kinds.update KUBECONFIG
 

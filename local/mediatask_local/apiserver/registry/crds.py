@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions: from the object to the resources it makes the server serve."""
+"""CustomResourceDefinitions: defaults, validation, and the resources that they define."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from ..schema.schema import child, with_object_fields
 from .resources import Resource
 
 STORAGE = "customresourcedefinitions.apiextensions.k8s.io"
-# Keeps a definition until its last custom resource is gone.
+# Keeps a CRD until its last custom resource is gone.
 CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 _TYPES = ("object", "array", "string", "integer", "number", "boolean")
 
 
-def set_definition_defaults(definition: Object) -> None:
-    """Fill in names, conversion and, at once, the conditions of a definition that is served."""
-    spec = definition.get("spec")
+def set_crd_defaults(crd: Object) -> None:
+    """Set names, conversion and, at once, the conditions of an established CRD, in place."""
+    spec = crd.get("spec")
     if not isinstance(spec, dict) or not isinstance(spec.get("names"), dict):
         return
     names = spec["names"]
     names.setdefault("singular", str(names.get("kind", "")).lower())
     names.setdefault("listKind", f"{names.get('kind', '')}List")
     spec.setdefault("conversion", {"strategy": "None"})
-    finalizers = definition["metadata"].setdefault("finalizers", [])
-    if CLEANUP_FINALIZER not in finalizers and not definition["metadata"].get("deletionTimestamp"):
+    finalizers = crd["metadata"].setdefault("finalizers", [])
+    if CLEANUP_FINALIZER not in finalizers and not crd["metadata"].get("deletionTimestamp"):
         finalizers.append(CLEANUP_FINALIZER)
-    if "status" not in definition:
+    if "status" not in crd:
         established = (
             ("NamesAccepted", "NoConflicts", "no conflicts found"),
             ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
         )
-        definition["status"] = {
+        crd["status"] = {
             "acceptedNames": names,
             "storedVersions": [v.get("name") for v in spec.get("versions", ()) if v.get("storage")],
             "conditions": [
@@ -52,13 +52,13 @@ def set_definition_defaults(definition: Object) -> None:
         }
 
 
-def definition_errors(definition: Object) -> list[FieldError]:
-    """What makes a definition unusable, CEL rules that do not compile included."""
-    return list(_errors(definition))
+def crd_errors(crd: Object) -> list[FieldError]:
+    """Validation errors of a CRD, including CEL rules that do not compile."""
+    return list(_errors(crd))
 
 
-def _errors(definition: Object) -> Iterator[FieldError]:
-    spec = definition.get("spec")
+def _errors(crd: Object) -> Iterator[FieldError]:
+    spec = crd.get("spec")
     if not isinstance(spec, dict):
         yield required("spec")
         return
@@ -71,15 +71,13 @@ def _errors(definition: Object) -> Iterator[FieldError]:
     if spec.get("scope") not in ("Cluster", "Namespaced"):
         yield unsupported_value("spec.scope", spec.get("scope"), ("Cluster", "Namespaced"))
     name = f"{names.get('plural')}.{spec.get('group')}"
-    if definition["metadata"].get("name") != name:
-        yield invalid_value(
-            "metadata.name", definition["metadata"].get("name"), 'must be spec.names.plural+"."+spec.group'
-        )
+    if crd["metadata"].get("name") != name:
+        yield invalid_value("metadata.name", crd["metadata"].get("name"), 'must be spec.names.plural+"."+spec.group')
     versions = spec.get("versions") or []
     if sum(bool(version.get("storage")) for version in versions) != 1:
         yield invalid_value("spec.versions", [], "must have exactly one version marked as storage version")
     for index, version in enumerate(versions):
-        # The one schema of all versions is an earlier form of the API, under whose name it is still spoken of.
+        # With one version, the real server reports paths as in v1beta1, where all versions shared one schema.
         where = f"spec.versions[{index}].schema" if len(versions) > 1 else "spec.validation"
         schema = (version.get("schema") or {}).get("openAPIV3Schema")
         if not isinstance(schema, dict):
@@ -97,7 +95,7 @@ def _errors(definition: Object) -> Iterator[FieldError]:
 
 
 def _column_errors(version: Object, where: str) -> Iterator[FieldError]:
-    """All that the real server checks: it prints name and age alone when it cannot parse a path."""
+    """No more than the real server checks: it accepts a path that it cannot parse, and ends the table before it."""
     for index, column in enumerate(version.get("additionalPrinterColumns") or ()):
         at = f"{where}.additionalPrinterColumns[{index}]"
         if not column.get("name"):
@@ -112,7 +110,7 @@ def _column_errors(version: Object, where: str) -> Iterator[FieldError]:
 
 
 def _schema_errors(schema: Any, path: str) -> Iterator[FieldError]:
-    """A structural schema has a type at every level and patterns that compile."""
+    """Errors in a structural schema: it needs a type at every level, and patterns that compile."""
     kept = schema.get("x-kubernetes-preserve-unknown-fields") or schema.get("x-kubernetes-int-or-string")
     if "type" not in schema and not kept:
         yield required(f"{path}.type", "must not be empty for specified object fields")
@@ -130,9 +128,9 @@ def _schema_errors(schema: Any, path: str) -> Iterator[FieldError]:
             yield from _schema_errors(schema[field], child(path, field))
 
 
-def resources_of(definition: Object) -> list[Resource]:
-    """The resources that a valid definition makes the server serve, one for each served version."""
-    spec, names = definition["spec"], definition["spec"]["names"]
+def resources_of(crd: Object) -> list[Resource]:
+    """The resources that a valid CRD defines, one per served version."""
+    spec, names = crd["spec"], crd["spec"]["names"]
     resources = []
     for version in spec["versions"]:
         if not version.get("served"):
