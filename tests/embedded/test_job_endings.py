@@ -180,7 +180,7 @@ async def test_other_images_are_refused_with_the_next_step(jobs: Jobs) -> None:
     pod = await jobs.pod_until(job, backs_off)
     assert pod["status"]["phase"] == "Pending"
     waiting = pod["status"]["containerStatuses"][0]["state"]["waiting"]
-    assert 'runs image "python"' in waiting["message"]
+    assert 'runs only image "python"' in waiting["message"]
     await jobs.kube.delete(JOBS, job["metadata"]["name"], "default", propagation="Foreground")
     await jobs.gone(JOBS, job["metadata"]["name"])
 

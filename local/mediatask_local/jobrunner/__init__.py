@@ -1,5 +1,5 @@
-"""The embedded Job runner: Job controller, scheduler and kubelet of one machine, as one process.
+"""The embedded Job runner: Job controller, scheduler and kubelet of one machine, in one process.
 
-It speaks to any API server by list and watch alone, and leaves behind what a real cluster would: the same labels,
-statuses, conditions, exit codes and reasons. Pods run as plain processes; `pods/kubelet.py` says what that leaves out.
+It works with any API server, and its labels, statuses, conditions, exit codes and reasons are those of a real
+cluster. Pods run as plain processes; `pods/kubelet.py` lists what they lack.
 """

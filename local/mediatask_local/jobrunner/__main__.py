@@ -1,4 +1,4 @@
-"""`python -m mediatask_local.jobrunner --dir DIR --gpus N`: the Job runner as a process of its own."""
+"""`python -m mediatask_local.jobrunner --dir DIR --gpus N`: the Job runner as a separate process."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ GRACE_SECONDS = 20.0
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mediatask_local.jobrunner", description=__doc__)
     parser.add_argument("--dir", type=Path, required=True, help="folder for the pods' files")
-    parser.add_argument("--kubeconfig", type=Path, help="API server to serve; KUBECONFIG when absent")
-    parser.add_argument("--gpus", type=int, default=0, help="slots of nvidia.com/gpu to offer")
-    parser.add_argument("--cpus", type=int, help="cores to offer; twice what the machine has when absent")
-    parser.add_argument("--memory", type=int, help="bytes to offer; what the machine has when absent")
-    parser.add_argument("--grace", type=float, default=GRACE_SECONDS, help="seconds pods get to end at SIGTERM")
+    parser.add_argument("--kubeconfig", type=Path, help="access to the API server; default: KUBECONFIG")
+    parser.add_argument("--gpus", type=int, default=0, help="nvidia.com/gpu slots to offer")
+    parser.add_argument("--cpus", type=int, help="cores to offer; default: twice those of the machine")
+    parser.add_argument("--memory", type=int, help="bytes of memory to offer; default: all of the machine")
+    parser.add_argument("--grace", type=float, default=GRACE_SECONDS, help="seconds pods get to terminate on SIGTERM")
     args = parser.parse_args()
     if sys.platform != "linux":
         parser.error("the local mode needs Linux: it supervises processes through /proc and prctl")

@@ -8,26 +8,27 @@ from mediatask_common.kube import Object
 from mediatask_common.times import rfc3339
 
 
-def condition(owner: Object, kind: str) -> Object | None:
+def condition(owner: Object, condition_type: str) -> Object | None:
     """The condition of that type, whatever its status."""
-    return next((item for item in owner.get("status", {}).get("conditions") or [] if item["type"] == kind), None)
+    conditions = owner.get("status", {}).get("conditions") or []
+    return next((item for item in conditions if item["type"] == condition_type), None)
 
 
-def is_true(owner: Object, kind: str) -> bool:
-    found = condition(owner, kind)
+def is_true(owner: Object, condition_type: str) -> bool:
+    found = condition(owner, condition_type)
     return found is not None and found["status"] == "True"
 
 
 def set_condition(
-    conditions: list[Object], kind: str, status: bool, now: datetime, reason: str = "", message: str = ""
+    conditions: list[Object], condition_type: str, status: bool, now: datetime, reason: str = "", message: str = ""
 ) -> list[Object]:
-    """The list with this condition in it; its transition time moves only when the status flips."""
-    word = "True" if status else "False"
-    old = next((item for item in conditions if item["type"] == kind), None)
-    moment = old["lastTransitionTime"] if old and old["status"] == word else rfc3339(now)
-    new: Object = {"type": kind, "status": word, "lastTransitionTime": moment}
+    """The list with this condition set; lastTransitionTime changes only with the status."""
+    value = "True" if status else "False"
+    old = next((item for item in conditions if item["type"] == condition_type), None)
+    moment = old["lastTransitionTime"] if old and old["status"] == value else rfc3339(now)
+    new: Object = {"type": condition_type, "status": value, "lastTransitionTime": moment}
     if reason:
         new["reason"] = reason
     if message:
         new["message"] = message
-    return [new if item["type"] == kind else item for item in conditions] + ([] if old else [new])
+    return [new if item["type"] == condition_type else item for item in conditions] + ([] if old else [new])

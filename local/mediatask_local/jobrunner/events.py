@@ -1,4 +1,4 @@
-"""Kubernetes Events, best effort: they tell the story in `kubectl describe`, and nothing depends on them."""
+"""Kubernetes Events, best effort: they are for `kubectl describe`, and nothing depends on them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = get_logger(__name__)
 
 
 class Events:
-    """Writes events in the background; the oldest are dropped when the API server cannot follow."""
+    """Writes events in the background; the oldest are dropped when the API server cannot keep up."""
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
@@ -22,7 +22,7 @@ class Events:
     def emit(
         self, component: str, about: Object, kind: str, reason: str, message: str, *, warning: bool = False
     ) -> None:
-        """Say something about an object: `kind` is its kind, `component` who says so."""
+        """Queue an event about an object of that kind, reported by `component`."""
         metadata = about["metadata"]
         moment = rfc3339(utcnow())
         event = {

@@ -1,4 +1,4 @@
-"""Puts the parts together: informers feed queues, queues run the controllers."""
+"""Connects the parts: informers feed work queues, work queues run the controllers."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from .watching.workqueue import Workqueue
 log = get_logger(__name__)
 
 SCHEDULE: Key = ("", "")
-"""The scheduler looks at all pods at once: its queue has one key."""
+"""The scheduler considers all pods at once, so its queue has one key."""
 
 
 class JobRunner:
-    """One node's worth of Kubernetes."""
+    """Job controller, scheduler and kubelet of one node."""
 
     def __init__(self, kube: Kube, directory: Path, node: Object) -> None:
         self._kube = kube
         self._node = node
         self._events = Events(kube)
-        self._jobs = Informer(kube, JOBS, lambda key: self._job_queue.mark(key))
+        self._jobs = Informer(kube, JOBS, lambda key: self._job_queue.add(key))
         self._pods = Informer(kube, PODS, self._pod_changed)
         gpus = GpuSlots(int(node["status"]["allocatable"][GPU]), real_gpus())
         models = directory / "models"
@@ -49,28 +49,28 @@ class JobRunner:
 
     def _pod_changed(self, key: Key) -> None:
         pod = self._pods.get(key)
-        # Remembered for the moment when the pod is gone: its Job has to look then, too.
+        # The owner is kept because its Job has to be reconciled when the pod is gone, too.
         owner = job_key(pod) if pod is not None else self._owners.pop(key, None)
         if owner is not None:
             if pod is not None:
                 self._owners[key] = owner
-            self._job_queue.mark(owner)
-        self._pod_queue.mark(key)
-        self._schedule_queue.mark(SCHEDULE)
+            self._job_queue.add(owner)
+        self._pod_queue.add(key)
+        self._schedule_queue.add(SCHEDULE)
 
     async def run(self, stop: asyncio.Event, *, grace_seconds: float) -> None:
-        """Until `stop` is set; then the pods are ended within the grace period."""
+        """Run until `stop` is set, then terminate the pods within the grace period."""
         async with asyncio.TaskGroup() as group:
             following = [group.create_task(self._pods.run()), group.create_task(self._kubelet.recover())]
-            # Jobs only after recovery: what died with an earlier runner is reported before anything new starts.
+            # Jobs only after recovery: what an earlier runner left behind is cleaned up before anything new starts.
             await following[1]
             following += [group.create_task(self._jobs.run()), group.create_task(self._events.run())]
             await self._register()
             following.append(group.create_task(nodes.heartbeat(self._kube, self._node)))
             log.info("job runner ready", gpus=self._node["status"]["allocatable"][GPU])
             await stop.wait()
-            log.info("job runner stops")
-            # First nobody makes or places pods any more, then those that run are ended.
+            log.info("job runner stopping")
+            # First stop creating and scheduling pods, then terminate the running ones.
             await self._job_queue.close()
             await self._schedule_queue.close()
             with suppress(KubeError):

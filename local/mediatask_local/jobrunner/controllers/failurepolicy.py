@@ -12,29 +12,29 @@ class Action(StrEnum):
     """What to do about a failed pod."""
 
     COUNT = "Count"
-    """One more failure against backoffLimit."""
+    """Count it against backoffLimit."""
     IGNORE = "Ignore"
-    """Replace it, spend nothing."""
+    """Replace it without counting it."""
     FAIL_JOB = "FailJob"
-    """End the Job."""
+    """Fail the Job."""
 
 
 @dataclass(frozen=True)
 class Verdict:
     action: Action
     message: str = ""
-    """For FailJob: which pod met which rule."""
+    """For FailJob: which pod matched which rule."""
 
 
 def judge(job: Object, pod: Object) -> Verdict:
     """The first rule that matches decides; without one the failure counts."""
     for index, rule in enumerate((job["spec"].get("podFailurePolicy") or {}).get("rules") or []):
-        how = _matches(rule, pod)
-        if how:
+        message = _matches(rule, pod)
+        if message:
             where = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-            # FailIndex belongs to indexed Jobs, which are not run here.
+            # FailIndex belongs to indexed Jobs, which are not supported here.
             return Verdict(
-                Action(rule["action"]), f"{how.format(pod=where)} matching {rule['action']} rule at index {index}"
+                Action(rule["action"]), f"{message.format(pod=where)} matching {rule['action']} rule at index {index}"
             )
     return Verdict(Action.COUNT)
 
@@ -45,7 +45,7 @@ def _matches(rule: Object, pod: Object) -> str:
         for status in pod["status"].get("containerStatuses") or []:
             code = ((status.get("state") or {}).get("terminated") or {}).get("exitCode", 0)
             named = on_exit.get("containerName") in (None, status["name"])
-            # A success is never matched, not even by NotIn.
+            # Exit code 0 never matches, not even with NotIn.
             if code != 0 and named and (code in on_exit["values"]) == (on_exit["operator"] == "In"):
                 return f"Container {status['name']} for pod {{pod}} failed with exit code {code}"
     for pattern in rule.get("onPodConditions") or []:

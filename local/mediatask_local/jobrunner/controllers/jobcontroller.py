@@ -1,4 +1,4 @@
-"""Carries out what `jobs.decide` says, for every Job of the cluster."""
+"""Carries out the plans of `jobs.decide` for every Job of the cluster."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .jobs import Plan, decide, is_finished
 
 COMPONENT = "job-controller"
 MANAGER = "kubernetes.io/job-controller"
-"""`spec.managedBy` of Jobs that are ours."""
+"""`spec.managedBy` of the Jobs that this controller manages."""
 
 
 class JobController:
-    """Reconciles one Job at a time by its key; pods mark the key of their Job."""
+    """Reconciles Jobs by key; a change of a pod enqueues the key of the Job that owns it."""
 
     def __init__(self, kube: Kube, jobs: Informer, pods: Informer, events: Events) -> None:
         self._kube = kube
@@ -33,7 +33,7 @@ class JobController:
         if not (self._jobs.synced.is_set() and self._pods.synced.is_set()):
             return 0.05
         job = self._jobs.get(key)
-        # Pods are found by their owner's name, judged by its UID: those of a namesake that is gone are let go.
+        # Pods are found by their owner's name, then by its UID: those of a deleted Job of that name are released.
         uid = job["metadata"]["uid"] if job is not None else None
         pods = [pod for pod in self._pods if job_key(pod) == key]
         for pod in pods:
@@ -48,15 +48,15 @@ class JobController:
         metadata = job["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
         if plan.status is not None:
-            # A replacement, not a patch: it is refused when the Job has changed since, and empty fields go.
+            # PUT, not PATCH: it conflicts when the Job has changed since, and drops empty fields.
             path = JOBS.path(namespace, name, "status")
             written = await self._kube.request("PUT", path, {**job, "status": plan.status})
             self._jobs.observe(written)
-            self._tell_end(job, written)
+            self._emit_finished(job, written)
         for pod in plan.release:
             await self._release(pod)
         for pod in plan.delete:
-            with gone_is_fine():
+            with ignore_gone():
                 self._pods.observe(
                     await self._kube.delete(PODS, pod["metadata"]["name"], namespace, uid=pod["metadata"]["uid"])
                 )
@@ -66,12 +66,12 @@ class JobController:
             message = f"Created pod: {pod['metadata']['name']}"
             self._events.emit(COMPONENT, job, "Job", "SuccessfulCreate", message)
         if plan.remove:
-            with gone_is_fine():
+            with ignore_gone():
                 await self._kube.delete(JOBS, name, namespace, uid=metadata["uid"], propagation="Foreground")
         return plan.after
 
     async def _release(self, pod: Object) -> None:
-        """Take the tracking finalizer off. Of a pod that has changed since, news is on its way, and another look."""
+        """Remove the tracking finalizer. If the pod has changed since, its watch event causes another reconcile."""
         metadata = pod["metadata"]
         finalizers = metadata.get("finalizers") or []
         if TRACKING_FINALIZER not in finalizers:
@@ -79,13 +79,13 @@ class JobController:
         others = [each for each in finalizers if each != TRACKING_FINALIZER]
         change = {"metadata": {"resourceVersion": metadata["resourceVersion"], "finalizers": others or None}}
         namespace, name = key_of(pod)
-        with gone_is_fine():
+        with ignore_gone():
             released = await self._kube.patch(PODS, name, change, namespace)
-            # The last finalizer of a deleted pod takes the pod with it; the watch tells.
+            # Removing the last finalizer of a deleted pod removes the pod; its watch event follows.
             if "deletionTimestamp" not in released["metadata"]:
                 self._pods.observe(released)
 
-    def _tell_end(self, before: Object, after: Object) -> None:
+    def _emit_finished(self, before: Object, after: Object) -> None:
         if is_finished(before) or not is_finished(after):
             return
         failed = condition(after, "Failed")
@@ -104,11 +104,11 @@ def job_key(pod: Object) -> Key | None:
 
 
 @contextlib.contextmanager
-def gone_is_fine() -> Iterator[None]:
-    """What should go, or be changed on its way out, may be gone already."""
+def ignore_gone() -> Iterator[None]:
+    """Ignores 404 and 409: what is to be deleted or released may be gone already."""
     try:
         yield
     except KubeError as error:
-        # A uid precondition that fails is a 409 too: the object of that name is another one.
+        # A failed UID precondition is a 409, too: another object has that name now.
         if not error.not_found and not error.conflict:
             raise

@@ -1,4 +1,4 @@
-"""The pod that a Job's template makes, with the names, labels and owner that a real Job controller sets."""
+"""The pod of a Job's template, with the name, labels and owner reference that a real Job controller sets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def new_pod(job: Object) -> Object:
     base = metadata["name"][:_LONGEST_BASE]
     suffix = "".join(secrets.choice(_SUFFIX_ALPHABET) for _ in range(5))
     inherited = template.get("metadata") or {}
-    # The API server puts these labels on the template itself; they are repeated for those that do not.
+    # API servers add these labels to the template; they are repeated here in case one does not.
     labels = {
         **(inherited.get("labels") or {}),
         "batch.kubernetes.io/job-name": metadata["name"],

@@ -1,11 +1,11 @@
 """What a Job needs next, decided from the Job and its pods alone. Semantics of the batch/v1 Job controller.
 
-An ended pod is counted exactly once although the count lies in another object: its UID is first written to
-`status.uncountedTerminatedPods`, then the pod loses its tracking finalizer, and only when that is seen to be gone does
-the UID become part of `succeeded` or `failed`. A crash between any two of these steps repeats the step, not the count.
+A terminated pod is counted exactly once although the count is in another object: its UID is first written to
+`status.uncountedTerminatedPods`, then the pod's tracking finalizer is removed, and only when that has been observed is
+the UID counted in `succeeded` or `failed`. A crash between two of these steps repeats a step, not the count.
 
-A pod is replaced only once it has ended (podReplacementPolicy Failed), whatever the Job says: two pods of one Job must
-not fight for the GPUs of one machine. Indexed Jobs are not run.
+A pod is replaced only once it has terminated (podReplacementPolicy Failed), whatever the Job says: two pods of one Job
+must not compete for the GPUs of one machine. Indexed Jobs are not supported.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from ..pods.podstate import TRACKING_FINALIZER, is_deleting, is_terminal, phase
 from .failurepolicy import Action, judge
 
 FIRST_BACKOFF = 10.0
-"""Seconds before the pod after the first failed one; doubles with each."""
+"""Seconds between the first failed pod and its replacement; doubles with each failure."""
 LAST_BACKOFF = 600.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps in their order: write the status, release pods, delete pods, create pods, look again."""
+    """Steps in order: write the status, remove finalizers, delete pods, create pods, delete the Job, requeue."""
 
     status: Object | None = None
-    """The whole new status, when it differs."""
+    """The complete new status; None when it does not change."""
     release: tuple[Object, ...] = ()
-    """Pods that lose their tracking finalizer: their end is on record."""
+    """Pods to remove the tracking finalizer from: their outcome is recorded."""
     delete: tuple[Object, ...] = ()
     create: int = 0
     remove: bool = False
-    """The Job has been finished for ttlSecondsAfterFinished."""
+    """Delete the Job: ttlSecondsAfterFinished has passed."""
     after: float | None = None
-    """Seconds until time alone changes the answer."""
+    """Seconds until a backoff, deadline or TTL runs out."""
 
 
 @dataclass
-class _Ends:
-    """Ended pods: how many are counted, and the UIDs of those on their way to it."""
+class _Tally:
+    """Terminated pods: how many are counted, and the UIDs of those not counted yet."""
 
     succeeded: int
     failed: int
@@ -52,7 +52,7 @@ class _Ends:
     uncounted_failed: list[str]
     release: list[Object] = field(default_factory=list)
     fail_job: str = ""
-    """Message of the FailJob rule that a pod met."""
+    """Message of the FailJob rule that a pod matched."""
 
     @property
     def total_succeeded(self) -> int:
@@ -68,11 +68,11 @@ def is_finished(job: Object) -> bool:
 
 
 def decide(job: Object, pods: list[Object], now: datetime) -> Plan:
-    """The next steps for a Job with these pods (all that it owns)."""
+    """The next steps for a Job; `pods` are all that it owns."""
     if is_deleting(job) or is_finished(job):
         return _ended(job, pods, now)
     spec, old = job["spec"], job.get("status") or {}
-    ends = _count(job, pods)
+    tally = _count(job, pods)
     conditions: list[Object] = list(old.get("conditions") or [])
     live = [pod for pod in pods if not is_terminal(pod)]
     suspended = bool(spec.get("suspend"))
@@ -82,23 +82,23 @@ def decide(job: Object, pods: list[Object], now: datetime) -> Plan:
         conditions = set_condition(conditions, "Suspended", suspended, now, reason, reason.replace("Job", "Job "))
         start = None if suspended else rfc3339(now)
 
-    conditions = _criteria(conditions, spec, ends, start, now)
+    conditions = _criteria(conditions, spec, tally, start, now)
     target = _true(conditions, "FailureTarget")
     success = _true(conditions, "SuccessCriteriaMet")
     stopping = target or success or suspended
     delete = tuple(pod for pod in live if stopping and not is_deleting(pod))
-    create, wait = (0, None) if stopping else _missing(spec, ends, pods, live, now)
+    create, wait = (0, None) if stopping else _missing(spec, tally, pods, live, now)
 
     counts = {
         "active": sum(not is_deleting(pod) for pod in live) + create,
-        "succeeded": ends.succeeded,
-        "failed": ends.failed,
+        "succeeded": tally.succeeded,
+        "failed": tally.failed,
     }
     status: Object = {
         **{name: count for name, count in counts.items() if count},
         "ready": sum(is_true(pod, "Ready") and not is_deleting(pod) for pod in live),
         "terminating": sum(is_deleting(pod) for pod in live),
-        "uncountedTerminatedPods": _uncounted(ends),
+        "uncountedTerminatedPods": _uncounted(tally),
         "conditions": conditions,
     }
     if start is not None:
@@ -113,7 +113,7 @@ def decide(job: Object, pods: list[Object], now: datetime) -> Plan:
             status["completionTime"] = rfc3339(now)
     return Plan(
         status=status if _differs(status, old) else None,
-        release=tuple(ends.release),
+        release=tuple(tally.release),
         delete=delete,
         create=create,
         after=_soonest(wait, _until_deadline(spec, start, now) if not stopping else None),
@@ -121,7 +121,7 @@ def decide(job: Object, pods: list[Object], now: datetime) -> Plan:
 
 
 def _ended(job: Object, pods: list[Object], now: datetime) -> Plan:
-    """Let the pods go; of a finished Job remove what still runs, and the Job itself when its time is over."""
+    """Remove tracking finalizers; for a finished Job delete live pods, and the Job itself after its TTL."""
     release = tuple(pod for pod in pods if TRACKING_FINALIZER in (pod["metadata"].get("finalizers") or []))
     if is_deleting(job):
         return Plan(release=release)
@@ -135,14 +135,14 @@ def _ended(job: Object, pods: list[Object], now: datetime) -> Plan:
     return Plan(release=release, delete=delete, remove=left <= 0, after=left if left > 0 else None)
 
 
-def _count(job: Object, pods: list[Object]) -> _Ends:
+def _count(job: Object, pods: list[Object]) -> _Tally:
     old = job.get("status") or {}
     tracked = {
         pod["metadata"]["uid"]: pod for pod in pods if TRACKING_FINALIZER in (pod["metadata"].get("finalizers") or [])
     }
     uncounted = old.get("uncountedTerminatedPods") or {}
     succeeded, failed = uncounted.get("succeeded") or [], uncounted.get("failed") or []
-    ends = _Ends(
+    tally = _Tally(
         succeeded=old.get("succeeded", 0) + sum(uid not in tracked for uid in succeeded),
         failed=old.get("failed", 0) + sum(uid not in tracked for uid in failed),
         uncounted_succeeded=[uid for uid in succeeded if uid in tracked],
@@ -151,33 +151,33 @@ def _count(job: Object, pods: list[Object]) -> _Ends:
     for uid, pod in tracked.items():
         if not is_terminal(pod):
             continue
-        ends.release.append(pod)
-        if uid in ends.uncounted_succeeded or uid in ends.uncounted_failed:
+        tally.release.append(pod)
+        if uid in tally.uncounted_succeeded or uid in tally.uncounted_failed:
             continue
         if phase(pod) == "Succeeded":
-            ends.uncounted_succeeded.append(uid)
+            tally.uncounted_succeeded.append(uid)
             continue
-        # Suspending deletes pods; that is nobody's failure.
+        # Suspending a Job deletes its pods; that is not a failure.
         if is_deleting(pod) and job["spec"].get("suspend"):
             continue
         verdict = judge(job, pod)
         if verdict.action is not Action.IGNORE:
-            ends.uncounted_failed.append(uid)
+            tally.uncounted_failed.append(uid)
         if verdict.action is Action.FAIL_JOB:
-            ends.fail_job = ends.fail_job or verdict.message
-    return ends
+            tally.fail_job = tally.fail_job or verdict.message
+    return tally
 
 
-def _criteria(conditions: list[Object], spec: Object, ends: _Ends, start: str | None, now: datetime) -> list[Object]:
-    """FailureTarget or SuccessCriteriaMet, once the Job's fate is sealed."""
+def _criteria(conditions: list[Object], spec: Object, tally: _Tally, start: str | None, now: datetime) -> list[Object]:
+    """The conditions with FailureTarget or SuccessCriteriaMet, once the Job's outcome is certain."""
     if _true(conditions, "FailureTarget") or _true(conditions, "SuccessCriteriaMet"):
         return conditions
-    if ends.fail_job:
-        return set_condition(conditions, "FailureTarget", True, now, "PodFailurePolicy", ends.fail_job)
-    if ends.total_succeeded >= spec.get("completions", 1):
+    if tally.fail_job:
+        return set_condition(conditions, "FailureTarget", True, now, "PodFailurePolicy", tally.fail_job)
+    if tally.total_succeeded >= spec.get("completions", 1):
         message = "Reached expected number of succeeded pods"
         return set_condition(conditions, "SuccessCriteriaMet", True, now, "CompletionsReached", message)
-    if ends.total_failed > spec.get("backoffLimit", 6):
+    if tally.total_failed > spec.get("backoffLimit", 6):
         message = "Job has reached the specified backoff limit"
         return set_condition(conditions, "FailureTarget", True, now, "BackoffLimitExceeded", message)
     left = _until_deadline(spec, start, now)
@@ -188,13 +188,13 @@ def _criteria(conditions: list[Object], spec: Object, ends: _Ends, start: str | 
 
 
 def _missing(
-    spec: Object, ends: _Ends, pods: list[Object], live: list[Object], now: datetime
+    spec: Object, tally: _Tally, pods: list[Object], live: list[Object], now: datetime
 ) -> tuple[int, float | None]:
-    """How many pods to create now, or how long to wait before."""
-    wanted = min(spec.get("parallelism", 1), spec.get("completions", 1) - ends.total_succeeded) - len(live)
+    """How many pods to create now, or how many seconds to wait first."""
+    wanted = min(spec.get("parallelism", 1), spec.get("completions", 1) - tally.total_succeeded) - len(live)
     if wanted <= 0:
         return 0, None
-    left = _backoff_left(ends.total_failed, pods, now)
+    left = _backoff_left(tally.total_failed, pods, now)
     return (wanted, None) if left <= 0 else (0, left)
 
 
@@ -221,13 +221,13 @@ def _until_deadline(spec: Object, start: str | None, now: datetime) -> float | N
     return (parse_time(start) + timedelta(seconds=limit) - now).total_seconds()
 
 
-def _uncounted(ends: _Ends) -> dict[str, list[str]]:
-    lists = {"succeeded": ends.uncounted_succeeded, "failed": ends.uncounted_failed}
+def _uncounted(tally: _Tally) -> dict[str, list[str]]:
+    lists = {"succeeded": tally.uncounted_succeeded, "failed": tally.uncounted_failed}
     return {name: uids for name, uids in lists.items() if uids}
 
 
-def _true(conditions: list[Object], kind: str) -> Object | None:
-    return next((item for item in conditions if item["type"] == kind and item["status"] == "True"), None)
+def _true(conditions: list[Object], condition_type: str) -> Object | None:
+    return next((item for item in conditions if item["type"] == condition_type and item["status"] == "True"), None)
 
 
 def _differs(new: Object, old: Object) -> bool:

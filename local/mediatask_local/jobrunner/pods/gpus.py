@@ -1,4 +1,4 @@
-"""GPU slots of the node, and the real devices behind them where there are any."""
+"""GPU slots of the node, and the real devices behind them, if any."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ VIRTUAL_SLOTS = 2
 
 
 def real_gpus() -> int:
-    """NVIDIA devices of this machine."""
+    """Number of NVIDIA devices of this machine."""
     return sum(bool(re.fullmatch(r"nvidia\d+", path.name)) for path in Path("/dev").glob("nvidia*"))
 
 
 def slot_count(wanted: int | None) -> int:
-    """Slots to offer: as wanted, else one for each device, else some virtual ones."""
+    """Slots to offer: `wanted`, else one per device, else VIRTUAL_SLOTS."""
     return wanted if wanted is not None else real_gpus() or VIRTUAL_SLOTS
 
 
 class GpuSlots:
-    """Hands out slots. A process that is still on its way out keeps its slots, even when its pod is gone already."""
+    """Hands out slots. A process that is still terminating keeps its slots, even when its pod is already gone."""
 
     def __init__(self, count: int, devices: int) -> None:
         self._free = sorted(range(count))
@@ -29,7 +29,7 @@ class GpuSlots:
         self._changed = asyncio.Condition()
 
     async def take(self, count: int) -> tuple[int, ...]:
-        """That many slots; waits until they are free."""
+        """Take that many slots; waits until they are free."""
         async with self._changed:
             await self._changed.wait_for(lambda: len(self._free) >= count)
             taken, self._free = tuple(self._free[:count]), self._free[count:]
@@ -41,6 +41,6 @@ class GpuSlots:
             self._changed.notify_all()
 
     def environment(self, slots: tuple[int, ...]) -> dict[str, str]:
-        """What shows a process its GPUs and hides the others. More slots than devices share them in turn."""
+        """Variables that show a process only its GPUs. With more slots than devices, slots share devices in turn."""
         devices = sorted({slot % self._devices for slot in slots}) if self._devices else []
         return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, devices))}

@@ -1,8 +1,8 @@
-"""The kubelet of the node: gives each bound pod a worker, ends deleted pods, cleans up after those that are gone.
+"""The kubelet of the node: runs a worker for each bound pod, terminates deleted pods, cleans up after removed ones.
 
-What plain processes cannot give: no isolation from this machine's files and network, no own IP, no probes, no
-restarts in place, one container. What they do give: own process tree, session and environment, memory limit, grace
-period, exit code, termination message, log, GPU slots, tokens.
+Pods are plain processes. They lack isolation from this machine's files and network, an IP of their own, probes,
+restarts in place and more than one container. They have their own process tree, session and environment, memory limit,
+grace period, exit code, termination message, log, GPU slots and tokens.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from mediatask_common.kube import PODS, Object
 from mediatask_common.logging import get_logger
 from mediatask_common.times import parse_time, utcnow
 
-from ..controllers.jobcontroller import gone_is_fine
+from ..controllers.jobcontroller import ignore_gone
 from ..scheduling.node import NAME
 from ..watching.informer import Informer, Key, key_of
 from . import podstatus
 from .podstate import is_deleting, is_terminal, node_of
-from .podstatus import Ending
+from .podstatus import Termination
 from .podworker import Machine, PodWorker
 from .process import kill_leftovers
 from .volumes import PodFolder
@@ -32,7 +32,7 @@ LOST_EXIT_CODE = 137
 
 
 class Kubelet:
-    """Reconciles one pod at a time by its key."""
+    """Reconciles pods by key."""
 
     def __init__(self, machine: Machine, pods: Informer, directory: Path) -> None:
         self._machine = machine
@@ -41,7 +41,7 @@ class Kubelet:
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._folders: dict[Key, str] = {}
-        """UID of the pod whose folder is there, by the pod's key."""
+        """UID of the pod that has a folder, by the pod's key."""
         self._closing = False
 
     async def reconcile(self, key: Key) -> float | None:
@@ -68,30 +68,30 @@ class Kubelet:
         self._workers[uid] = worker
         life = self._report_lost(pod) if folder.started.exists() else worker.run()
         task = asyncio.create_task(life, name=f"pod {pod['metadata']['name']}")
-        task.add_done_callback(lambda done: self._ended(pod, done))
+        task.add_done_callback(lambda done: self._log_crash(pod, done))
         self._tasks[uid] = task
 
-    def _ended(self, pod: Object, task: asyncio.Task[None]) -> None:
+    def _log_crash(self, pod: Object, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
             log.error("pod worker failed", pod=pod["metadata"]["name"], exc_info=task.exception())
 
     async def _end(self, pod: Object) -> None:
-        """A pod that is being deleted: stop it; when its end is written down, let it go."""
+        """Stop a pod that is being deleted; once its final status is written, remove it from the API server."""
         uid = pod["metadata"]["uid"]
         metadata = pod["metadata"]
         task = self._tasks.get(uid)
         if task is not None and not task.done():
-            # deletionTimestamp is the moment when the grace period is over.
+            # deletionTimestamp is the end of the grace period.
             left = (parse_time(metadata["deletionTimestamp"]) - utcnow()) / timedelta(seconds=1)
             self._workers[uid].stop(min(left, metadata.get("deletionGracePeriodSeconds", left)))
         elif is_terminal(pod) and metadata.get("deletionGracePeriodSeconds") != 0:
-            with gone_is_fine():
+            with ignore_gone():
                 await self._machine.kube.delete(
                     PODS, metadata["name"], metadata["namespace"], uid=uid, grace_period_seconds=0
                 )
 
     async def _clean_up(self, key: Key, uid: str) -> None:
-        """The pod is gone from the API server (forced, perhaps): so must be its process, then its folder."""
+        """Kill the process and remove the folder of a pod that is gone from the API server (perhaps by force)."""
         task = self._tasks.get(uid)
         if task is not None:
             self._workers[uid].stop(0)
@@ -104,9 +104,9 @@ class Kubelet:
     # ---- start and end of the runner
 
     async def recover(self) -> None:
-        """After a start: end what pods of an earlier runner left running, and remove folders nobody needs.
+        """At startup, kill processes that an earlier runner left behind, and remove the folders of pods that are gone.
 
-        Those pods are not adopted: nobody watched their memory, and their exit code went to a process that is gone.
+        They are not adopted: nobody watched their memory, and their exit code went to a process that is gone.
         """
         await self._pods.synced.wait()
         present = {pod["metadata"]["uid"] for pod in self._pods}
@@ -119,16 +119,16 @@ class Kubelet:
                 shutil.rmtree(root, ignore_errors=True)
 
     async def _report_lost(self, pod: Object) -> None:
-        """A pod that had a process under an earlier runner has it no more."""
+        """Report the failure of a pod whose process was lost with an earlier runner."""
         uid = pod["metadata"]["uid"]
         kill_leftovers(uid)
-        message = "The container could not be located when the job runner was started again."
-        ending = Ending(LOST_EXIT_CODE, "ContainerStatusUnknown", None, utcnow(), message)
+        message = "The container could not be located when the job runner restarted."
+        termination = Termination(LOST_EXIT_CODE, "ContainerStatusUnknown", None, utcnow(), message)
         log.info("pod lost", pod=pod["metadata"]["name"])
-        await self._workers[uid].write(podstatus.ended(pod, ending, podstatus.RUNNER_LOST))
+        await self._workers[uid].write(podstatus.ended(pod, termination, podstatus.RUNNER_LOST))
 
     async def shutdown(self, limit: float) -> None:
-        """End all pods as a node's graceful shutdown does: SIGTERM, SIGKILL after at most `limit` seconds."""
+        """Terminate all pods as in a graceful node shutdown: SIGTERM, then SIGKILL after at most `limit` seconds."""
         self._closing = True
         living = [(uid, task) for uid, task in self._tasks.items() if not task.done()]
         for uid, _ in living:

@@ -1,4 +1,4 @@
-"""Reading pods: small questions that all three controllers ask."""
+"""Small functions that read pods, for all three controllers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GPU = "nvidia.com/gpu"
 LOG_ANNOTATION = "embedded.tasks.ft.tc/log"
 """Where the pod's output is written; the API server reads logs from there."""
 TRACKING_FINALIZER = "batch.kubernetes.io/job-tracking"
-"""Keeps a Job's pod until its end has been counted."""
+"""Keeps a Job's pod until it has been counted."""
 
 
 def phase(pod: Object) -> str:
@@ -34,13 +34,13 @@ def node_of(pod: Object) -> str | None:
 
 
 def container_of(pod: Object) -> Object:
-    """The pod's first container; the only one where it is run (see `images.refusal`)."""
+    """The pod's first container; pods with more are refused (see `images.spec_refusal`)."""
     container: Object = pod["spec"]["containers"][0]
     return container
 
 
 def requests(pod: Object) -> dict[str, Decimal]:
-    """What the pod asks of a node, by resource. A limit without a request is the request, as in Kubernetes."""
+    """The pod's requests by resource. A limit without a request counts as the request, as in Kubernetes."""
     total: dict[str, Decimal] = {}
     for container in pod["spec"]["containers"]:
         resources = container.get("resources") or {}
@@ -51,7 +51,7 @@ def requests(pod: Object) -> dict[str, Decimal]:
 
 
 def memory_limit(pod: Object) -> int | None:
-    """Bytes the pod's container may use, where it has a limit."""
+    """Memory limit of the pod's container in bytes; None without one."""
     limits = (container_of(pod).get("resources") or {}).get("limits") or {}
     return int(parse_quantity(limits["memory"])) if "memory" in limits else None
 

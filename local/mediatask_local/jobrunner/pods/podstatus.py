@@ -1,4 +1,4 @@
-"""The status a kubelet writes, at each turn of a pod's life. Pure: from the pod as known to the new status."""
+"""The status that a kubelet writes at each stage of a pod's life. Pure: from the known pod to its new status."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .podstate import container_of
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How a pod's container ended."""
+class Termination:
+    """How a pod's container terminated."""
 
     exit_code: int
     reason: str
-    """Completed, Error, OOMKilled, StartError or ContainerStatusUnknown, as the kubelet says."""
+    """Completed, Error, OOMKilled, StartError or ContainerStatusUnknown, as in the kubelet."""
     started_at: datetime | None
     finished_at: datetime
     message: str = ""
@@ -27,7 +27,7 @@ class Ending:
 
 @dataclass(frozen=True)
 class Disruption:
-    """The pod was ended by the node, not by itself: condition DisruptionTarget, which costs a Job nothing."""
+    """The node terminated the pod: condition DisruptionTarget, which a Job's podFailurePolicy can ignore."""
 
     reason: str
     message: str
@@ -47,26 +47,26 @@ def running(pod: Object, started_at: datetime) -> Object:
     return _status(pod, started_at, "Running", {"running": {"startedAt": rfc3339(started_at)}}, ready=True)
 
 
-def ended(pod: Object, ending: Ending, disruption: Disruption | None = None) -> Object:
-    """The container is over, and the pod with it."""
+def ended(pod: Object, termination: Termination, disruption: Disruption | None = None) -> Object:
+    """The container has terminated, and the pod with it."""
     terminated: Object = {
-        "exitCode": ending.exit_code,
-        "reason": ending.reason,
-        "finishedAt": rfc3339(ending.finished_at),
-        **({"startedAt": rfc3339(ending.started_at)} if ending.started_at else {}),
-        **({"message": ending.message} if ending.message else {}),
+        "exitCode": termination.exit_code,
+        "reason": termination.reason,
+        "finishedAt": rfc3339(termination.finished_at),
+        **({"startedAt": rfc3339(termination.started_at)} if termination.started_at else {}),
+        **({"message": termination.message} if termination.message else {}),
     }
-    phase = "Succeeded" if ending.exit_code == 0 else "Failed"
-    status = _status(pod, ending.finished_at, phase, {"terminated": terminated}, ready=False)
+    phase = "Succeeded" if termination.exit_code == 0 else "Failed"
+    status = _status(pod, termination.finished_at, phase, {"terminated": terminated}, ready=False)
     if disruption is not None:
-        _disrupt(status, disruption, ending.finished_at)
+        _disrupt(status, disruption, termination.finished_at)
     return status
 
 
 def never_started(
     pod: Object, now: datetime, reason: str, message: str, disruption: Disruption | None = None
 ) -> Object:
-    """Ended before its container could start."""
+    """Failed before its container could start."""
     status = _status(pod, now, "Failed", {"waiting": {"reason": reason, "message": message}}, ready=False)
     status |= {"reason": reason, "message": message}
     if disruption is not None:
@@ -85,10 +85,10 @@ def _status(pod: Object, now: datetime, phase: str, state: Object, *, ready: boo
     container = container_of(pod)
     old = pod.get("status") or {}
     conditions = list(old.get("conditions") or [])
-    gone = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase)
-    reason = "" if ready else gone or "ContainersNotReady"
+    finished = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase)
+    reason = "" if ready else finished or "ContainersNotReady"
     conditions = set_condition(conditions, "PodScheduled", True, now)
-    conditions = set_condition(conditions, "Initialized", True, now, gone or "")
+    conditions = set_condition(conditions, "Initialized", True, now, finished or "")
     conditions = set_condition(conditions, "ContainersReady", ready, now, reason)
     conditions = set_condition(conditions, "Ready", ready, now, reason)
     return {

@@ -1,4 +1,4 @@
-"""The process of one pod, started through the shim: its end, its memory, and what a dead runner left of it."""
+"""The process of one pod, started through the shim: exit code, memory limit, and cleanup after a dead runner."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import procfs
 
 SHIM = Path(__file__).with_name("shim.py")
 POD_VARIABLE = "EMBEDDED_POD_UID"
-"""In the environment of every process of a pod: says whose it is."""
+"""Set in the environment of every process of a pod, to the UID of the pod."""
 MEMORY_POLL_SECONDS = 0.25
 
 
@@ -29,7 +29,7 @@ class PodProcess:
     async def start(
         cls, command: list[str], *, uid: str, environment: dict[str, str], working_dir: Path, log: Path
     ) -> PodProcess:
-        """Start a command line for the pod of that UID. The environment is all it gets; output is added to the log.
+        """Start a command for the pod with that UID. It gets only this environment; output is appended to the log.
 
         Raises:
             OSError: the shim could not be started.
@@ -47,7 +47,7 @@ class PodProcess:
         return cls(shim, uid)
 
     async def wait(self, memory_limit: int | None = None) -> int:
-        """Exit code as a container's. Above `memory_limit` bytes the pod is killed, and `out_of_memory` says so."""
+        """The exit code, as of a container. Above `memory_limit` bytes the pod is killed and `out_of_memory` is set."""
         watch = asyncio.create_task(self._watch_memory(memory_limit)) if memory_limit is not None else None
         try:
             code = await self._shim.wait()
@@ -71,8 +71,8 @@ class PodProcess:
             self._shim.send_signal(signal.SIGUSR1)
 
     async def _watch_memory(self, limit: int) -> None:
-        # No cgroup without root, so memory is looked at instead of fenced in; RLIMIT_AS would break CUDA and torch,
-        # which reserve far more addresses than they use.
+        # Cgroups need root, so memory is polled instead; RLIMIT_AS would break CUDA and torch, which reserve far more
+        # address space than they use.
         while True:
             await asyncio.sleep(MEMORY_POLL_SECONDS)
             if sum(map(procfs.unreclaimable_memory, procfs.descendants(self._shim.pid))) > limit:
@@ -82,5 +82,5 @@ class PodProcess:
 
 
 def kill_leftovers(uid: str) -> int:
-    """Kill every process that still belongs to the pod; how many there were."""
+    """Kill every remaining process of the pod. Returns how many there were."""
     return procfs.kill_marked(POD_VARIABLE, uid)

@@ -1,4 +1,4 @@
-"""What Linux tells about processes: who is below whom, whose environment holds what, how much memory they use."""
+"""Processes in /proc: descendants, memory, and killing by an environment variable."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def descendants(pid: int) -> list[int]:
-    """All processes below this one."""
+    """PIDs of all descendants of a process."""
     found: list[int] = []
     todo = [pid]
     while todo:
@@ -22,7 +22,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def unreclaimable_memory(pid: int) -> int:
-    """Bytes that only the process's end gives back: anonymous and shared memory, not mapped files. 0 when gone."""
+    """Bytes that are freed only when the process exits: anonymous and shared memory, not mapped files. 0 when gone."""
     total = 0
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -32,10 +32,10 @@ def unreclaimable_memory(pid: int) -> int:
 
 
 def kill_marked(name: str, value: str) -> int:
-    """Kill every process whose environment has this variable; how many there were.
+    """Kill every process that has this variable in its environment. Returns how many there were.
 
-    An environment is inherited, so it tells who belongs together better than process groups do, and unlike a recorded
-    number it is never somebody else's. The descriptor pins the process between look and blow.
+    The environment is inherited, so it identifies a pod's processes better than process groups do, and unlike a
+    recorded PID it never belongs to an unrelated process. The pidfd prevents PID reuse between check and kill.
     """
     marker = f"{name}={value}".encode()
     killed = 0

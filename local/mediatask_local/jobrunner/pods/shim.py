@@ -1,11 +1,11 @@
-"""Between the Job runner and one pod's process, as containerd's shim is: `shim.py RUNNER_PID PROGRAM [ARG...]`.
+"""Between the Job runner and one pod's process, like containerd's shim: `shim.py RUNNER_PID PROGRAM [ARG...]`.
 
-It is the init process of the pod: it adopts orphans, kills all that is left when the main process ends, and ends with
-the exit code a container would have (128 + signal for a killed process). Signals to the shim:
-  SIGTERM  is passed on to the process group of the main process;
-  SIGUSR1  kills every process of the pod. The kernel sends it as well when the Job runner dies, however it dies.
+It is the init process of the pod: it adopts orphans, kills all that is left when the main process exits, and exits with
+the code that a container would have (128 + signal for a killed process). Signals to the shim:
+  SIGTERM  is forwarded to the process group of the main process;
+  SIGUSR1  kills every process of the pod. The kernel also sends it when the Job runner dies, whatever the cause.
 
-Runs with `python -I -S`, hence without any import of ours: it has to be small and to start at once.
+Runs with `python -I -S`, so it imports nothing from this package: it has to be small and start fast.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def main() -> int:
     shim = os.getpid()
     child = os.fork()
     if child == 0:
-        _become(command, shim)
-    # Both sides do this, so that the group exists whoever comes first.
+        _exec(command, shim)
+    # Parent and child both do this, so that the group exists whichever runs first.
     with contextlib.suppress(OSError):
         os.setpgid(child, child)
     main_process = MainProcess(child)
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 class MainProcess:
-    """The pod's main process. Its number is not used any more once it has been reaped: it may be somebody else's."""
+    """The pod's main process. Its PID is not used once it has been reaped: it may be another process's."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -58,10 +58,10 @@ class MainProcess:
                 os.killpg(self._pid, signal.SIGTERM if number == signal.SIGTERM else signal.SIGKILL)
 
     def wait(self) -> int:
-        """Reap whoever ends, until the main process has; its exit code as a container's."""
+        """Reap children until the main process has exited. Returns the exit code that a container would have."""
         while True:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-            assert ended is not None  # only WNOHANG gives none
+            assert ended is not None  # None only with WNOHANG
             self._ended = ended.si_pid == self._pid
             _, status = os.waitpid(ended.si_pid, 0)
             if self._ended:
@@ -69,11 +69,11 @@ class MainProcess:
                 return code if code >= 0 else 128 - code
 
 
-def _become(command: list[str], shim: int) -> None:
-    """The child: a process group of its own, dead when the shim is, and then the program itself."""
+def _exec(command: list[str], shim: int) -> None:
+    """In the child: enter a new process group, die with the shim, exec the program."""
     os.setpgid(0, 0)
     _die_with(shim, signal.SIGKILL)
-    # Python ignores these two for itself; a program expects them as they are by default.
+    # Python ignores these two signals; a program expects their defaults.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _handled)
@@ -84,14 +84,14 @@ def _become(command: list[str], shim: int) -> None:
         os._exit(126 if isinstance(error, PermissionError) else 127)
 
 
-def _die_with(parent: int, how: signal.Signals) -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, int(how), 0, 0, 0)
+def _die_with(parent: int, death_signal: signal.Signals) -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(137)
 
 
 def _kill_rest() -> None:
-    """Kill what the main process left behind. The orphans of whoever dies become the shim's own: rounds reach all."""
+    """Kill what the main process left behind, in rounds: orphans of a killed process become children of the shim."""
     while children := _children():
         for pid in children:
             with contextlib.suppress(ProcessLookupError):

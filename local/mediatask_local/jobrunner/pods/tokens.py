@@ -1,4 +1,4 @@
-"""Service-account tokens bound to a pod, kept fresh in its files as the kubelet does."""
+"""Service-account tokens bound to a pod, refreshed in its files as the kubelet does."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .volumes import TokenFile
 log = get_logger(__name__)
 
 REFRESH_AT = 0.8
-"""Share of its life after which a token is replaced."""
+"""Fraction of its lifetime after which a token is refreshed."""
 RETRY_SECONDS = 5.0
 
 
 async def write_token(kube: Kube, pod: Object, file: TokenFile) -> float:
-    """Fetch a token and put it in place in one step; the seconds after which to do it again. Raises KubeError."""
+    """Fetch a token and write its file atomically. Returns the seconds until its next refresh. Raises KubeError."""
     metadata = pod["metadata"]
     account = pod["spec"].get("serviceAccountName") or "default"
     spec: Object = {
@@ -35,12 +35,12 @@ async def write_token(kube: Kube, pod: Object, file: TokenFile) -> float:
     partial.touch(mode=0o600)
     partial.write_text(status["token"])
     partial.replace(file.path)
-    life = (parse_time(status["expirationTimestamp"]) - utcnow()).total_seconds()
-    return max(life * REFRESH_AT, 1)
+    lifetime = (parse_time(status["expirationTimestamp"]) - utcnow()).total_seconds()
+    return max(lifetime * REFRESH_AT, 1)
 
 
 async def keep_fresh(kube: Kube, pod: Object, file: TokenFile, after: float) -> None:
-    """Replace the token for as long as the pod lives."""
+    """Refresh the token until cancelled, first after `after` seconds."""
     while True:
         await asyncio.sleep(after)
         try:

@@ -1,8 +1,8 @@
-"""Mount paths of a pod as folders of this machine, and the environment that speaks of them.
+"""A pod's mount paths as folders of this machine, and its environment with paths rewritten to match.
 
-Without mount namespaces a process sees the real file system. So each mount path stands for a folder of the pod, and
-every environment value that lies under a mount path is rewritten to that folder; programs that take their paths from
-the environment, as Jobs here do, notice nothing.
+Without mount namespaces a process sees the real file system. So each mount path is mapped to a folder of the
+pod, and every environment value under a mount path is rewritten to that folder. Programs that take their paths from
+the environment, as Jobs here do, notice no difference.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _PATH_DEFAULTS = {
     ENV_MODEL_CACHE: MODELS_MOUNT,
     "TMPDIR": "/tmp",
 }
-"""Where programs look when no variable tells them: given to them when a mount is there."""
-_FROM_THE_MACHINE = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
-"""All that a pod inherits: the runner's own environment holds credentials."""
+"""Default paths of programs, set explicitly when they lie under a mount path."""
+_INHERITED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ")
+"""The only variables that a pod inherits: the runner's environment holds credentials."""
 
 
 class Unsupported(Exception):
-    """The pod asks for something that this machine cannot give. The text is for people."""
+    """The pod needs something that the local mode does not support. The message is meant for users."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class TokenFile:
 
 @dataclass(frozen=True)
 class PodFolder:
-    """The pod's place on disk."""
+    """The pod's folder on disk."""
 
     root: Path
 
@@ -70,7 +70,7 @@ class PodFolder:
 
     @property
     def started(self) -> Path:
-        """Exists once the pod has had a process: it must never get a second one."""
+        """Marker file: exists once the pod has had a process. It must never get a second one."""
         return self.root / "started"
 
     def volume(self, name: str) -> Path:
@@ -79,13 +79,13 @@ class PodFolder:
 
 @dataclass(frozen=True)
 class Mounts:
-    """What a pod's paths stand for."""
+    """The folders of a pod by mount path, and its token files."""
 
     folders: dict[str, Path]
     tokens: tuple[TokenFile, ...]
 
     def translate(self, value: str) -> str:
-        """A path under a mount as the path of this machine; everything else unchanged."""
+        """A path under a mount path as a path of this machine; any other value unchanged."""
         for mount, folder in sorted(self.folders.items(), key=lambda item: -len(item[0])):
             if value == mount or value.startswith(f"{mount}/"):
                 return str(folder) + value[len(mount) :]
@@ -93,7 +93,7 @@ class Mounts:
 
 
 def plan_mounts(pod: Object, folder: PodFolder, models: Path) -> Mounts:
-    """Where the pod's mounts lie. Raises Unsupported for volumes of other kinds than emptyDir, token and models."""
+    """Map the pod's mounts to folders. Raises Unsupported for volumes other than emptyDir, tokens and models."""
     container = container_of(pod)
     volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes") or []}
     folders = {container.get("terminationMessagePath", TERMINATION_LOG): folder.termination_log}
@@ -107,7 +107,7 @@ def plan_mounts(pod: Object, folder: PodFolder, models: Path) -> Mounts:
             tokens += [_token(source, volume["name"], place) for source in volume["projected"]["sources"]]
         elif "emptyDir" not in volume:
             kind = next(field for field in volume if field != "name")
-            raise Unsupported(f'volume "{volume["name"]}" is a {kind}: the local mode has emptyDir and tokens only')
+            raise Unsupported(f'volume "{volume["name"]}" is a {kind}: only emptyDir and tokens are supported here')
         sub_path = mount.get("subPath")
         folders[mount["mountPath"].rstrip("/")] = place / sub_path if sub_path else place
     return Mounts(folders, tuple(tokens))
@@ -116,15 +116,15 @@ def plan_mounts(pod: Object, folder: PodFolder, models: Path) -> Mounts:
 def _token(source: Object, volume: str, place: Path) -> TokenFile:
     token = source.get("serviceAccountToken")
     if token is None:
-        raise Unsupported(f'volume "{volume}" projects {", ".join(source)}: the local mode has tokens only')
+        raise Unsupported(f'volume "{volume}" projects {", ".join(source)}: only tokens are supported here')
     relative = PurePosixPath(token["path"])
     if relative.is_absolute() or ".." in relative.parts:
-        raise Unsupported(f'volume "{volume}": token path "{relative}" leads out of the volume')
+        raise Unsupported(f'volume "{volume}": token path "{relative}" is outside the volume')
     return TokenFile(place / relative, token.get("audience"), token.get("expirationSeconds", 3600))
 
 
 def make_folders(folder: PodFolder, mounts: Mounts) -> None:
-    """Create what the mounts stand for."""
+    """Create the pod's folders and its termination log."""
     folder.home.mkdir(parents=True, exist_ok=True)
     for place in mounts.folders.values():
         if place != folder.termination_log:
@@ -133,10 +133,10 @@ def make_folders(folder: PodFolder, mounts: Mounts) -> None:
 
 
 def environment(pod: Object, folder: PodFolder, mounts: Mounts) -> dict[str, str]:
-    """All variables of the pod's process. Raises Unsupported for values from elsewhere than the pod itself."""
-    values = {name: os.environ[name] for name in _FROM_THE_MACHINE if name in os.environ}
+    """The complete environment of the pod's process. Raises Unsupported for values from anything but the pod itself."""
+    values = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     values |= {"HOME": str(folder.home), "HOSTNAME": pod["metadata"]["name"], "PYTHONUNBUFFERED": "1"}
-    # Only the pod's own words are paths of the pod: the folders above may themselves lie below one of its mounts.
+    # Only values from the pod are translated: the folders above may themselves lie under one of its mount paths.
     for name, path in _PATH_DEFAULTS.items():
         if mounts.translate(path) != path:
             values[name] = mounts.translate(path)
@@ -158,5 +158,5 @@ def _value(variable: Object, pod: Object) -> str:
         "spec.serviceAccountName": pod["spec"].get("serviceAccountName", ""),
     }
     if path not in fields:
-        raise Unsupported(f"variable {variable['name']}: the local mode knows {', '.join(fields)}, not {source}")
+        raise Unsupported(f"variable {variable['name']}: only {', '.join(fields)} are supported, not {source}")
     return str(fields[path])

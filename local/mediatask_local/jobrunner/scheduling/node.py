@@ -17,11 +17,11 @@ log = get_logger(__name__)
 
 NAME = "embedded"
 PID_ANNOTATION = "embedded.tasks.ft.tc/runner-pid"
-"""Process that stands behind the node; the supervisor waits for it to appear."""
+"""PID of the job runner behind the node; the supervisor waits for it to appear."""
 HEARTBEAT_SECONDS = 10.0
 MAX_PODS = 250
 CPU_OVERCOMMIT = 2
-"""Requests are promises to share; on one machine a slower job beats one that waits for ever."""
+"""CPU requests are not enforced, and on a single machine a slow Job is better than one that stays pending."""
 
 
 def machine_cpus() -> int:
@@ -34,12 +34,12 @@ def machine_memory() -> int:
 
 
 def node_object(*, gpus: int, cpus: int | None = None, memory: int | None = None) -> Object:
-    """The Node, with what it offers.
+    """The Node with its capacity.
 
     Args:
-        gpus: slots of nvidia.com/gpu.
-        cpus: cores it offers; twice what the machine has when absent.
-        memory: bytes it offers; what the machine has when absent.
+        gpus: `nvidia.com/gpu` slots.
+        cpus: cores to offer; by default twice those of the machine.
+        memory: bytes to offer; by default all of the machine.
     """
     resources = {
         "cpu": str(cpus or machine_cpus() * CPU_OVERCOMMIT),
@@ -86,7 +86,7 @@ def node_object(*, gpus: int, cpus: int | None = None, memory: int | None = None
 
 
 async def register(kube: Kube, node: Object) -> None:
-    """Create the Node or take it over from a runner that is gone, and report it ready."""
+    """Create the Node, or take over that of an earlier runner, and report it ready. Raises KubeError."""
     try:
         await kube.create(NODES, node)
     except KubeError as error:
@@ -98,10 +98,12 @@ async def register(kube: Kube, node: Object) -> None:
 
 
 async def report(kube: Kube, node: Object, *, ready: bool) -> None:
-    """Write the node's status, heartbeat included."""
+    """Write the node's status, including the heartbeat. Raises KubeError."""
     moment = rfc3339(utcnow())
-    state = ("True", "KubeletReady", "job runner is up") if ready else ("False", "KubeletStopped", "job runner stops")
-    status, reason, message = state
+    if ready:
+        status, reason, message = "True", "KubeletReady", "job runner is running"
+    else:
+        status, reason, message = "False", "KubeletStopped", "job runner is stopping"
     known = node["status"].get("conditions") or [{"status": "Unknown"}]
     flipped = known[0]["status"] != status
     node["status"]["conditions"] = [
@@ -118,7 +120,7 @@ async def report(kube: Kube, node: Object, *, ready: bool) -> None:
 
 
 async def heartbeat(kube: Kube, node: Object) -> None:
-    """Report the node ready for ever; a node that somebody deleted comes back."""
+    """Report the node ready every HEARTBEAT_SECONDS; register it again when somebody has deleted it."""
     while True:
         await asyncio.sleep(HEARTBEAT_SECONDS)
         try:
@@ -126,10 +128,10 @@ async def heartbeat(kube: Kube, node: Object) -> None:
         except KubeError as error:
             log.warning("heartbeat failed", error=str(error))
             if error.not_found:
-                await _again(kube, node)
+                await _reregister(kube, node)
 
 
-async def _again(kube: Kube, node: Object) -> None:
+async def _reregister(kube: Kube, node: Object) -> None:
     try:
         await register(kube, node)
     except KubeError as error:

@@ -1,4 +1,4 @@
-"""Puts pods on the one node while there is room: by priority, then age. The decision is pure."""
+"""Binds pods to the only node while they fit, by priority, then age. The decision (`place`) is pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Unschedulable:
 
 
 def place(pods: list[Object], node: Object) -> list[Binding | Unschedulable]:
-    """Where each waiting pod goes. A pod that does not fit does not hold back smaller ones behind it."""
+    """The decision for each pending pod. A pod that does not fit does not block smaller ones behind it."""
     free = {name: parse_quantity(quantity) for name, quantity in node["status"]["allocatable"].items()}
     waiting = []
     for pod in pods:
@@ -69,7 +69,7 @@ def _refusal(pod: Object, node: Object, free: dict[str, Decimal]) -> str:
 
 
 class Scheduler:
-    """Binds what `place` places, and writes down why the rest waits."""
+    """Binds the pods that `place` finds room for, and records why the others are pending."""
 
     def __init__(self, kube: Kube, pods: Informer, node: Object, events: Events) -> None:
         self._kube = kube
@@ -78,7 +78,7 @@ class Scheduler:
         self._events = events
 
     async def reconcile(self, _key: Key) -> float | None:
-        """One look at all waiting pods."""
+        """Consider all pending pods, whatever the key."""
         if not self._pods.synced.is_set():
             return 0.05
         for decision in place(list(self._pods), self._node):
@@ -88,7 +88,7 @@ class Scheduler:
                 else:
                     await self._explain(decision.pod, decision.message)
             except KubeError as error:
-                # Deleted or changed in between: the watch brings the news, and another look.
+                # Deleted or changed in between: the watch event causes another reconcile.
                 if not error.not_found and error.status != 409:
                     raise
         return None

@@ -1,4 +1,4 @@
-"""A watched collection in memory, as client-go's informers keep it: list, follow the watch, list again after gaps."""
+"""An in-memory copy of a collection, like client-go's informers: list, watch, and list again after gaps."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def key_of(obj: Object) -> Key:
 class Informer:
     """All objects of one kind; every change calls `on_change(key)`.
 
-    Answers of own writes are put in with `observe`, so that a decision made right after a write already sees it:
-    without that the Job controller would create a second pod before the watch told it of the first one.
+    Responses to our own writes are added with `observe`, so that a decision right after a write takes it into account:
+    otherwise the Job controller would create a second pod before it gets the watch event of the first one.
     """
 
     def __init__(self, kube: Kube, resource: Resource, on_change: Callable[[Key], None]) -> None:
@@ -40,7 +40,7 @@ class Informer:
         return self._items.get(key)
 
     def observe(self, obj: Object) -> None:
-        """Take an object in, unless a newer version of it is known already."""
+        """Add an object, unless the same or a newer resource version of it is known."""
         key = key_of(obj)
         known = self._items.get(key)
         if known is not None and _version(known) >= _version(obj):
@@ -49,7 +49,7 @@ class Informer:
         self._on_change(key)
 
     def forget(self, obj: Object) -> None:
-        """An object is gone; a namesake that came after it stays."""
+        """Remove a deleted object; a later one of the same name stays."""
         key = key_of(obj)
         known = self._items.get(key)
         if known is not None and known["metadata"]["uid"] == obj["metadata"]["uid"]:
@@ -57,7 +57,7 @@ class Informer:
             self._on_change(key)
 
     async def run(self) -> None:
-        """Follow the collection for ever."""
+        """List and watch until cancelled."""
         version = ""
         delay = 0.1
         while True:

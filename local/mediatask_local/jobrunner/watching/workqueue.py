@@ -1,4 +1,4 @@
-"""Reconciling by key: one run per key at a time, a change during it leads to another run, an error to a later one."""
+"""Reconciling by key: one run per key at a time; a change during a run causes another one, an error a later retry."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .informer import Key
 log = get_logger(__name__)
 
 Reconcile = Callable[[Key], Awaitable[float | None]]
-"""Brings the world nearer to what the key's object says; answers after how many seconds to look again, if at all."""
+"""Reconciles the object of a key. Returns the seconds after which to do so again, None when that is not needed."""
 
 FIRST_RETRY = 0.1
 LAST_RETRY = 10.0
 
 
 class Workqueue:
-    """Runs `reconcile` for every marked key, up to `workers` keys at once."""
+    """Runs `reconcile` for every enqueued key, up to `workers` keys at once."""
 
     def __init__(self, name: str, reconcile: Reconcile, *, workers: int = 16) -> None:
         self._name = name
@@ -32,8 +32,8 @@ class Workqueue:
         self._delays: dict[Key, float] = {}
         self._closed = False
 
-    def mark(self, key: Key) -> None:
-        """Something about the key may have changed."""
+    def add(self, key: Key) -> None:
+        """Enqueue a key whose object may have changed."""
         if self._closed:
             return
         self._dirty.add(key)
@@ -41,7 +41,7 @@ class Workqueue:
             self._running[key] = asyncio.create_task(self._drain(key), name=f"{self._name} {key}")
 
     async def close(self) -> None:
-        """Take no more marks, and wait for the runs in flight."""
+        """Accept no more keys, and wait for the runs in flight."""
         self._closed = True
         self._dirty.clear()
         for timer in self._later.values():
@@ -61,7 +61,7 @@ class Workqueue:
         try:
             after = await self._reconcile(key)
         except KubeError as error:
-            # A conflict means that fresher news is on its way; it is no trouble worth a line.
+            # After a conflict a newer watch event is on its way; it is not worth a log line.
             if not error.conflict:
                 log.warning("reconcile failed", queue=self._name, key="/".join(key), error=str(error))
         except Exception:
@@ -78,4 +78,4 @@ class Workqueue:
         if timer is not None:
             timer.cancel()
         if after is not None and not self._closed:
-            self._later[key] = asyncio.get_running_loop().call_later(after, self.mark, key)
+            self._later[key] = asyncio.get_running_loop().call_later(after, self.add, key)

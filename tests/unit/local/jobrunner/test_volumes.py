@@ -90,7 +90,7 @@ def test_fields_of_the_pod() -> None:
         (pod({"s": {"projected": {"sources": [{"configMap": {"name": "x"}}]}}}, {"s": "/s"}), "projects configMap"),
         (
             pod({"s": {"projected": {"sources": [{"serviceAccountToken": {"path": "../../x"}}]}}}, {"s": "/s"}),
-            "leads out of the volume",
+            "is outside the volume",
         ),
         (pod({}, {}, {"KEY": {"secretKeyRef": {"name": "x", "key": "y"}}}), "variable KEY"),
     ],

@@ -1,4 +1,4 @@
-"""The queue of keys: one run per key at a time, no mark lost, errors tried again."""
+"""The queue of keys: one run per key at a time, no added key lost, errors retried."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ A: Key = ("default", "a")
 B: Key = ("default", "b")
 
 
-async def test_marks_during_a_run_lead_to_exactly_one_more() -> None:
+async def test_keys_added_during_a_run_lead_to_exactly_one_more() -> None:
     runs: list[Key] = []
     going = asyncio.Event()
     gate = asyncio.Event()
@@ -24,10 +24,10 @@ async def test_marks_during_a_run_lead_to_exactly_one_more() -> None:
         await gate.wait()
 
     queue = Workqueue("test", reconcile)
-    queue.mark(A)
+    queue.add(A)
     await going.wait()
     for _ in range(5):
-        queue.mark(A)
+        queue.add(A)
     gate.set()
     await _until(lambda: len(runs) == 2)
     await queue.close()
@@ -41,8 +41,8 @@ async def test_keys_do_not_wait_for_each_other() -> None:
         await both.wait()
 
     queue = Workqueue("test", reconcile)
-    queue.mark(A)
-    queue.mark(B)
+    queue.add(A)
+    queue.add(B)
     async with asyncio.timeout(5):
         await queue.close()
 
@@ -58,7 +58,7 @@ async def test_errors_and_answers_lead_to_another_look() -> None:
         return 0.01 if runs == 2 else None
 
     queue = Workqueue("test", reconcile)
-    queue.mark(A)
+    queue.add(A)
     await _until(lambda: runs == 3)
     await queue.close()
 
