@@ -1,4 +1,4 @@
-"""What an installation needs in the cluster before the services start: CRDs, classes to run tasks with, an API key."""
+"""What an installation needs in the cluster before the services start: CRDs, MediaTaskClasses, an API key."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ ESTABLISHED_TIMEOUT = 10.0
 
 
 async def bootstrap(kubeconfig: Path, api_key: str) -> None:
-    """Apply CRDs and classes, and let the key be valid. Raises KubeError."""
+    """Apply the CRDs, wait until they are served, then apply the classes and store the API key. Raises KubeError."""
     async with await Kube.connect(kubeconfig) as kube:
         for text in rendered().values():
-            definition = yaml.safe_load(text)
-            name = definition["metadata"]["name"]
-            await kube.patch(CRDS, name, definition, content_type=APPLY, fieldManager=FIELD_MANAGER, force="true")
+            crd = yaml.safe_load(text)
+            name = crd["metadata"]["name"]
+            await kube.patch(CRDS, name, crd, content_type=APPLY, fieldManager=FIELD_MANAGER, force="true")
         await _established(kube)
         await apply_classes(kube, read_classes(CLASSES_FILE))
         await _ensure_key(KeysSecret(kube, NAMESPACE), api_key)

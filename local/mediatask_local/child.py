@@ -1,4 +1,4 @@
-"""One supervised process: started, waited for, started again when it dies, stopped."""
+"""One supervised process: started, awaited until ready, restarted when it exits, stopped."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ log = get_logger(__name__)
 FIRST_BACKOFF = 0.5
 LAST_BACKOFF = 10.0
 HEALTHY_SECONDS = 10.0
-"""A process that lived this long starts the backoff afresh."""
+"""A process that ran this long resets the backoff."""
 READY_POLL_SECONDS = 0.05
 LOG_LIMIT = 16 * 1024**2
-"""Bytes of a log above which the next start of the supervisor begins a new one."""
+"""Bytes above which a log is rotated at the next start of the supervisor."""
 
 
 class StartError(Exception):
-    """A process did not come up. The text is for people."""
+    """A process did not start. The message is meant for users."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """What to run, and how to tell that it works."""
+    """What to run, and how to tell that it is ready."""
 
     name: str
     command: list[str]
     environment: Mapping[str, str]
     ready: Callable[[int], Awaitable[bool]]
-    """Whether the process of that pid serves; may raise OSError or TimeoutError for not yet."""
+    """Whether the process with that PID is ready. May raise OSError or TimeoutError for "not yet"."""
     grace_seconds: float = 10.0
-    """Time between SIGTERM and SIGKILL."""
+    """Seconds between SIGTERM and SIGKILL."""
 
 
 class Child:
-    """A service's process. Its output goes to `log_file`; `on_pid` hears of every new process."""
+    """A service's process. Its output goes to `log_file`; `on_pid(name, pid)` is called for every new process."""
 
     def __init__(self, service: Service, log_file: Path, on_pid: Callable[[str, int], None]) -> None:
         self.service = service
@@ -54,10 +54,10 @@ class Child:
         self._keeper: asyncio.Task[None] | None = None
 
     async def start(self, timeout: float) -> None:
-        """Start it, wait until it serves, and keep it running from then on.
+        """Start it, wait until it is ready, and keep it running from then on.
 
         Raises:
-            StartError: it ended, or did not serve in time.
+            StartError: it exited, or was not ready after `timeout` seconds.
         """
         if self._log_file.exists() and self._log_file.stat().st_size > LOG_LIMIT:
             self._log_file.replace(self._log_file.with_suffix(".log.1"))
@@ -65,7 +65,8 @@ class Child:
         began = time.monotonic()
         while not await self._is_ready(process):
             if process.returncode is not None:
-                raise StartError(f"{self.service.name} ended at once (exit code {process.returncode}){self._excerpt()}")
+                code = process.returncode
+                raise StartError(f"{self.service.name} exited at startup (exit code {code}){self._excerpt()}")
             if time.monotonic() - began > timeout:
                 raise StartError(f"{self.service.name} is not ready after {timeout:.0f} s{self._excerpt()}")
             await asyncio.sleep(READY_POLL_SECONDS)
@@ -73,7 +74,7 @@ class Child:
         self._keeper = asyncio.create_task(self._keep(process))
 
     async def stop(self) -> None:
-        """End it: SIGTERM, SIGKILL after its grace period. It is not started again."""
+        """Stop it for good: SIGTERM, then SIGKILL after its grace period."""
         self._stopping = True
         if self._keeper is not None:
             self._keeper.cancel()
@@ -91,7 +92,7 @@ class Child:
             await process.wait()
 
     def kill(self) -> None:
-        """End it at once."""
+        """Send SIGKILL."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
@@ -105,7 +106,7 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                # Ctrl-C is for the supervisor, which then ends its children in order.
+                # Ctrl-C must reach only the supervisor, which then stops its children in order.
                 start_new_session=True,
             )
         self._process = process
@@ -121,7 +122,7 @@ class Child:
                 return
             if time.monotonic() - began > HEALTHY_SECONDS:
                 backoff = FIRST_BACKOFF
-            log.warning("died, starting it again", service=self.service.name, exit_code=code, after_seconds=backoff)
+            log.warning("exited, restarting", service=self.service.name, exit_code=code, after_seconds=backoff)
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, LAST_BACKOFF)
             process = await self._spawn()
@@ -134,7 +135,7 @@ class Child:
             return False
 
     def _excerpt(self) -> str:
-        """Where its log is, and how that ends."""
+        """The path of its log, and the last lines of this run."""
         with self._log_file.open("rb") as log_file:
             log_file.seek(self._log_start)
             lines = log_file.read().decode(errors="replace").splitlines()[-15:]

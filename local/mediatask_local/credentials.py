@@ -1,4 +1,4 @@
-"""Secrets of the local mode, made once and kept under `DIR/secrets`, readable by their owner alone."""
+"""Secrets of the local mode, generated once and kept under `DIR/secrets`, readable only by their owner."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mediatask_common.access.keys import new_secret
 
 @dataclass(frozen=True)
 class Credentials:
-    """Files for the services, and the values people need."""
+    """Files for the services, and the values that users need."""
 
     api_key: str
     webhook_secret: str
@@ -24,7 +24,7 @@ class Credentials:
 
 
 def ensure_credentials(folder: Path) -> Credentials:
-    """Read what is there, make what is missing."""
+    """Read what exists, generate what is missing."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key_file = folder / "api-key"
     if not key_file.exists():

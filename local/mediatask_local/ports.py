@@ -1,4 +1,4 @@
-"""TCP ports of the local mode: chosen once, kept in `ports.json`, so that addresses survive a restart."""
+"""TCP ports of the local mode: chosen once and kept in `ports.json`, so that addresses survive a restart."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ INTERNAL = ("kubernetes", "internal", "s3", "health", "metrics", "api-metrics")
 
 
 class PortTaken(Exception):
-    """Somebody else listens there."""
+    """Another process listens on that port."""
 
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As servers do: a port whose old connections are still closing is free.
+        # As servers do: a port with old connections in TIME_WAIT is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -26,11 +26,11 @@ def is_free(port: int) -> bool:
 
 
 def choose_ports(file: Path, api_port: int) -> dict[str, int]:
-    """Port by name: `api` and all of INTERNAL. Those of the last time where they are still free.
+    """Ports by name: `api` and all of INTERNAL. Ports of the last run are reused while they are free.
 
     Args:
-        file: where the choice is kept.
-        api_port: port of the REST API; 0 takes any free one.
+        file: JSON file that keeps the choice.
+        api_port: port of the REST API; 0 picks a free one.
 
     Raises:
         PortTaken: the API's port is in use.
@@ -38,7 +38,7 @@ def choose_ports(file: Path, api_port: int) -> dict[str, int]:
     kept: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
     if api_port and not is_free(api_port):
         raise PortTaken(
-            f"port {api_port} is taken. Choose another one with --api-port, or see who has it: "
+            f"port {api_port} is taken. Choose another one with --api-port, or see which process has it: "
             f"ss -ltnp 'sport = :{api_port}'"
         )
     ports = {name: kept[name] for name in INTERNAL if name in kept and is_free(kept[name])}
@@ -53,7 +53,7 @@ def choose_ports(file: Path, api_port: int) -> dict[str, int]:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Different free ports: all are held until the last one is found."""
+    """Distinct free ports: all sockets stay bound until the last port is found."""
     probes = [socket.socket() for _ in range(count)]
     try:
         for probe in probes:

@@ -1,4 +1,4 @@
-"""The Redis that `mediatask up` runs where one is installed: on a Unix socket in a folder of this user alone."""
+"""The Redis server that `mediatask up` starts if one is installed, on a Unix socket that only this user can open."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SOCKET_PATH_BYTES = 107
 
 @dataclass(frozen=True)
 class RedisServer:
-    """One server without a TCP port and without a password: whoever may open its folder may use it."""
+    """A server without TCP port or password: whoever can open its folder can use it."""
 
     program: str
     folder: Path
@@ -42,7 +42,7 @@ class RedisServer:
             "appendonly": "yes",
             "save": "",
         }
-        return [self.program, *(word for name, value in options.items() for word in (f"--{name}", value))]
+        return [self.program, *(argument for name, value in options.items() for argument in (f"--{name}", value))]
 
     def make_folder(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,12 +50,12 @@ class RedisServer:
 
 
 def installed_program() -> str | None:
-    """A Redis server on PATH."""
+    """Path of a Redis server on PATH; None when none is installed."""
     return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
 
 
 def find_server(folder: Path) -> RedisServer | None:
-    """The server that can run in a folder; None where none is installed, or the folder's path is too long."""
+    """The server to run in a folder; None when none is installed or the path of its socket would be too long."""
     program = installed_program()
     if program is None:
         return None

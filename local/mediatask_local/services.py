@@ -1,4 +1,4 @@
-"""The processes of the local mode: commands, environments, and how each is seen to be ready."""
+"""The processes of the local mode: their commands, environments and readiness checks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .s3server import HEALTH_PATH, S3Server, find_program
 from .stores import ENV_KIND, Kind, names_s3, without_credentials
 
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
-"""Reachable for callbacks and inputs here: a developer's receiver runs on the same machine."""
+"""Allowed for callbacks and inputs here: a developer's webhook receiver runs on the same machine."""
 RUNNER_GRACE_SECONDS = 15.0
 ENV_REDIS_URL = "MEDIATASK_REDIS_URL"
 
@@ -30,10 +30,10 @@ Ready = Callable[[int], Awaitable[bool]]
 
 
 class Setup:
-    """Everything the services of one folder need to know of each other.
+    """Everything the services of one state folder need to know about each other.
 
     Raises:
-        StartError: it shall run an S3 server, and there is no program for it.
+        StartError: it has to start an S3 server and versitygw is not installed.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Setup:
 
 def api_server(setup: Setup) -> Service:
     async def ready(_pid: int) -> bool:
-        return await _asks_kubernetes(setup, lambda kube: kube.request("GET", "/version"))
+        return await _kubernetes_ready(setup, lambda kube: kube.request("GET", "/version"))
 
     port = str(setup.ports["kubernetes"])
     command = _python("mediatask_local.apiserver", "--dir", str(setup.cluster_dir), "--port", port)
@@ -68,26 +68,26 @@ def api_server(setup: Setup) -> Service:
 
 
 def redis_server(setup: Setup) -> Service | None:
-    """Redis; None where the user has one (REDIS_URL) or none is installed: all works without, from Kubernetes."""
+    """Redis; None when the user has one (REDIS_URL) or none is installed: then everything is read from Kubernetes."""
     server = setup.redis
     if server is None:
         return None
 
     async def ready(_pid: int) -> bool:
-        return await _pings(server.socket)
+        return await _redis_ready(server.socket)
 
     server.make_folder()
     return Service("redis", server.command, without_credentials(), ready)
 
 
 def s3_server(setup: Setup) -> Service | None:
-    """The S3 server; None when media lies elsewhere."""
+    """The S3 server; None when media is stored elsewhere."""
     server = setup.s3
     if server is None:
         return None
 
     async def ready(_pid: int) -> bool:
-        return await _answers(server.url + HEALTH_PATH)
+        return await _http_ok(server.url + HEALTH_PATH)
 
     server.make_bucket()
     return Service("s3", server.command, server.environment, ready)
@@ -95,7 +95,7 @@ def s3_server(setup: Setup) -> Service | None:
 
 def operator(setup: Setup) -> Service:
     async def ready(_pid: int) -> bool:
-        return await _answers(setup.url("health") + "/healthz")
+        return await _http_ok(setup.url("health") + "/healthz")
 
     own = {
         "MEDIATASK_JOB_API_URL": setup.url("internal"),
@@ -110,7 +110,7 @@ def operator(setup: Setup) -> Service:
 
 def api(setup: Setup) -> Service:
     async def ready(_pid: int) -> bool:
-        return await _answers(setup.url("api") + "/api/v1/health/ready")
+        return await _http_ok(setup.url("api") + "/api/v1/health/ready")
 
     own = {
         "MEDIATASK_HOST": HOST,
@@ -130,7 +130,7 @@ def job_runner(setup: Setup) -> Service:
             node = await kube.get(NODES, NAME)
             return bool(node["metadata"]["annotations"][PID_ANNOTATION] == str(pid))
 
-        return await _asks_kubernetes(setup, registered)
+        return await _kubernetes_ready(setup, registered)
 
     arguments = ["--dir", str(setup.directory), "--kubeconfig", str(setup.kubeconfig)]
     arguments += ["--gpus", str(setup.gpus), "--grace", str(RUNNER_GRACE_SECONDS)]
@@ -143,8 +143,8 @@ def _python(module: str, *arguments: str) -> list[str]:
 
 
 def _environment(setup: Setup) -> dict[str, str]:
-    """What operator and API share."""
-    # A proxy of the environment is for the world outside, not for this machine; lower case is what counts.
+    """Environment variables that operator and API share."""
+    # A proxy set in the environment must not be used for loopback. The lowercase variable takes precedence.
     no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     shared = {
         **_with_store(setup),
@@ -159,7 +159,7 @@ def _environment(setup: Setup) -> dict[str, str]:
 
 
 def _with_store(setup: Setup) -> dict[str, str]:
-    """The user's environment and the store: an S3 that it names, else one of our own, which it cannot change."""
+    """The user's environment plus store settings: our own S3 server's override it, those of a folder are defaults."""
     if setup.s3 is not None:
         return {**without_credentials(), **setup.s3.store_variables}
     if setup.store == "s3":
@@ -174,8 +174,8 @@ def _with_store(setup: Setup) -> dict[str, str]:
     }
 
 
-async def _pings(socket: Path) -> bool:
-    """Whether a Redis answers. Spoken by hand: the library would take a third of a second to import."""
+async def _redis_ready(socket: Path) -> bool:
+    """Whether Redis answers a PING. Without the client library, whose import takes a third of a second."""
     reader, writer = await asyncio.open_unix_connection(socket)
     try:
         writer.write(b"PING\r\n")
@@ -184,17 +184,17 @@ async def _pings(socket: Path) -> bool:
         writer.close()
 
 
-async def _asks_kubernetes(setup: Setup, question: Callable[[Kube], Awaitable[object]]) -> bool:
+async def _kubernetes_ready(setup: Setup, check: Callable[[Kube], Awaitable[object]]) -> bool:
     if not setup.kubeconfig.exists():
         return False
     async with await Kube.connect(setup.kubeconfig, timeout=5) as kube:
         try:
-            return bool(await question(kube))
+            return bool(await check(kube))
         except (KubeError, KeyError):
             return False
 
 
-async def _answers(url: str) -> bool:
+async def _http_ok(url: str) -> bool:
     async with aiohttp.ClientSession() as session:
         try:
             async with session.get(url) as response:

@@ -17,20 +17,20 @@ BUCKET = PREFIX + "BUCKET"
 
 
 def kind_of(environ: Mapping[str, str] = os.environ) -> Kind:
-    """The kind that the environment asks for; a folder when it says nothing."""
+    """The kind of store that the environment selects; `file` by default."""
     return "s3" if environ.get(ENV_KIND) == "s3" else "file"
 
 
 def names_s3(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the environment names an S3 (an endpoint, or a bucket of AWS): then none is started here."""
+    """Whether the environment names an S3 service (an endpoint, or an AWS bucket); then none is started here."""
     return bool(environ.get(ENDPOINT_URL) or environ.get(BUCKET))
 
 
 def remember(directory: Path, kind: Kind, environ: Mapping[str, str] = os.environ) -> None:
-    """Keep in the state folder where its media lies, so that a later run does not look for it elsewhere.
+    """Record in the state folder where its media is stored, so that a later run does not look for it elsewhere.
 
     Raises:
-        StartError: an earlier run kept it elsewhere.
+        StartError: an earlier run stored it elsewhere.
     """
     own = kind == "file" or not names_s3(environ)
     place = kind if own else f"s3 {environ.get(ENDPOINT_URL, 'AWS')} {environ.get(BUCKET, 'mediatask')}"
@@ -39,30 +39,30 @@ def remember(directory: Path, kind: Kind, environ: Mapping[str, str] = os.enviro
     if known != place:
         raise StartError(
             f"the media of {directory} is in the store `{known}`, not in `{place}`: its tasks would lose their media. "
-            f"Start it with the store that it has (--store {known.split()[0]}), choose another --dir, "
-            f"or delete {file} once the media has moved"
+            f"Start it with its own store (--store {known.split()[0]}), choose another --dir, "
+            f"or delete {file} once you have moved the media"
         )
     file.write_text(f"{place}\n")
 
 
 def without_credentials(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """For all that does not touch the store: what a process does not have, it cannot leak."""
+    """The environment of processes that do not use the store: what they do not have, they cannot leak."""
     return {name: value for name, value in environ.items() if not name.startswith((PREFIX, "AWS_"))}
 
 
 async def check_named() -> None:
-    """Try the S3 that the environment names, so that a wrong setting is told before anything starts.
+    """Try the S3 service that the environment names, so that a wrong setting is reported before anything starts.
 
     Raises:
-        OSError: it cannot be used; the text says why.
-        StartError: a setting makes no sense.
+        OSError: it cannot be used; the message says why.
+        StartError: a setting is invalid.
     """
-    # Half a second to import: only for those who need it.
+    # Takes half a second to import: only when needed.
     from mediatask_common.settings import StoreSettings
     from mediatask_common.store import open_store
 
     try:
         store = open_store(StoreSettings(kind="s3"))
     except ValueError as error:
-        raise StartError(f"the settings of the S3 store ({PREFIX}*): {error}") from error
+        raise StartError(f"invalid settings of the S3 store ({PREFIX}*): {error}") from error
     await store.check()

@@ -1,4 +1,4 @@
-"""Starts the services in the order of their needs, keeps them running, and stops them in the opposite order."""
+"""Starts the services in dependency order, keeps them running, and stops them in reverse order."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .child import Child, Service
 from .services import Setup
 
 START_TIMEOUT = 60.0
-"""Seconds a service may take to serve; a cold disk and a busy machine included."""
+"""Seconds until a service must be ready, even with a cold disk on a busy machine."""
 
 
 class Supervisor:
-    """The services of one folder. `on_pid(name, pid)` hears of every process that is started."""
+    """The services of one state folder. `on_pid(name, pid)` is called for every process that is started."""
 
     def __init__(self, setup: Setup, on_pid: Callable[[str, int], None]) -> None:
         self._setup = setup
@@ -28,7 +28,7 @@ class Supervisor:
         self._front: list[Child] = []
 
     async def start(self) -> None:
-        """Start all; back when all serve. Raises StartError or KubeError; then call `stop`."""
+        """Start all services; returns when all are ready. Raises StartError or KubeError; then call `stop`."""
         setup = self._setup
         foundation = (services.api_server(setup), services.redis_server(setup), services.s3_server(setup))
         self._foundation = [self._child(service) for service in foundation if service]
@@ -39,12 +39,12 @@ class Supervisor:
         await _all_ready(self._operator + self._front)
 
     async def stop(self) -> None:
-        """Stop all, gracefully: first what brings in work and what does it, last what keeps the state."""
+        """Stop all services gracefully: API and job runner, then the operator, then API server, Redis and S3."""
         for layer in (self._front, self._operator, self._foundation):
             await asyncio.gather(*(child.stop() for child in layer))
 
     def kill(self) -> None:
-        """Stop all at once."""
+        """Send SIGKILL to all services."""
         for child in self._front + self._operator + self._foundation:
             child.kill()
 
@@ -56,7 +56,7 @@ class Supervisor:
 
 
 async def _all_ready(children: list[Child]) -> None:
-    """Start side by side; the first failure is the answer."""
+    """Start in parallel; raises the first failure and cancels the other starts."""
     starts = [asyncio.create_task(child.start(START_TIMEOUT)) for child in children]
     try:
         await asyncio.gather(*starts)

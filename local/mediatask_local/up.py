@@ -1,4 +1,4 @@
-"""The local mode as a whole: `run` for a terminal, `embedded` for programs, and a process for the latter."""
+"""The local mode as a whole: `run` for a terminal, `embedded` for programs, and the process that `embedded` starts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .supervisor import Supervisor
 log = get_logger(__name__)
 
 STOP_TIMEOUT = 90.0
-"""Seconds `embedded` waits for the end: more than all grace periods together."""
+"""Seconds `embedded` waits for the shutdown: more than all grace periods together."""
 
 
 class UpInfo(BaseModel):
@@ -51,27 +51,27 @@ class UpInfo(BaseModel):
     api_metrics_url: str
     """Those of the API."""
     console_url: str
-    """Where a browser begins."""
+    """Page to open in a browser."""
     redis_url: str | None
-    """The Redis in use, `unix://...` when it runs here; None when there is none."""
+    """URL of the Redis in use, `unix://...` when it was started here; None when there is none."""
     s3_url: str | None
-    """The S3 server that runs here; None when media lies elsewhere."""
+    """URL of the S3 server that was started here; None when media is stored elsewhere."""
     gpu_slots: int
-    """Tasks with one GPU each that run at a time."""
+    """How many tasks with one GPU each can run at the same time."""
     gpu_devices: int
     """NVIDIA devices behind the slots; 0 where tasks run on the CPU."""
     webhook_secret: str
-    """Signs the webhooks (`whsec_...`)."""
+    """Secret that signs the webhooks (`whsec_...`)."""
     pids: dict[str, int]
-    """Process by name: `up` itself, apiserver, redis, s3, operator, api, jobrunner."""
+    """PIDs by name: `up` itself, apiserver, redis, s3, operator, api, jobrunner."""
 
     @classmethod
     def read(cls, directory: Path) -> Self:
-        """What runs on that folder. Raises FileNotFoundError when nothing does."""
+        """The local mode that runs on that folder. Raises FileNotFoundError when none does."""
         return cls.model_validate_json(_file(directory).read_bytes())
 
     def write(self, directory: Path) -> None:
-        """Put it in place in one step: readers see all or nothing, and nobody else may read it."""
+        """Write the file atomically, readable only by its owner."""
         partial = directory / ".up.json.partial"
         partial.unlink(missing_ok=True)
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
@@ -83,25 +83,25 @@ def run(directory: Path, *, api_port: int, gpus: int | None, store: Kind, on_rea
     """Start everything and stay until SIGINT or SIGTERM.
 
     Args:
-        directory: holds all state; a second start continues where the first one ended.
-        api_port: port of the REST API; 0 takes any free one.
-        gpus: slots of nvidia.com/gpu; None: one for each NVIDIA device, or some virtual ones where there is none.
-        store: where media lies; for `s3`, a server started here unless the environment names one.
-        on_ready: called once everything serves.
+        directory: holds all state; a restart continues where the last run stopped.
+        api_port: port of the REST API; 0 picks a free one.
+        gpus: `nvidia.com/gpu` slots; None: one per NVIDIA device, or a few virtual ones without a device.
+        store: where media is stored; `s3` starts a server here unless the environment names one.
+        on_ready: called once everything is ready.
 
     Returns:
-        Exit code: 0 after an orderly end, 1 when it could not start (the reason is on stderr).
+        Exit code: 0 after a clean shutdown, 1 when it could not start (the reason is on stderr).
     """
     if sys.platform != "linux":
         return _complain("the local mode needs Linux: it supervises processes through /proc and prctl")
     directory = directory.resolve()
-    # Prompts, media and logs belong to this user: nothing that any of the processes writes is for others.
+    # Prompts, media and logs are private: other users may not read what any of the processes writes.
     os.umask(0o077)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (directory / "up.lock").open("a+") as lock:
         holder = _take(lock)
         if holder is not None:
-            return _complain(f"{directory} is in use by process {holder}: stop that one, or choose another --dir")
+            return _complain(f"{directory} is in use by process {holder}: stop it, or choose another --dir")
         _file(directory).unlink(missing_ok=True)
         try:
             ports = choose_ports(directory / "ports.json", api_port)
@@ -129,7 +129,7 @@ async def _serve(setup: Setup, on_ready: Callable[[UpInfo], None]) -> None:
     supervisor = Supervisor(setup, started)
 
     def signalled() -> None:
-        # Who asks twice does not want to wait.
+        # A second signal: the user does not want to wait for the grace periods.
         if stop.is_set():
             supervisor.kill()
         stop.set()
@@ -173,19 +173,19 @@ async def _serve(setup: Setup, on_ready: Callable[[UpInfo], None]) -> None:
 def embedded(
     directory: Path, *, api_port: int = 0, gpus: int | None = None, store: Kind | None = None, timeout: float = 120
 ) -> Iterator[UpInfo]:
-    """The local mode as a child process, up for the length of a `with` block.
+    """The local mode as a child process, running for the duration of a `with` block.
 
-    Call it from the main thread: the child ends with the thread that started it.
+    Call it from the main thread: the child dies with the thread that started it.
 
     Args:
         directory: holds all state.
-        api_port: port of the REST API; 0 takes any free one.
-        gpus: slots of nvidia.com/gpu; None: one for each NVIDIA device, or some virtual ones where there is none.
-        store: where media lies; what the environment says when absent.
+        api_port: port of the REST API; 0 picks a free one.
+        gpus: `nvidia.com/gpu` slots; None: one per NVIDIA device, or a few virtual ones without a device.
+        store: where media is stored; by default what the environment says.
         timeout: seconds until it must be ready.
 
     Raises:
-        StartError: it did not come up.
+        StartError: it did not start.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     arguments = ["--dir", str(directory), "--api-port", str(api_port)]
@@ -219,13 +219,13 @@ def _wait_ready(process: subprocess.Popen[bytes], directory: Path, output: Path,
             if info.pids["up"] == process.pid:
                 return info
         if process.poll() is not None:
-            raise StartError(f"the local mode ended at once:\n{output.read_text()[-4000:]}")
+            raise StartError(f"the local mode exited at startup:\n{output.read_text()[-4000:]}")
         time.sleep(0.05)
     raise StartError(f"the local mode is not ready after {timeout:.0f} s; see {output} and {directory / 'logs'}")
 
 
 def _take(lock: IO[str]) -> str | None:
-    """Take the folder's lock; who holds it when somebody does. The kernel frees it with the process."""
+    """Lock the folder. Returns None, or the PID of the process that holds the lock. The kernel releases it on exit."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -248,10 +248,10 @@ def _complain(message: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mediatask_local.up", description=__doc__)
-    parser.add_argument("--dir", type=Path, required=True, help="folder of all state")
-    parser.add_argument("--api-port", type=int, default=8001, help="port of the REST API; 0 takes any free one")
-    parser.add_argument("--gpus", type=int, help="slots of nvidia.com/gpu; one for each device when absent")
-    parser.add_argument("--store", choices=get_args(Kind), default=kind_of(), help="where media lies")
+    parser.add_argument("--dir", type=Path, required=True, help="folder for all state")
+    parser.add_argument("--api-port", type=int, default=8001, help="port of the REST API; 0 picks a free one")
+    parser.add_argument("--gpus", type=int, help="nvidia.com/gpu slots; default: one per NVIDIA device")
+    parser.add_argument("--store", choices=get_args(Kind), default=kind_of(), help="where media is stored")
     arguments = parser.parse_args()
     setup_logging()
     options = {"api_port": arguments.api_port, "gpus": arguments.gpus, "store": arguments.store}

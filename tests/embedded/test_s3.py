@@ -138,7 +138,7 @@ def test_without_a_server_program_the_next_step_is_told(tmp_path: Path, monkeypa
         find_program()
     monkeypatch.setenv(ENV_PROGRAM, str(tmp_path / "gone"))
     with (
-        pytest.raises(StartError, match=rf"mediatask up: {ENV_PROGRAM} is .*gone, which is no program"),
+        pytest.raises(StartError, match=rf"mediatask up: {ENV_PROGRAM} is .*gone, which is not an executable"),
         embedded(tmp_path / "up", store="s3"),
     ):
         pass
