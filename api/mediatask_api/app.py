@@ -10,11 +10,13 @@ from fastapi_offline import FastAPIOffline
 
 from mediatask_common.store.file import FileStore
 
+from .auth.audit import Audit
 from .batch import routes as batch
 from .dependencies import Services
 from .http.drain import Farewell
 from .http.errors import install_handlers
 from .http.openapi import document
+from .http.request_ids import RequestIds
 from .keys import routes as keys
 from .platform import routes as monitoring
 from .platform import store_files
@@ -30,8 +32,9 @@ from .webhooks import routes as webhooks
 DESCRIPTION = """
 GPU media jobs: submit a task, follow its status, get the media and a signed webhook.
 
-Every call but `/api/v1/health*` needs an API key in `X-API-Key`. Errors are RFC 9457 problem documents
-that name each faulty field. `Idempotency-Key` makes a submit safe to repeat.
+Every call but `/api/v1/health*` needs an API key in `X-API-Key`, or a token as `Authorization: Bearer`. Errors are
+RFC 9457 problem documents that name each faulty field. `Idempotency-Key` makes a submit safe to repeat. Every answer
+has an `X-Request-Id`: the caller's own, or one that is made for it.
 """
 
 
@@ -68,5 +71,8 @@ def _equip(app: FastAPI, services: Services, listener: str) -> None:
     app.state.authentication = services.callers if listener == "public" else services.pods
     install_handlers(app)
     # Added last, runs first.
+    if listener == "public":
+        app.add_middleware(Audit)
     app.add_middleware(Measured, metrics=services.metrics, listener=listener)
     app.add_middleware(Farewell, drain=services.drain)
+    app.add_middleware(RequestIds)

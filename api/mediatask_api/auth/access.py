@@ -2,7 +2,9 @@
 
 # No annotations as strings here: FastAPI cannot resolve those of objects that are dependencies.
 
-from typing import Annotated, Any
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
@@ -14,6 +16,11 @@ from ..http.route import Access
 from .authenticators import Authentication
 from .keyring import API_KEY_HEADER
 from .principal import Principal
+
+RECHECK_SECONDS = 2.0
+"""How often the right to an answer that lasts is looked at."""
+
+T = TypeVar("T")
 
 _key = APIKeyHeader(name=API_KEY_HEADER, auto_error=False, description="`mtk_...`, made by the platform team.")
 _token = HTTPBearer(auto_error=False, description="A JWT of the identity provider, or a service account's token.")
@@ -50,6 +57,26 @@ class _Public(Access):
 def require(scope: str) -> Any:
     """For the `dependencies` of a route: only callers with this scope."""
     return Depends(_Required(scope))
+
+
+async def while_allowed(request: Request, items: AsyncIterator[T]) -> AsyncIterator[T]:
+    """The items of an answer that lasts, until the caller would no longer be let in: a revoked key, a token that ended.
+
+    For routes that require a scope.
+    """
+    authentication: Authentication = request.app.state.authentication
+    known: Principal = request.state.principal
+    checked = time.monotonic()
+    async for item in items:
+        if time.monotonic() - checked >= RECHECK_SECONDS:
+            try:
+                if await authentication.principal(request.headers) != known:
+                    return
+            except ApiError as error:
+                if error.status == 401:
+                    return
+            checked = time.monotonic()
+        yield item
 
 
 public = Depends(_Public())

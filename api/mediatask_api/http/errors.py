@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from mediatask_common.kube import KubeError
 from mediatask_common.logging import get_logger
 
+from .request_ids import REQUEST_ID
 from .schemas import Fault, Problem
 
 log = get_logger(__name__)
@@ -157,5 +158,8 @@ def install_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
-        log.error("unexpected failure", path=request.url.path, exc_info=error)
-        return problem(ApiError(500, "internal", "An unexpected failure of this service."), request.url.path)
+        # This answer passes no middleware.
+        request_id: str = getattr(request.state, "request_id", "")
+        log.error("unexpected failure", path=request.url.path, request_id=request_id, exc_info=error)
+        told = ApiError(500, "internal", "An unexpected failure of this service.", headers={REQUEST_ID: request_id})
+        return problem(told, request.url.path)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from ..auth.access import Caller, require
+from ..auth.audit import note
 from ..dependencies import Ctx
 from ..http import BASE
 from ..http.body import JsonBody
@@ -23,9 +24,13 @@ _UNCACHED = {"Cache-Control": "no-store"}
 
 @router.post("", status_code=201, response_model=NewKeyAnswer, responses=problems(400, 401, 403, 408, 409, 413, 503))
 async def create(
-    services: Ctx, caller: Caller, wanted: Annotated[NewKeyRequest, Depends(JsonBody(NewKeyRequest))]
+    request: Request,
+    services: Ctx,
+    caller: Caller,
+    wanted: Annotated[NewKeyRequest, Depends(JsonBody(NewKeyRequest))],
 ) -> Response:
     """Make a key. The answer is the one place where its secret is told."""
+    note(request, key=wanted.name)
     made = await services.key_service.create(caller, wanted)
     return Response(made.model_dump_json(), 201, media_type="application/json", headers=_UNCACHED)
 
@@ -36,17 +41,22 @@ async def list_keys(services: Ctx, caller: Caller) -> KeysAnswer:
     return KeysAnswer(keys=await services.key_service.list(caller))
 
 
-@router.post("/{id}/rotate", response_model=NewKeyAnswer, responses=problems(400, 401, 403, 404, 408, 409, 413, 503))
+@router.post(
+    "/{key_id}/rotate", response_model=NewKeyAnswer, responses=problems(400, 401, 403, 404, 408, 409, 413, 503)
+)
 async def rotate(
-    services: Ctx, caller: Caller, id: KeyName, wanted: Annotated[RotationRequest, Depends(JsonBody(RotationRequest))]
+    services: Ctx,
+    caller: Caller,
+    key_id: KeyName,
+    wanted: Annotated[RotationRequest, Depends(JsonBody(RotationRequest))],
 ) -> Response:
     """Give a key a new secret; the present one stays valid for a while, one from before that ends now."""
-    made = await services.key_service.rotate(caller, id, timedelta(seconds=wanted.overlap_seconds))
+    made = await services.key_service.rotate(caller, key_id, timedelta(seconds=wanted.overlap_seconds))
     return Response(made.model_dump_json(), media_type="application/json", headers=_UNCACHED)
 
 
-@router.delete("/{id}", status_code=204, responses=problems(400, 401, 403, 404, 409, 503))
-async def revoke(services: Ctx, caller: Caller, id: KeyName) -> Response:
+@router.delete("/{key_id}", status_code=204, responses=problems(400, 401, 403, 404, 409, 503))
+async def revoke(services: Ctx, caller: Caller, key_id: KeyName) -> Response:
     """Revoke a key. Every replica refuses it within 5 seconds."""
-    await services.key_service.revoke(caller, id)
+    await services.key_service.revoke(caller, key_id)
     return Response(status_code=204)

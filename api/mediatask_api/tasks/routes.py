@@ -12,7 +12,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
-from ..auth.access import Caller, require
+from ..auth.access import Caller, require, while_allowed
+from ..auth.audit import note
 from ..dependencies import Ctx
 from ..http import BASE
 from ..http.body import JsonBody
@@ -68,6 +69,7 @@ async def submit(
     seconds = _wait_seconds(prefer)
     # Before anything is created: whoever is refused with 429 tries again.
     with services.caps.waiters.hold(caller.id) if seconds else nullcontext():
+        note(request, task=submission.name, project=wanted.project_id)
         done = await services.tasks.submit(caller, submission)
         services.metrics.submitted.labels(wanted.task_type, str(done.replayed).lower()).inc()
         headers = {"Location": services.status_url(done.task_id)}
@@ -204,6 +206,7 @@ async def logs(
     task = await services.tasks.find(caller, task_id)
     seconds = services.settings.log_follow_seconds if follow else None
     lines = await held.enter_async_context(open_log(services.kube, task, seconds, request.is_disconnected))
+    lines = while_allowed(request, lines)
     return StreamingResponse(lines, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 

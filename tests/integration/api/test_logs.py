@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from mediatask_common.kube import PODS, Object
@@ -83,3 +84,33 @@ async def test_a_log_cannot_steer_a_terminal(world: World, tmp_path: Path) -> No
     await set_pod(world, await world.pod(task_id, nodeName="node"), "Succeeded", tmp_path / "odd.log")
     answer = await world.api.get(f"/tasks/{task_id}/logs")
     assert answer.text == "?]0;owned?a\tb?2J\ufffd\n?[31mred\n"
+
+
+async def test_a_followed_log_ends_with_the_right_to_it(open_world: Any, tmp_path: Path) -> None:
+    async with open_world(max_log_followers_per_key=1) as world:
+        film = await world.caller("film")
+        task_id = await world.submit()
+        log = tmp_path / "talking.log"
+        log.write_text("one\n")
+        await set_pod(world, await world.pod(task_id, nodeName="node"), "Running", log)
+
+        async def follow() -> httpx.Response:
+            answer: httpx.Response = await film.get(f"/tasks/{task_id}/logs", params={"follow": True})
+            return answer
+
+        following = asyncio.create_task(follow())
+
+        async def talk() -> None:
+            while True:
+                with log.open("a") as out:
+                    out.write("another\n")
+                await asyncio.sleep(0.05)
+
+        talking = asyncio.create_task(talk())
+        second = asyncio.create_task(follow())
+        done, _ = await asyncio.wait({following, second}, return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result().status_code for task in done] == [429], "one of them is followed, so the other may not"
+        await world.keys.revoke("key-2")
+        answers = await asyncio.wait_for(asyncio.gather(following, second), 15)
+        assert sorted(answer.status_code for answer in answers) == [200, 429], "it ended, although the pod goes on"
+        talking.cancel()
