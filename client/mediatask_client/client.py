@@ -283,9 +283,11 @@ class Client:
                 on_change(task)
         return task
 
-    def logs(self, task_id: str, *, follow: bool = False) -> Iterator[str]:
-        """Lines of the latest attempt's log; with `follow`, as they come until the attempt ends."""
+    def logs(self, task_id: str, *, attempt: int | None = None, follow: bool = False) -> Iterator[str]:
+        """Lines of an attempt's log, the latest one's by default; with `follow`, as they come until it ends."""
         params = {"follow": "true"} if follow else {}
+        if attempt is not None:
+            params["attempt"] = str(attempt)
         timeout = httpx.Timeout(10, read=None if follow else 60)
         try:
             with self._http.stream("GET", calls.log_path(task_id), params=params, timeout=timeout) as response:

@@ -25,9 +25,10 @@ from .acting.reporter import Reporter
 from .controller import Controller, Workers
 from .deciding.admission import AdmissionQueue
 from .deciding.observation import Outcome, Task
-from .deciding.plan import ReadResult, SendWebhook
+from .deciding.plan import KeepLog, ReadResult, SendWebhook
 from .effects.base import Effects
 from .effects.keys import WebhookKeys
+from .effects.logs import KeepLogs
 from .effects.pool import EffectPool
 from .effects.result import ProveResult
 from .effects.webhook import DeliverWebhook
@@ -180,6 +181,7 @@ class _Operator:
         webhooks = EffectPool(settings.webhook_workers, settings.webhook_workers_per_host)
         effects.register(ReadResult, ProveResult(store), results)
         effects.register(SendWebhook, webhook, webhooks)
+        effects.register(KeepLog, KeepLogs(self._kube, store), EffectPool(settings.log_workers, 2))
         return effects
 
     def _current(self, key: Key, uid: str) -> Task | None:

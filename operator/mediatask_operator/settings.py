@@ -38,6 +38,8 @@ class OperatorSettings(CommonSettings):
     """Webhooks in delivery to one host at one time, so that a slow receiver holds up nobody else's."""
     result_workers: int = Field(default=32, ge=1)
     """Results that are checked in the artifact store at one time."""
+    log_workers: int = Field(default=8, ge=1)
+    """Logs of ended pods that are kept in the artifact store at one time."""
     health_host: str = "0.0.0.0"
     """Address that `/healthz` listens on."""
     health_port: int = Field(default=8080, ge=0, le=65535)

@@ -24,7 +24,16 @@ from mediatask_operator.deciding.observation import (
     Task,
     Turn,
 )
-from mediatask_operator.deciding.plan import CreateJob, DeleteJob, DeletePod, PatchStatus, Plan, ReadResult, SendWebhook
+from mediatask_operator.deciding.plan import (
+    CreateJob,
+    DeleteJob,
+    DeletePod,
+    KeepLog,
+    PatchStatus,
+    Plan,
+    ReadResult,
+    SendWebhook,
+)
 from mediatask_operator.deciding.reasons import Reason
 from mediatask_operator.deciding.reconcile import decide
 from mediatask_operator.objects import attempt_number
@@ -90,6 +99,8 @@ class World:
     unwritable: str | None = None
     plans: list[Plan] = field(default_factory=list)
     webhooks: list[SendWebhook] = field(default_factory=list)
+    logs: set[tuple[int, str]] = field(default_factory=set)
+    """Attempts and pods whose logs were to be kept."""
     writes: int = 0
     serial: int = 1
 
@@ -142,6 +153,8 @@ class World:
                     self.proof = Published(RESULT, "https://media/image.png") if self.published else none
                 case SendWebhook():
                     self.webhooks.append(action)
+                case KeepLog():
+                    self.logs.add((action.attempt, action.pod_name))
         if self.status.get("attempt") != attempt:
             self.proof = self.refusal = None
         return plan

@@ -1,4 +1,4 @@
-"""The log of a task's latest attempt, read through Kubernetes."""
+"""The log of an attempt: read through Kubernetes while its pod is there, else what the operator kept of it."""
 
 from __future__ import annotations
 
@@ -8,33 +8,45 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 
 from mediatask_common.kube import PODS, Kube, KubeError, Object
+from mediatask_common.store import ArtifactStore, log_key
 from mediatask_crds.freeform import without_control_characters
 from mediatask_crds.names import LABEL_ATTEMPT, LABEL_TASK, label_value
 
-from ..http.errors import ApiError
+from ..http.errors import ApiError, store_away
 
+KEPT_LIMIT = 1024 * 1024
+"""Bytes of a kept log; the operator keeps less."""
 LOOK_SECONDS = 1.0
 """A caller who hangs up before the first line is noticed within this time."""
 
 
 @asynccontextmanager
 async def open_log(
-    kube: Kube, task: Object, follow_seconds: float | None, gone: Callable[[], Awaitable[bool]]
+    kube: Kube,
+    store: ArtifactStore,
+    task: Object,
+    attempt: int | None,
+    follow_seconds: float | None,
+    gone: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """The lines of the log, fit for a terminal. The stream from Kubernetes is closed with the block.
 
     Args:
+        attempt: whose log; the latest one's when absent.
         follow_seconds: go on until the pod ends, but no longer than this; None for the lines that there are.
         gone: whether the caller has hung up, asked until there is a first line.
 
     Raises:
-        ApiError: 404 when there is no pod (yet, or any more), 409 when its container has not started.
+        ApiError: 404 when there is neither a pod nor a kept log, 409 when its container has not started.
     """
     name, namespace = task["metadata"]["name"], task["metadata"]["namespace"]
     pods = (await kube.list(PODS, namespace, labelSelector=f"{LABEL_TASK}={label_value(name)}"))["items"]
-    if not pods:
-        raise ApiError(404, "no-log", "The task has no pod: it waits for one, or its pods are gone.")
-    pod = max(pods, key=_recency)
+    latest = max([(task.get("status") or {}).get("attempt") or 0, *(_recency(pod)[0] for pod in pods)])
+    wanted = latest if attempt is None else attempt
+    pod = max((pod for pod in pods if _recency(pod)[0] == wanted), key=_recency, default=None)
+    if pod is None:
+        yield _lines(await _kept(store, task, wanted))
+        return
     if not pod["spec"].get("nodeName"):
         raise _not_started()  # the API server would give an empty log
     path = PODS.path(namespace, pod["metadata"]["name"], "log")
@@ -47,10 +59,27 @@ async def open_log(
         except KubeError as error:
             if error.status == 400:
                 raise _not_started() from error
-            if error.not_found:
-                raise ApiError(404, "no-log", "The log is gone with its pod.") from error
-            raise
-        yield _cleaned(first, lines, deadline)
+            if not error.not_found:
+                raise
+            yield _lines(await _kept(store, task, wanted))
+        else:
+            yield _cleaned(first, lines, deadline)
+
+
+async def _kept(store: ArtifactStore, task: Object, attempt: int) -> bytes:
+    """What the operator kept. Raises ApiError where there is nothing, or the store is away."""
+    try:
+        return await store.read(log_key(task["spec"]["projectId"], task["metadata"]["uid"], attempt), limit=KEPT_LIMIT)
+    except FileNotFoundError:
+        detail = "There is no log of this attempt: it has no pod yet, or its log went with its pod."
+        raise ApiError(404, "no-log", detail) from None
+    except OSError as error:
+        raise store_away(error) from error
+
+
+async def _lines(content: bytes) -> AsyncIterator[bytes]:
+    for line in content.splitlines(keepends=True):
+        yield without_control_characters(line.decode(errors="replace")).encode()
 
 
 async def _cleaned(first: bytes, lines: AsyncIterator[bytes], deadline: float | None) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, nullcontext
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
 from ..auth.access import Caller, require, while_allowed
@@ -190,7 +190,7 @@ async def _until_answered(services: Ctx, caller: Caller, follow: bool = False) -
     dependencies=[require("tasks:read")],
     response_class=StreamingResponse,
     responses={
-        200: {"content": {"text/plain": {}}, "description": "The log of the latest attempt."},
+        200: {"content": {"text/plain": {}}, "description": "The log of the attempt."},
         **problems(400, 401, 403, 404, 409, 429, 503),
     },
 )
@@ -201,11 +201,17 @@ async def logs(
     held: Annotated[AsyncExitStack, Depends(_until_answered)],
     task_id: str,
     follow: bool = False,
+    attempt: Annotated[int | None, Query(ge=1, le=10**6, description="Whose log; the latest one's by default.")] = None,
 ) -> Response:
-    """The log of the latest attempt's pod; `follow` goes on until the pod ends, an hour at most by default."""
+    """The log of an attempt; `follow` goes on until the pod ends, an hour at most by default.
+
+    Once the pod is gone, it is the log's last 256 KiB.
+    """
     task = await services.tasks.find(caller, task_id)
     seconds = services.settings.log_follow_seconds if follow else None
-    lines = await held.enter_async_context(open_log(services.kube, task, seconds, request.is_disconnected))
+    lines = await held.enter_async_context(
+        open_log(services.kube, services.store, task, attempt, seconds, request.is_disconnected)
+    )
     lines = while_allowed(request, lines)
     return StreamingResponse(lines, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
 

@@ -262,17 +262,20 @@ def retry(
 @app.command()
 def logs(
     task_id: TaskId,
+    attempt: Annotated[int | None, typer.Option(min=1, help="Whose log; the latest one's when absent.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the attempt ends.")] = False,
     project: IdProject = "default",
     url: Url = None,
     api_key: Key = None,
     folder: Dir = DEFAULT_DIR,
 ) -> None:
-    """Print the log of a task's latest attempt."""
+    """Print the log of an attempt, the latest one by default."""
     from .session import Session
 
     with Session(url, api_key, folder) as session:
-        session.on(task_id, project, lambda found: _print_log(session.client.logs(found, follow=follow)))
+        session.on(
+            task_id, project, lambda found: _print_log(session.client.logs(found, attempt=attempt, follow=follow))
+        )
 
 
 @app.command(name="open")

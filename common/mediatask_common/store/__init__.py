@@ -12,6 +12,7 @@ from .base import (
     Stored,
     UploadGrant,
     artifact_key,
+    log_key,
     result_key,
     task_folder,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "Stored",
     "UploadGrant",
     "artifact_key",
+    "log_key",
     "open_store",
     "result_key",
     "task_folder",

@@ -46,6 +46,11 @@ def result_key(project: str, uid: str) -> str:
     return f"{task_folder(project, uid)}result.json"
 
 
+def log_key(project: str, uid: str, attempt: int) -> str:
+    """Where the end of an attempt's log is kept: in no attempt's folder, where a job could put a file of this name."""
+    return f"projects/{project}/{uid}/logs/{attempt}.txt"
+
+
 def public_url(base: str | None, key: str) -> str | None:
     """The address of a key under the base URL of a public store; None where the store is not public."""
     return f"{base.rstrip('/')}/{quote(key)}" if base else None

@@ -172,6 +172,11 @@ def is_settled(pods: Sequence[Object]) -> bool:
     )
 
 
+def ends_for_good(pod: Object) -> bool:
+    """Whether the pod has ended or is being stopped, and no other one of its Job takes its place."""
+    return not pod.get("gone") and not _disruption(pod) and is_settled([pod])
+
+
 def _without_pod(job: Object | None, limits: Limits, now: datetime) -> Live | Ended:
     if job is None or job["metadata"].get("deletionTimestamp"):
         return Ended(Reason.JOB_DELETED, Reason.JOB_DELETED.sentence)

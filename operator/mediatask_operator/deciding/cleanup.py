@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..objects import Object, attempt_number, job_uid
-from .attempts import is_finished, is_settled, may_still_run
+from .attempts import ends_for_good, is_finished, is_settled, may_still_run
 from .observation import Observed
-from .plan import STOP_GRACE_SECONDS, Action, DeleteJob, DeletePod
+from .plan import STOP_GRACE_SECONDS, Action, DeleteJob, DeletePod, KeepLog
 
 
 def running_on(seen: Observed, now: datetime) -> bool:
@@ -42,6 +42,11 @@ def stop_others(seen: Observed, now: datetime, keep: int | None = None) -> tuple
         if attempt_number(pod) != keep and may_still_run(pod, now) and not _stops_soon(pod)
     ]
     return (*doomed, *pods)
+
+
+def logs_to_keep(seen: Observed) -> tuple[KeepLog, ...]:
+    """The logs that go soon: those of pods that have ended, or are being stopped."""
+    return tuple(KeepLog(attempt_number(pod), pod["metadata"]["name"]) for pod in seen.pods if ends_for_good(pod))
 
 
 def _stops_soon(pod: Object) -> bool:

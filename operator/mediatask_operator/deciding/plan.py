@@ -92,6 +92,19 @@ class SendWebhook:
 
 
 @dataclass(frozen=True)
+class KeepLog:
+    """Keep the end of the log of an attempt's pod, which has ended or is being stopped."""
+
+    attempt: int
+    pod_name: str
+    after_seconds: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"log/{self.attempt}/{self.pod_name}"
+
+
+@dataclass(frozen=True)
 class PostEvent:
     """A Kubernetes Event about the task, posted once the status is written."""
 
@@ -108,7 +121,7 @@ class RequeueAfter:
 
 
 ClusterAction = CreateJob | DeleteJob | DeletePod | PatchStatus | PostEvent
-EffectAction = ReadResult | SendWebhook
+EffectAction = ReadResult | SendWebhook | KeepLog
 """What `effects/` carries out. `key` says which of two are the same, within one task."""
 Action = ClusterAction | EffectAction | RequeueAfter
 
@@ -125,8 +138,14 @@ class Plan:
     create: CreateJob | None = None
     """The Job comes before the status that speaks of it: a crash in between leaves a Job that is taken up."""
     write: PatchStatus | None = None
+    logs: tuple[KeepLog, ...] = ()
 
     @property
     def actions(self) -> tuple[Action, ...]:
         """Everything, in order."""
-        return (*((self.create,) if self.create else ()), *((self.write,) if self.write else ()), *self.then)
+        return (
+            *((self.create,) if self.create else ()),
+            *((self.write,) if self.write else ()),
+            *self.then,
+            *self.logs,
+        )

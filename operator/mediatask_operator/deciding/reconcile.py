@@ -27,7 +27,7 @@ from ..objects import attempt_number, job_name
 from . import callback
 from .attempts import Ended, Live, backoff, judge
 from .classes import NoClass, TaskClass, limits, request_error, retry_limit, total_limit
-from .cleanup import running_on, stop_others
+from .cleanup import logs_to_keep, running_on, stop_others
 from .observation import NotPublished, Observed, Published, StoreAway
 from .plan import Action, CreateJob, Need, PatchStatus, Plan, PostEvent, ReadResult, RequeueAfter, SendWebhook, Slot
 from .reasons import Reason
@@ -70,7 +70,7 @@ def decide(seen: Observed, now: datetime, status_delay: timedelta = timedelta(0)
         # A server's clock may be ahead of ours: never wait longer than the delay itself.
         if timedelta(0) < left <= status_delay:
             write, then = None, (*then, RequeueAfter(left.total_seconds()))
-    return replace(plan, write=write, then=then)
+    return replace(plan, write=write, then=then, logs=logs_to_keep(seen))
 
 
 def _since_creation(seen: Observed, now: datetime) -> timedelta:

@@ -45,7 +45,7 @@ class Effect(Protocol[A]):
             What the next reconcile has to know; None when the action no longer applies.
         """
 
-    def failed(self, action: A, error: Exception) -> Outcome:
+    def failed(self, action: A, error: Exception) -> Outcome | None:
         """What the next reconcile has to know after `run` raised what it should not: to try again after a pause."""
 
 

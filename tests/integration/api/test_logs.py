@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from mediatask_common.kube import PODS, Object
+from mediatask_common.store import log_key
 
 from .conftest import World
 
@@ -114,3 +115,30 @@ async def test_a_followed_log_ends_with_the_right_to_it(open_world: Any, tmp_pat
         answers = await asyncio.wait_for(asyncio.gather(following, second), 15)
         assert sorted(answer.status_code for answer in answers) == [200, 429], "it ended, although the pod goes on"
         talking.cancel()
+
+
+# ---- logs that were kept
+
+
+async def keep(world: World, task_id: str, attempt: int, content: bytes) -> None:
+    uid = (await world.task(task_id))["metadata"]["uid"]
+    await world.services.store.create(log_key("film", uid, attempt), content, "text/plain")
+
+
+async def test_a_log_outlives_its_pod(world: World, tmp_path: Path) -> None:
+    task_id = await world.submit()
+    await keep(world, task_id, 1, b"first \x1b[2J\nend\n")
+    await keep(world, task_id, 2, b"second\n")
+    await world.set_status(task_id, phase="failed", attempt=2)
+    assert (await world.api.get(f"/tasks/{task_id}/logs")).text == "second\n"
+    assert (await world.api.get(f"/tasks/{task_id}/logs", params={"attempt": 1})).text == "first ?[2J\nend\n"
+    followed = await world.api.get(f"/tasks/{task_id}/logs", params={"attempt": 1, "follow": True})
+    assert followed.text == "first ?[2J\nend\n"
+    assert (await world.api.get(f"/tasks/{task_id}/logs", params={"attempt": 3})).status_code == 404
+    assert (await world.api.get(f"/tasks/{task_id}/logs", params={"attempt": 0})).status_code == 400
+    (tmp_path / "3.log").write_text("third, alive\n")
+    await set_pod(world, await world.pod(task_id, 3, nodeName="node"), "Running", tmp_path / "3.log")
+    assert (await world.api.get(f"/tasks/{task_id}/logs")).text == "third, alive\n"
+    assert (await world.api.get(f"/tasks/{task_id}/logs", params={"attempt": 2})).text == "second\n"
+    other = await world.caller("other")
+    assert (await other.get(f"/tasks/{task_id}/logs", params={"attempt": 1})).status_code == 404

@@ -324,9 +324,15 @@ async def test_slots_are_given_by_priority(cluster: Cluster) -> None:
         await cluster.until("slow", lambda status: status.get("queue", {}).get("position") == 1)
         await cluster.task("urgent", priority=0)
         await cluster.until("urgent", lambda status: status.get("queue", {}).get("position") == 1)
+        await cluster.task("raised", priority=9)
+        await cluster.until("raised", lambda status: status.get("queue"))
+        await cluster.kube.patch(TASKS, "raised", {"spec": {"priority": 1}}, NAMESPACE)
+        await cluster.until("raised", lambda status: status["observedGeneration"] == 2)
         task = await cluster.kube.get(TASKS, "a", NAMESPACE)
         await cluster.finish(running["a"], task)
         await cluster.job("urgent")
+        await cluster.finish(running["b"], await cluster.kube.get(TASKS, "b", NAMESPACE))
+        await cluster.job("raised")
         assert not (await cluster.status("slow")).get("attempt")
 
 

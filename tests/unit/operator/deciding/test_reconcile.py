@@ -750,3 +750,34 @@ def test_a_webhook_is_delivered_anew_where_that_is_asked_for() -> None:
     world.settle()
     assert {(send.webhook_id, send.number) for send in world.webhooks} == {(first, 2)}
     assert world.condition("CallbackDelivered")["reason"] == "Redelivering"
+
+
+# ---- logs
+
+
+def test_the_log_of_each_attempt_is_kept_once_its_pod_has_ended() -> None:
+    world = World(published=False)
+    world.settle()
+    first = world.start()
+    world.settle()
+    assert world.logs == set(), "it is written to"
+    world.end(first, 75)
+    world.settle()
+    world.advance(60)
+    world.settle()
+    second = world.start()
+    world.disrupt(second)
+    world.end(second, 143)
+    world.settle()
+    names = [pod["metadata"]["name"] for pod in (first, second)]
+    assert world.logs == {(1, names[0])}, "another pod takes the place of a disrupted one"
+
+
+def test_the_log_of_a_cancelled_task_is_kept() -> None:
+    world = World()
+    world.settle()
+    pod = world.start()
+    world.settle()
+    world.spec(cancel=True)
+    world.settle()
+    assert world.logs == {(1, pod["metadata"]["name"])}
