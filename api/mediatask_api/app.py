@@ -13,11 +13,13 @@ from mediatask_common.store.file import FileStore
 from .auth.audit import Audit
 from .batch import routes as batch
 from .dependencies import Services
+from .http.browser import SecurityHeaders, allow_origins
 from .http.drain import Farewell
 from .http.errors import install_handlers
 from .http.openapi import document
 from .http.request_ids import RequestIds
 from .keys import routes as keys
+from .limits.limiter import LimitHeaders
 from .platform import routes as monitoring
 from .platform import store_files
 from .platform import worker_routes as workers
@@ -29,6 +31,7 @@ from .tasks import type_routes as task_types
 from .uploads import routes as uploads
 from .webhooks import routes as webhooks
 
+DOCS_URL = "/docs"
 DESCRIPTION = """
 GPU media jobs: submit a task, follow its status, get the media and a signed webhook.
 
@@ -40,7 +43,9 @@ has an `X-Request-Id`: the caller's own, or one that is made for it.
 
 def public_app(services: Services) -> FastAPI:
     """The app for callers (port 8001)."""
-    app = FastAPIOffline(title="MediaTask", version=version("mediatask"), description=DESCRIPTION, redoc_url=None)
+    app = FastAPIOffline(
+        title="MediaTask", version=version("mediatask"), description=DESCRIPTION, docs_url=DOCS_URL, redoc_url=None
+    )
     for module in (tasks, batch, webhooks, projects, uploads, workers, task_types, keys, monitoring):
         app.include_router(module.router)
     if isinstance(services.store, FileStore):
@@ -51,6 +56,10 @@ def public_app(services: Services) -> FastAPI:
         return document(app, services.settings.public_url)
 
     app.openapi = openapi  # type: ignore[method-assign]
+    https = (services.settings.public_url or "").startswith("https:")
+    app.add_middleware(LimitHeaders)
+    app.add_middleware(SecurityHeaders, docs_url=DOCS_URL, https=https)
+    allow_origins(app, services.settings.cors_origins)
     _equip(app, services, "public")
     return app
 

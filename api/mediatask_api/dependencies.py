@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 
 from mediatask_common.access.keysecret import KeysSecret
 from mediatask_common.kube import Kube, Object
-from mediatask_common.redisview import RedisView
+from mediatask_common.redisview import RedisView, connect
 from mediatask_common.store import ArtifactStore, open_store
 
 from .auth.authenticators import Authentication, Authenticator
@@ -24,6 +24,9 @@ from .auth.tokens import JwtAuthenticator
 from .http.caps import Cap
 from .http.drain import Drain
 from .keys.service import KeyService
+from .limits.bucket import Rate
+from .limits.buckets import RedisBuckets
+from .limits.limiter import Limiter
 from .platform.health import Health
 from .platform.metrics import Metrics
 from .pods.auth import PodAuth
@@ -68,6 +71,7 @@ class Services:
     health: Health
     metrics: Metrics
     drain: Drain
+    limiter: Limiter
     caps: Caps
     machines: TtlCache[tuple[list[Object], list[Object]]]
     """Pods and nodes, as they were a moment ago."""
@@ -87,7 +91,8 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
     """Connect to what the settings name. Nothing is asked yet: Kubernetes and Redis may come up later."""
     store = open_store(settings.store)
     view = RedisView.open(settings.redis_url, settings.namespace) if settings.redis_url else None
-    drain = Drain()
+    drain, metrics = Drain(), Metrics()
+    limiter = _limiter(settings, metrics)
     lifetimes = Lifetimes(timedelta(seconds=settings.upload_unused_seconds), timedelta(days=settings.upload_used_days))
     uploads = Uploads(store, Quota(settings.upload_quota_bytes, settings.upload_quota_count), lifetimes)
     async with await Kube.connect(settings.kubeconfig) as kube:
@@ -114,8 +119,9 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 uploads=uploads,
                 reports=reports,
                 health=Health(kube, settings.namespace, view, store),
-                metrics=Metrics(),
+                metrics=metrics,
                 drain=drain,
+                limiter=limiter,
                 caps=Caps(
                     Cap("log followers", settings.max_log_followers, settings.max_log_followers_per_key),
                     Cap("held requests", settings.max_held_requests, settings.max_held_requests_per_key),
@@ -129,8 +135,19 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
             if jwks is not None:
                 await jwks.close()
             await reports.close()
+            await limiter.close()
             if view is not None:
                 await view.close()
+
+
+def _limiter(settings: ApiSettings, metrics: Metrics) -> Limiter:
+    caller, project = settings.requests_per_minute, settings.submits_per_minute
+    return Limiter(
+        Rate("caller", caller) if caller else None,
+        Rate("project", project) if project else None,
+        RedisBuckets(connect(settings.redis_url), settings.namespace) if settings.redis_url else None,
+        metrics.rate_limited,
+    )
 
 
 def _authenticators(settings: ApiSettings, kube: Kube, keys: KeyRing, jwks: Jwks | None) -> list[Authenticator]:

@@ -14,6 +14,7 @@ from mediatask_common.access.roles import RoleName
 from mediatask_common.settings import CommonSettings
 from mediatask_crds.names import TOKEN_AUDIENCE
 
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
 
@@ -100,6 +101,13 @@ class ApiSettings(CommonSettings):
     """Time for a connection to send the head of its first request, and of each next one once it has begun."""
     keep_alive_seconds: int = Field(default=75, ge=1)
     """How long a connection may stay idle between requests; longer than that of a load balancer in front."""
+    requests_per_minute: int = Field(default=12_000, ge=0)
+    """Requests that one caller (API key, token's subject) may send, also all at once; 0: any number. Counted across
+    replicas where Redis is, else by each replica."""
+    submits_per_minute: int = Field(default=6_000, ge=0)
+    """Tasks that may be submitted to one project, by whomever; 0: any number; at least 100, the most of a batch."""
+    cors_origins: list[Origin] = []
+    """Web origins whose pages may call (`https://app.example.com`), or `*`; none by default."""
     max_held_requests: int = Field(default=512, ge=1)
     """Requests that wait for a task (`Prefer: wait`) at one time."""
     max_held_requests_per_key: int = Field(default=128, ge=1)
@@ -124,6 +132,13 @@ class ApiSettings(CommonSettings):
     """Seconds between SIGTERM and the last accepted request. Behind a load balancer: as long as it needs to notice."""
     public_url: str | None = None
     """Address under which callers reach the API; prefix of `Location` headers and server of the OpenAPI document."""
+
+    @field_validator("submits_per_minute")
+    @classmethod
+    def _enough_for_a_batch(cls, value: int) -> int:
+        if 0 < value < 100:
+            raise ValueError("0, or at least 100: a batch may have as many tasks, and would never be accepted")
+        return value
 
     @field_validator("service_account_audience")
     @classmethod

@@ -43,6 +43,7 @@ class _Required(Access):
         authentication: Authentication = request.app.state.authentication
         principal = await authentication.principal(request.headers)
         request.state.principal = principal
+        await request.app.state.services.limiter.count_request(request, principal.id)
         if self.scope not in principal.scopes:
             raise ApiError(403, "scope-missing", f"This call needs the scope {self.scope}.")
 

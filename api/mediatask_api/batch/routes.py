@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -15,6 +16,7 @@ from ..http.openapi import problems
 from ..http.route import Route
 from ..tasks.schemas import SubmitAnswer
 from ..tasks.service import Submitted
+from ..tasks.submission import Submission
 from .schemas import BatchAnswer, BatchRequest, BatchResult
 from .submission import prepare_each, submit_all, submit_each
 
@@ -38,6 +40,10 @@ async def batch(
 ) -> BatchAnswer:
     """Submit 1 to 100 tasks. Each has a result of its own, or with `atomic` all are accepted or none."""
     prepared = prepare_each(wanted.tasks, services.urls)
+    projects = Counter(item.request.project_id for item in prepared if isinstance(item, Submission))
+    for project, tasks in projects.items():
+        if caller.allows(project):
+            await services.limiter.count_tasks(request, project, tasks)
     submit = submit_all if wanted.atomic else submit_each
     results = await submit(services.tasks, caller, prepared)
     for item, done in zip(wanted.tasks, results, strict=True):

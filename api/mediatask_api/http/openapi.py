@@ -25,6 +25,9 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         answers[status] = {"description": HTTPStatus(status).phrase, "content": content}
         if status in (429, 503):
             answers[status]["headers"] = {"Retry-After": header("Seconds to wait before the next try.", "integer")}
+        if status == 429:
+            answers[status]["headers"]["RateLimit"] = header("What is left of the limits that were counted.")
+            answers[status]["headers"]["RateLimit-Policy"] = header("These limits: q requests in w seconds.")
     return answers
 
 

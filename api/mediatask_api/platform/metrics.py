@@ -36,6 +36,12 @@ class Metrics:
             ["listener"],
             registry=self.registry,
         )
+        self.rate_limited = Counter(
+            "mediatask_api_rate_limited_total",
+            "Requests refused with 429 by the limit that they exceeded: caller, project.",
+            ["limit"],
+            registry=self.registry,
+        )
         self.submitted = Counter(
             "mediatask_api_submitted_total",
             "Accepted submits by task type; replayed ones repeat an idempotency key.",

@@ -66,6 +66,8 @@ async def submit(
 ) -> Response:
     """Accept a task. The answer comes at once; the work follows when a slot is free."""
     submission = prepare(wanted, idempotency_key, services.urls)
+    if caller.allows(wanted.project_id):  # else it is refused, and uses up nothing of a project of others
+        await services.limiter.count_tasks(request, wanted.project_id)
     seconds = _wait_seconds(prefer)
     # Before anything is created: whoever is refused with 429 tries again.
     with services.caps.waiters.hold(caller.id) if seconds else nullcontext():

@@ -1,0 +1,67 @@
+"""Where buckets are kept: in Redis, right across replicas, or in this process."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+from redis.asyncio import Redis
+
+from .bucket import WINDOW_SECONDS, Rate, Verdict, judge
+
+# Redis's own clock, so that replicas need not agree on the time. A value that is no number, or further off than a
+# bucket can be, counts as the nearest that can. Answers milliseconds until the bucket is full, before this request.
+_TAKE = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + clock[2] / 1000
+local window, price = tonumber(ARGV[1]), tonumber(ARGV[2])
+local missing = (tonumber(redis.call('GET', KEYS[1])) or now) - now
+if missing ~= missing or missing < 0 then missing = 0 end
+if missing > window then missing = window end
+local after = missing + price
+if after <= window + 0.001 then
+  redis.call('SET', KEYS[1], string.format('%.3f', now + after), 'PX', math.ceil(after) + 1000)
+end
+return string.format('%.3f', missing)
+"""
+
+
+class RedisBuckets:
+    """Buckets of all replicas. Raises RedisError while Redis is away."""
+
+    def __init__(self, redis: Redis, namespace: str) -> None:
+        self._redis = redis
+        self._prefix = f"mt:{{{namespace}}}:rate"
+        self._take = redis.register_script(_TAKE)
+
+    async def take(self, rate: Rate, who: str, cost: int) -> Verdict:
+        """Count `cost` requests of somebody, or refuse them."""
+        # Hashed: names come from tokens of identity providers, and may be of any length.
+        key = f"{self._prefix}:{rate.name}:{hashlib.sha256(who.encode(errors='surrogatepass')).hexdigest()[:32]}"
+        price = round(1000 * cost * rate.interval, 3)
+        missing = await cast("Any", self._take(keys=[key], args=[1000 * WINDOW_SECONDS, price]))
+        return judge(rate, float(missing) / 1000, cost)
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+
+class LocalBuckets:
+    """Buckets of this process."""
+
+    def __init__(self, size: int = 10_000, clock: Callable[[], float] = time.monotonic) -> None:
+        self._full_at: dict[tuple[str, str], float] = {}
+        self._size = size
+        self._clock = clock
+
+    def take(self, rate: Rate, who: str, cost: int) -> Verdict:
+        """Count `cost` requests of somebody, or refuse them."""
+        now, key = self._clock(), (rate.name, who)
+        full_at = self._full_at.pop(key, now)
+        verdict = judge(rate, full_at - now, cost)
+        self._full_at[key] = now + verdict.reset_seconds  # at the end: the bucket used longest ago is the first to go
+        while len(self._full_at) > self._size:
+            del self._full_at[next(iter(self._full_at))]
+        return verdict

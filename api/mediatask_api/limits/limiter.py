@@ -1,0 +1,106 @@
+"""The limits of callers and projects, and what a refused one is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+
+from prometheus_client import Counter
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mediatask_common.logging import get_logger
+
+from ..http.errors import ApiError
+from .bucket import WINDOW_SECONDS, Rate, Verdict
+from .buckets import LocalBuckets, RedisBuckets
+
+log = get_logger(__name__)
+
+PATIENCE_SECONDS = 1.0
+"""Longest wait for Redis."""
+PAUSE_SECONDS = 5.0
+"""Redis is left alone for this long once it has not answered."""
+
+
+class Limiter:
+    """Counts requests against the limits. Without Redis, or while it is away, each replica counts for itself."""
+
+    def __init__(
+        self, caller: Rate | None, project: Rate | None, shared: RedisBuckets | None, refused: Counter
+    ) -> None:
+        """None for a limit: it does not exist. `refused` counts refusals by the name of the limit."""
+        self._caller = caller
+        self._project = project
+        self._shared = shared
+        self._refused = refused
+        self._local = LocalBuckets()
+        self._away_until = 0.0
+
+    async def count_request(self, connection: HTTPConnection, caller: str) -> None:
+        """A request of this caller. Raises ApiError (429) where it is one too many."""
+        await self._count(connection, self._caller, caller, 1, "This caller may send", "requests")
+
+    async def count_tasks(self, connection: HTTPConnection, project: str, tasks: int = 1) -> None:
+        """Tasks that are submitted to this project. Raises ApiError (429) where they are too many."""
+        await self._count(connection, self._project, project, tasks, f"The project {project} takes", "tasks")
+
+    async def close(self) -> None:
+        if self._shared is not None:
+            await self._shared.close()
+
+    async def _count(
+        self, connection: HTTPConnection, rate: Rate | None, who: str, cost: int, subject: str, what: str
+    ) -> None:
+        if rate is None:
+            return
+        verdict = await self._take(rate, who, cost)
+        connection.scope.setdefault("limits", []).append(verdict)
+        if not verdict.allowed:
+            self._refused.labels(rate.name).inc()
+            seconds = max(math.ceil(verdict.retry_after_seconds), 1)
+            raise ApiError(
+                429,
+                "rate-limited",
+                f"{subject} {rate.quota} {what} a minute; try again in {seconds} s.",
+                headers={"Retry-After": str(seconds)},
+            )
+
+    async def _take(self, rate: Rate, who: str, cost: int) -> Verdict:
+        if self._shared is not None and time.monotonic() >= self._away_until:
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    return await self._shared.take(rate, who, cost)
+            # Whatever it is: limits that cannot be shared now stop no request.
+            except Exception as error:
+                if time.monotonic() >= self._away_until:  # once, however many requests waited for it
+                    log.warning("redis cannot count requests, this replica counts its own", error=repr(error)[:500])
+                self._away_until = time.monotonic() + PAUSE_SECONDS
+        return self._local.take(rate, who, cost)
+
+
+class LimitHeaders:
+    """Middleware that tells callers what is left: `RateLimit` and `RateLimit-Policy`, as the IETF's draft has them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def telling(message: Message) -> None:
+            if message["type"] == "http.response.start" and (verdicts := scope.get("limits")):
+                headers = MutableHeaders(scope=message)
+                headers["RateLimit-Policy"] = ", ".join(_policy(verdict) for verdict in verdicts)
+                headers["RateLimit"] = ", ".join(_state(verdict) for verdict in verdicts)
+            await send(message)
+
+        await self._app(scope, receive, telling if scope["type"] == "http" else send)
+
+
+def _policy(verdict: Verdict) -> str:
+    return f'"{verdict.rate.name}";q={verdict.rate.quota};w={WINDOW_SECONDS:.0f}'
+
+
+def _state(verdict: Verdict) -> str:
+    return f'"{verdict.rate.name}";r={verdict.remaining};t={math.ceil(verdict.reset_seconds)}'
