@@ -57,6 +57,10 @@ test: $(READY) ## Unit, integration, conformance and embedded tests: no Go, Dock
 test-unit: $(READY) ## Unit tests alone: no server, no process, a minute at most
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit
 
+.PHONY: attacks
+attacks: $(READY) ## Attack the service as hostile callers, pods and files would, and print a figure for each
+	@$(BIN)/pytest tests/attacks -q
+
 .PHONY: test-cluster
 test-cluster: $(READY) ## Tests on a real Kubernetes control plane and node: KUBECONFIG, or built here (needs Go; the node root)
 	@test -n "$${KUBECONFIG:-}" || $(CLUSTER) build

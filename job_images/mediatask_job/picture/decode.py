@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from ..failures import InvalidInput
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 _SMALLEST_SIDE = 8
+_MOST_SCANS = 100
+"""A progressive JPEG has about ten; thousands are made to take hours."""
 _SCALABLE = ("L", "RGB", "RGBA")
 """Modes whose pixels may be averaged; those of palettes may not."""
 
@@ -44,6 +47,15 @@ class PictureFile:
         return upright.convert("RGB")
 
 
+def _scans(file: Path) -> int:
+    """How many scans a JPEG has. Each goes over all of the picture; no marker occurs within their data."""
+    with file.open("rb") as body, mmap.mmap(body.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        count = at = 0
+        while count <= _MOST_SCANS and (at := content.find(b"\xff\xda", at) + 1):
+            count += 1
+        return count
+
+
 def _with_alpha(image: Image.Image) -> str:
     return "RGBA" if image.has_transparency_data else "RGB"
 
@@ -57,7 +69,6 @@ def check_picture(file: Path, url: str, max_pixels: int) -> PictureFile:
     try:
         with Image.open(file, formats=FORMATS) as image:
             width, height = image.size
-            turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
             if width * height > max_pixels:
                 raise InvalidInput(
                     "InputTooLarge",
@@ -65,6 +76,10 @@ def check_picture(file: Path, url: str, max_pixels: int) -> PictureFile:
                 )
             if min(width, height) < _SMALLEST_SIDE:
                 raise InvalidInput("InputUnusable", f"{url}: a picture of {width}x{height} shows nothing")
+            if image.format == "JPEG" and _scans(file) > _MOST_SCANS:
+                raise InvalidInput("InputUnusable", f"{url}: a JPEG of more than {_MOST_SCANS} scans")
+            # Not before the size is known to be right: where it must, looking for EXIF decodes the whole picture.
+            turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
             image.load()
     except UnidentifiedImageError as error:
         raise InvalidInput("InputUnusable", f"{url}: not a picture of a known format ({', '.join(FORMATS)})") from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -35,6 +36,9 @@ def read_recording(file: Path, url: str) -> Recording:
     with file.open("rb") as body:
         demuxer = _demuxer(body.read(16))
         body.seek(0)
+        if demuxer == "mp4" and _compressed_header(body):
+            raise InvalidInput("InputUnusable", f"{url}: a compressed header (cmov), which may unpack to any size")
+        body.seek(0)
         if demuxer is None:
             raise InvalidInput("InputUnusable", f"{url}: not a recording of a known format (WAV, MP3, OGG, FLAC, M4A)")
         try:
@@ -56,6 +60,26 @@ def _demuxer(head: bytes) -> str | None:
     if head[4:8] == b"ftyp":
         return "mp4"
     return {b"OggS": "ogg", b"fLaC": "flac"}.get(head[:4])
+
+
+def _compressed_header(body: BinaryIO) -> bool:
+    """Whether an ISO media file may have a header that FFmpeg would unpack, trusting the size that it claims."""
+    at, end = 0, body.seek(0, 2)
+    while at < end:
+        body.seek(at)
+        head = body.read(16)
+        size = int.from_bytes(head[:4], "big")
+        size = int.from_bytes(head[8:16], "big") if size == 1 else size or end - at
+        if size < 8:  # no box: whatever follows is looked through
+            size = end - at
+        elif head[4:8] == b"mdat":
+            at += size
+            continue
+        body.seek(at)
+        if b"cmov" in body.read(min(size, end - at)):
+            return True
+        at += size
+    return False
 
 
 def _decode(container: av.container.InputContainer) -> Samples:
