@@ -13,6 +13,7 @@ from mediatask_common.store.file import FileStore
 from .auth.audit import Audit
 from .batch import routes as batch
 from .dependencies import Services
+from .events import routes as events
 from .http.browser import SecurityHeaders, allow_origins
 from .http.drain import Farewell
 from .http.errors import install_handlers
@@ -46,7 +47,7 @@ def public_app(services: Services) -> FastAPI:
     app = FastAPIOffline(
         title="MediaTask", version=version("mediatask"), description=DESCRIPTION, docs_url=DOCS_URL, redoc_url=None
     )
-    for module in (tasks, batch, webhooks, projects, uploads, workers, task_types, keys, monitoring):
+    for module in (tasks, batch, webhooks, projects, events, uploads, workers, task_types, keys, monitoring):
         app.include_router(module.router)
     if isinstance(services.store, FileStore):
         app.include_router(store_files.downloads(services.store))

@@ -21,6 +21,9 @@ from .auth.jwks import Jwks
 from .auth.keyring import ApiKeyAuthenticator, KeyRing
 from .auth.service_accounts import ServiceAccountAuthenticator
 from .auth.tokens import JwtAuthenticator
+from .events.feeds import Feeds
+from .events.hub import Hub
+from .events.streams import Streams
 from .http.caps import Cap
 from .http.drain import Drain
 from .keys.service import KeyService
@@ -33,6 +36,7 @@ from .pods.auth import PodAuth
 from .pods.reports import ReportSinks
 from .settings import ApiSettings
 from .tasks.reader import TaskReader
+from .tasks.resource import phase_of
 from .tasks.service import TaskService
 from .tasks.submission import UrlPolicy
 from .ttlcache import TtlCache
@@ -51,6 +55,20 @@ class Caps:
 
     followers: Cap
     waiters: Cap
+    streams: Cap
+
+
+@dataclass(frozen=True)
+class Events:
+    """Live events: what feeds them, and the streams of callers."""
+
+    feeds: Feeds
+    streams: Streams
+
+    @staticmethod
+    def has_ended(task: Object) -> bool:
+        """Whether nothing more will be told of a task."""
+        return phase_of(task).terminal
 
 
 @dataclass(frozen=True)
@@ -68,6 +86,7 @@ class Services:
     tasks: TaskService
     uploads: Uploads
     reports: ReportSinks
+    events: Events
     health: Health
     metrics: Metrics
     drain: Drain
@@ -96,8 +115,12 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
     lifetimes = Lifetimes(timedelta(seconds=settings.upload_unused_seconds), timedelta(days=settings.upload_used_days))
     uploads = Uploads(store, Quota(settings.upload_quota_bytes, settings.upload_quota_count), lifetimes)
     async with await Kube.connect(settings.kubeconfig) as kube:
-        reports = ReportSinks(kube, view)
-        reader = reports.of(settings.namespace).reader
+        hub = Hub(store.download_url, by_redis=view is not None)
+        reports = ReportSinks(kube, view, {settings.namespace: hub})
+        sink = reports.of(settings.namespace)
+        reader = sink.reader
+        feeds = Feeds(hub, kube, reader, sink.redis, settings.namespace)
+        limits = settings.event_heartbeat_seconds, settings.event_stream_seconds
         keys_secret = KeysSecret(kube, settings.api_keys_namespace or settings.namespace, settings.api_keys_secret)
         keys = KeyRing(keys_secret)
         await keys.start()
@@ -118,6 +141,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 tasks=TaskService(settings.namespace, kube, reader, store, drain, references),
                 uploads=uploads,
                 reports=reports,
+                events=Events(feeds, Streams(feeds, reader, store.download_url, drain, *limits)),
                 health=Health(kube, settings.namespace, view, store),
                 metrics=metrics,
                 drain=drain,
@@ -125,6 +149,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 caps=Caps(
                     Cap("log followers", settings.max_log_followers, settings.max_log_followers_per_key),
                     Cap("held requests", settings.max_held_requests, settings.max_held_requests_per_key),
+                    Cap("event streams", settings.max_event_streams, settings.max_event_streams_per_key),
                 ),
                 machines=TtlCache(MACHINES_SECONDS),
             )
@@ -134,6 +159,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
             await asyncio.wait(background)
             if jwks is not None:
                 await jwks.close()
+            await feeds.close()
             await reports.close()
             await limiter.close()
             if view is not None:

@@ -128,6 +128,14 @@ class ApiSettings(CommonSettings):
     """Days for which an upload is kept after the last submit of a task that uses it."""
     upload_sweep_seconds: float = Field(default=3600, gt=0)
     """Seconds between two looks for expired uploads."""
+    max_event_streams: int = Field(default=1024, ge=1)
+    """Event streams that are open at one time."""
+    max_event_streams_per_key: int = Field(default=256, ge=1)
+    """The same for one API key."""
+    event_heartbeat_seconds: float = Field(default=15, gt=0)
+    """Longest silence of an event stream; shorter than the idle time-outs of proxies and load balancers in between."""
+    event_stream_seconds: float = Field(default=3600, gt=0)
+    """Longest life of an event stream; then it ends, and the caller connects again, perhaps to another replica."""
     drain_seconds: float = Field(default=0, ge=0)
     """Seconds between SIGTERM and the last accepted request. Behind a load balancer: as long as it needs to notice."""
     public_url: str | None = None

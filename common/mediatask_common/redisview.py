@@ -10,6 +10,8 @@ Writer (operator) and reader (API) live side by side here, because the layout is
 - `mt:{ns}:names`           set of all names, for the rebuild
 - `mt:{ns}:durations:<type>`  list of the run times of tasks that have completed, in seconds, newest first, bounded
 - `mt:{ns}:events:<name>`   stream of a task's events, bounded
+- `mt:{ns}:reports:<project>`  stream of the reports of a project's jobs, bounded: what the API's processes follow
+- `mt:{ns}:preview:<name>`  the latest preview of a running task
 - `mt:{ns}:fresh`           lives as long as an operator keeps the view current
 
 An entry is written only over an older resourceVersion, so that late news never overwrites fresh news.
@@ -17,7 +19,7 @@ An entry is written only over an older resourceVersion, so that late news never 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, cast
 
 import orjson
@@ -38,6 +40,9 @@ UNREACHABLE = (RedisConnectionError, RedisTimeoutError, OSError)
 FRESH_SECONDS = 15
 EVENTS_KEPT = 500
 EVENTS_TTL_SECONDS = 24 * 3600
+REPORTS_KEPT = 2000
+REPORTS_TTL_SECONDS = 3600
+PREVIEW_TTL_SECONDS = 600
 TOMBSTONE_SECONDS = 3600
 DURATIONS_KEPT = 21
 """Runs that speak for the duration of the next one."""
@@ -130,6 +135,11 @@ def connect(url: str) -> Redis:
     return Redis.from_pool(pool)
 
 
+Entry = tuple[str, str, str, str, dict[str, Any]]
+"""A report: project, id, task, type, data."""
+Entries = list[Entry]
+
+
 class RedisView:
     """Writer and reader of one namespace's view.
 
@@ -203,13 +213,21 @@ class RedisView:
             await cast("Any", self._redis.srem(f"{self._prefix}:names", name))
         return len(gone)
 
-    async def add_event(self, name: str, kind: str, data: dict[str, Any]) -> None:
-        """Append to a task's stream: started, progress, completed, ..."""
-        key = f"{self._prefix}:events:{name}"
+    async def add_event(self, name: str, kind: str, data: dict[str, Any], project: str | None = None) -> None:
+        """Append to a task's stream: started, progress, completed, ...; and to that of its project's reports."""
+        fields: Any = {"type": kind, "task": name, "data": orjson.dumps(data)}
+        keys = [(f"{self._prefix}:events:{name}", EVENTS_KEPT, EVENTS_TTL_SECONDS)]
+        if project is not None:
+            keys.append((self._reports(project), REPORTS_KEPT, REPORTS_TTL_SECONDS))
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.xadd(key, {"type": kind, "data": orjson.dumps(data)}, maxlen=EVENTS_KEPT, approximate=True)
-            pipe.expire(key, EVENTS_TTL_SECONDS)
+            for key, kept, seconds in keys:
+                pipe.xadd(key, fields, maxlen=kept, approximate=True)
+                pipe.expire(key, seconds)
             await pipe.execute()
+
+    async def put_preview(self, name: str, image: bytes) -> None:
+        """Keep the latest preview of a task for a while."""
+        await self._redis.set(f"{self._prefix}:preview:{name}", image, ex=PREVIEW_TTL_SECONDS)
 
     # ---- reader
 
@@ -283,7 +301,34 @@ class RedisView:
         """A task's events after an id, as (id, type, data)."""
         entries = cast("Any", await self._redis.xrange(f"{self._prefix}:events:{name}", min=f"({after}"))
         for event_id, fields in entries:
-            yield event_id.decode(), fields[b"type"].decode(), orjson.loads(fields[b"data"])
+            yield event_id.decode(), fields.get(b"type", b"").decode(), _lenient(fields.get(b"data", b""))
+
+    async def preview(self, name: str) -> bytes | None:
+        """The latest preview of a task."""
+        return cast("bytes | None", await self._redis.get(f"{self._prefix}:preview:{name}"))
+
+    async def before_now(self, seconds: float) -> str:
+        """The id that an entry of a stream would have got so many seconds ago."""
+        now, micro = await cast("Any", self._redis.time())
+        return f"{max(int(now * 1000 + micro / 1000 - seconds * 1000), 0)}-0"
+
+    async def reports(self, after: Mapping[str, str], block_seconds: float) -> Entries:
+        """Reports of projects' jobs after an id each, as (project, id, task, type, data); waits for the first one."""
+        projects = {self._reports(project): project for project in after}
+        streams: Any = {self._reports(project): entry for project, entry in after.items()}
+        found = await cast("Any", self._redis.xread(streams, count=500, block=max(int(block_seconds * 1000), 1)))
+        found = found.items() if isinstance(found, dict) else found or ()
+        return [
+            (
+                projects[key.decode()],
+                entry.decode(),
+                fields.get(b"task", b"").decode(),
+                fields.get(b"type", b"").decode(),
+                _lenient(fields.get(b"data", b"")),
+            )
+            for key, entries in found
+            for entry, fields in _flat(entries)
+        ]
 
     # ---- layout
 
@@ -313,6 +358,9 @@ class RedisView:
                 for tag in (None, *tags):
                     yield self._index(project, by_phase, by_type, tag)
 
+    def _reports(self, project: str) -> str:
+        return f"{self._prefix}:reports:{project}"
+
     def _durations(self, task_type: str) -> str:
         return f"{self._prefix}:durations:{task_type}"
 
@@ -331,6 +379,20 @@ def _document(content: bytes) -> dict[str, Any]:
     if not isinstance(task, dict) or not all(isinstance(task.get(part), dict) for part in ("metadata", "spec")):
         raise ValueError(f"not a task: {content[:100]!r}")
     return task
+
+
+def _lenient(content: bytes) -> dict[str, Any]:
+    """The data of an event; nothing for what no writer wrote."""
+    try:
+        data = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _flat(entries: Any) -> Iterable[Any]:
+    """The entries of one stream, as one protocol version of Redis or another nests them."""
+    return entries[0] if len(entries) == 1 and isinstance(entries[0], list) else entries
 
 
 def _run_time(task: dict[str, Any]) -> tuple[str, float]:

@@ -61,6 +61,13 @@ class RunningRedis:
             time.sleep(0.02)
         raise AssertionError(f"no Redis at {self.url}:\n{log.read_text()[-4000:]}")
 
+    def kill(self) -> None:
+        """End it in the middle of whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
     def stop(self, *, losing_its_data: bool = False) -> None:
         """End it."""
         if self._process is not None:

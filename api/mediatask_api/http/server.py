@@ -11,6 +11,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+STALL_SECONDS = 60.0
+"""A connection whose caller reads nothing of a waiting answer for this long is cut off."""
 GRACE_SECONDS = 20
 """Time for open requests after the last accepted one; the pod's grace period is longer than this and draining."""
 
@@ -30,6 +32,7 @@ def make_server(
     *,
     head_seconds: float = 15,
     keep_alive_seconds: int = 75,
+    stall_seconds: float = STALL_SECONDS,
     max_connections: int | None = None,
 ) -> Server:
     """A server for an app, not started yet.
@@ -37,12 +40,15 @@ def make_server(
     Args:
         head_seconds: time for a connection to send the head of a request.
         keep_alive_seconds: how long it may be idle between requests.
+        stall_seconds: how long it may leave a waiting answer unread.
         max_connections: beyond them requests are answered with 503.
     """
 
     class Protocol(_TimedProtocol):
         first_head_seconds = head_seconds
         next_head_seconds = keep_alive_seconds + head_seconds
+
+    Protocol.stall_seconds = stall_seconds
 
     config = uvicorn.Config(
         app,
@@ -68,7 +74,23 @@ class _TimedProtocol(H11Protocol):
 
     first_head_seconds: float
     next_head_seconds: float
+    stall_seconds: float
     _timer: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        # Not closed but aborted: what waits in the buffer would be waited for, too.
+        self._stalled = self._stalled or self.loop.call_later(self.stall_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._reads_again()
+
+    def _reads_again(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -86,6 +108,7 @@ class _TimedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel()
+        self._reads_again()
         super().connection_lost(exc)
 
     def _answering(self) -> bool:

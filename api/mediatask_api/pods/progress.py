@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from mediatask_common.kube import APPLY, TASKS, Kube, KubeError, Object
 from mediatask_common.logging import get_logger
+from mediatask_common.times import rfc3339, utcnow
 from mediatask_crds.names import API_VERSION, PROGRESS_FIELD_MANAGER
 from mediatask_crds.podcontract import ProgressReport
 
+from ..events.event import from_stream
+from ..events.event import report as event_of_report
+from ..events.hub import Hub
 from ..http.errors import ApiError
 from ..tasks.reader import TaskReader
 from ..tasks.redis_reader import RedisReader
@@ -33,13 +38,26 @@ class ProgressWriter:
     """Takes reports of any frequency. The first is written at once, then the latest one every few seconds."""
 
     def __init__(
-        self, kube: Kube, reader: TaskReader, view: RedisReader, namespace: str, interval: float = INTERVAL_SECONDS
+        self,
+        kube: Kube,
+        reader: TaskReader,
+        view: RedisReader,
+        namespace: str,
+        hub: Hub | None = None,
+        interval: float = INTERVAL_SECONDS,
     ) -> None:
+        """A writer for one namespace.
+
+        Args:
+            hub: told the reports of the namespace that has streams, where Redis does not tell it.
+        """
         self._kube = kube
         self._reader = reader
         self._view = view
         self._namespace = namespace
+        self._hub = hub
         self._interval = interval
+        self._sequence = 0
         self._latest: dict[tuple[str, str], _Report] = {}
         self._writers: dict[tuple[str, str], asyncio.Task[None]] = {}
 
@@ -50,11 +68,25 @@ class ProgressWriter:
         waiting = self._latest.get(key)
         reported = round(report.progress, 3)  # as people read it in a table
         progress = max(reported, _known_progress(task, pod), waiting.progress if waiting else 0.0)
+        # Before the status: who finds it there finds it among the events, too.
+        await self._tell(task, "progress", self._event(task, pod, progress, report.step, message=report.message))
         self._latest[key] = _Report(pod, progress, report.step)
         if key not in self._writers:
             self._writers[key] = asyncio.create_task(self._write_latest(name, key))
-        event = {"attempt": pod.attempt, "progress": progress, "step": report.step, "message": report.message}
-        await self._view.tell(lambda view: view.add_event(name, "progress", event))
+
+    def _event(self, task: Object, pod: Pod, progress: float, step: str, **more: Any) -> dict[str, Any]:
+        now = utcnow()
+        # By time, so that it also grows from one process to another.
+        self._sequence = max(self._sequence + 1, int(now.timestamp() * 1000))
+        at = rfc3339(now, micro=True)
+        return event_of_report(task, pod.attempt, progress, step, self._sequence, at=at, **more)
+
+    async def _tell(self, task: Object, kind: str, data: dict[str, Any]) -> None:
+        name, project = task["metadata"]["name"], task["spec"]["projectId"]
+        kept = await self._view.tell(lambda view: view.add_event(name, kind, data, project))
+        # By way of Redis alone while it is there, so that all processes see one order.
+        if not kept and self._hub is not None and (event := from_stream(name, kind, data)) is not None:
+            self._hub.report(event, kept=False)
 
     async def close(self) -> None:
         """Stop writing. What was not written is told by the next report, or by the task's end."""

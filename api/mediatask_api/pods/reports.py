@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mediatask_common.kube import Kube
 from mediatask_common.redisview import RedisView
 
+from ..events.hub import Hub
 from ..tasks.reader import TaskReader
 from ..tasks.redis_reader import RedisReader
 from .progress import ProgressWriter
@@ -18,20 +20,23 @@ class ReportSink:
     """What the reports of one namespace's pods are checked against and written with."""
 
     reader: TaskReader
+    redis: RedisReader
     progress: ProgressWriter
 
 
 class ReportSinks:
     """The sinks, each opened when it is first asked for."""
 
-    def __init__(self, kube: Kube, view: RedisView | None) -> None:
+    def __init__(self, kube: Kube, view: RedisView | None, hubs: Mapping[str, Hub]) -> None:
         """Open no sink yet.
 
         Args:
             view: the view of any namespace; the sinks share its connections.
+            hubs: of the namespaces whose events are streamed.
         """
         self._kube = kube
         self._view = view
+        self._hubs = hubs
         self._sinks: dict[str, ReportSink] = {}
 
     def of(self, namespace: str) -> ReportSink:
@@ -39,7 +44,8 @@ class ReportSinks:
         if namespace not in self._sinks:
             fast = RedisReader(self._view.of(namespace) if self._view else None)
             reader = TaskReader(self._kube, fast, namespace)
-            self._sinks[namespace] = ReportSink(reader, ProgressWriter(self._kube, reader, fast, namespace))
+            progress = ProgressWriter(self._kube, reader, fast, namespace, self._hubs.get(namespace))
+            self._sinks[namespace] = ReportSink(reader, fast, progress)
         return self._sinks[namespace]
 
     async def close(self) -> None:

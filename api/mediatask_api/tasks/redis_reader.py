@@ -34,13 +34,21 @@ class RedisReader:
         self._fresh = False
         self._fresh_until = 0.0
 
+    @property
+    def configured(self) -> bool:
+        return self._view is not None
+
     async def ask(self, question: Callable[[RedisView], Awaitable[T]]) -> T | None:
         """Read, while the view is current; None when it is not, or Redis is away."""
         return await self._try(question) if await self._is_fresh() else None
 
-    async def tell(self, news: Callable[[RedisView], Awaitable[object]]) -> None:
-        """Write, best effort."""
-        await self._try(news)
+    async def tell(self, news: Callable[[RedisView], Awaitable[object]]) -> bool:
+        """Write, best effort. Whether it was written."""
+        return await self._try(lambda view: _done(news(view))) is not None
+
+    async def recall(self, question: Callable[[RedisView], Awaitable[T]]) -> T | None:
+        """Read what is not part of the view, such as event streams: it needs no operator that keeps it current."""
+        return await self._try(question)
 
     async def _is_fresh(self) -> bool:
         if time.monotonic() >= self._fresh_until:
@@ -64,3 +72,8 @@ class RedisReader:
             return None
         self._failures = 0
         return answer
+
+
+async def _done(writing: Awaitable[object]) -> bool:
+    await writing
+    return True

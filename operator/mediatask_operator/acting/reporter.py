@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
+from mediatask_common.eventpositions import of_phase
 from mediatask_common.logging import get_logger
 from mediatask_common.times import seconds_between
 from mediatask_crds.podcontract import Stage
@@ -38,7 +39,7 @@ class Reporter:
             return
         if self._view is not None:
             kind = "started" if status.phase is Phase.PROCESSING else str(status.phase)
-            self._view.tell(after.key, kind, {"status": status.phase, "attempt": status.attempt})
+            self._view.tell(after.key, kind, _told(after))
         log.info("task", task=after.name, phase=str(status.phase), attempt=status.attempt)
         if status.phase.terminal:
             self._measure(after)
@@ -62,3 +63,18 @@ class Reporter:
         if took is not None and status.phase is Phase.COMPLETED:
             started = status.timings.get("scheduled", 0) + status.timings.get("image", 0)
             self._admission.measured(status.class_name or "", took + started)
+
+
+def _told(task: Task) -> dict[str, Any]:
+    """What the task's event stream keeps of the change, for readers who were away meanwhile."""
+    status = task.status
+    assert status.phase is not None
+    attempt, is_open = status.attempt or 0, status.open_attempt is not None
+    position = of_phase(status.phase, status.round or 0, attempt, attempt_open=is_open)
+    return {
+        "uid": task.uid[:8],
+        "project": task.spec.project_id,
+        "status": status.phase,
+        "attempt": attempt,
+        "position": list(position),
+    }

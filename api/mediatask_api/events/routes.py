@@ -1,0 +1,123 @@
+"""Server-sent events of a task and of a project."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from ..auth.access import Caller, require
+from ..dependencies import Ctx
+from ..http import BASE
+from ..http.errors import ApiError
+from ..http.openapi import problems
+from ..http.route import Route
+from ..tasks.project_routes import Project
+from .logs import tell_log
+from .schemas import EVENT_STREAM
+from .streams import still
+
+router = APIRouter(prefix=BASE, tags=["events"], route_class=Route)
+
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+LastEventId = Annotated[
+    str | None, Header(description="Id of the last event that was seen, from any replica: the stream goes on after it.")
+]
+
+
+async def _until_answered(services: Ctx, caller: Caller) -> AsyncIterator[AsyncExitStack]:
+    """What ends with the stream, however that ends."""
+    async with AsyncExitStack() as held:
+        held.enter_context(services.caps.streams.hold(caller.id))
+        await services.events.feeds.ready()
+        yield held
+
+
+Held = Annotated[AsyncExitStack, Depends(_until_answered)]
+
+
+@router.get(
+    "/tasks/{task_id}/events",
+    dependencies=[require("tasks:read")],
+    response_class=StreamingResponse,
+    responses={
+        200: EVENT_STREAM,
+        204: {"description": "The task has ended, and the last event that was seen is the end: there is nothing more."},
+        **problems(400, 401, 403, 404, 429, 503),
+    },
+)
+async def task_events(
+    request: Request,
+    services: Ctx,
+    caller: Caller,
+    held: Held,
+    task_id: str,
+    include: Annotated[
+        list[Literal["log", "preview"]] | None,
+        Query(description="`log`: the log's lines, too. `preview`: small pictures while they are drawn."),
+    ] = None,
+    last_event_id: LastEventId = None,
+) -> Response:
+    """A task's events: first its present state, then each change, until it has ended."""
+    wanted = frozenset(include or ())
+    task = await services.tasks.find(caller, task_id, true=True)
+    project = task["spec"]["projectId"]
+    events = services.events
+    subscription = held.enter_context(events.feeds.hub.subscribe(project, task_id, previews="preview" in wanted))
+    # Once more: what happened before the subscription is in the resource.
+    task = await services.tasks.find(caller, task_id, true=True)
+    first, seen = await events.streams.first_of_task(task, last_event_id)
+    if not first and events.has_ended(task):
+        return Response(status_code=204, headers=HEADERS)
+    if "log" in wanted:
+        held.enter_context(services.caps.followers.hold(caller.id))
+        seconds = services.settings.log_follow_seconds
+        telling = asyncio.create_task(tell_log(services.kube, services.reader, task, subscription, seconds))
+        held.push_async_callback(_end, telling)
+    body = events.streams.task(subscription, first, seen, lambda: still(_may_read(request, project)))
+    return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)
+
+
+@router.get(
+    "/projects/{project_id}/events",
+    dependencies=[require("tasks:read")],
+    response_class=StreamingResponse,
+    responses={200: EVENT_STREAM, **problems(400, 401, 403, 404, 429, 503)},
+)
+async def project_events(
+    request: Request,
+    services: Ctx,
+    caller: Caller,
+    held: Held,
+    project_id: Project,
+    last_event_id: LastEventId = None,
+) -> Response:
+    """Events of all tasks of a project: first its unfinished tasks as they are, then each change.
+
+    Ids go with the changes of the resources; reports of progress between them have none. After a connection was lost
+    an event may come again: `event_id` tells.
+    """
+    if not caller.allows(project_id):
+        raise ApiError(404, "project-not-found", f"There is no project {project_id!r}.")
+    events = services.events
+    subscription = held.enter_context(events.feeds.hub.subscribe(project_id))
+    first = await events.streams.first_of_project(project_id, last_event_id)
+    body = events.streams.project(subscription, first, lambda: still(_may_read(request, project_id)))
+    return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)
+
+
+async def _may_read(request: Request, project: str) -> None:
+    """Raises ApiError once the credentials of the request have been taken back."""
+    principal: Any = await request.app.state.authentication.principal(request.headers)
+    if "tasks:read" not in principal.scopes or not principal.allows(project):
+        raise ApiError(403, "access-ended", "The credentials do not reach this project any more.")
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
