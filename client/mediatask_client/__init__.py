@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         UsageError,
         WaitTimeout,
     )
+    from .events import Event
     from .models import Artifact, BatchResult, Media, Page, Submitted, Task, TaskType, Upload, Webhook
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "BatchResult",
     "Client",
     "Conflict",
+    "Event",
     "InvalidRequest",
     "Media",
     "MediaTaskError",
@@ -52,7 +54,7 @@ __all__ = [
     "Webhook",
 ]
 
-_HOMES = {"AsyncClient": "async_client", "Client": "client"} | dict.fromkeys(
+_HOMES = {"AsyncClient": "async_client", "Client": "client", "Event": "events"} | dict.fromkeys(
     ("Artifact", "BatchResult", "Media", "Page", "Submitted", "Task", "TaskType", "Upload", "Webhook"), "models"
 )
 

@@ -21,6 +21,7 @@ import httpx
 from . import calls, files, inputs
 from .config import resolve
 from .errors import Unavailable, WaitTimeout
+from .events import LONGEST_PAUSE, LONGEST_SILENCE, Event, Messages
 from .failures import failure, refusal, unexpected, unreachable
 from .models import Artifact, BatchResult, Page, Submitted, Task, TaskType, Upload, Webhook
 from .pace import Pace
@@ -286,6 +287,54 @@ class AsyncClient:
             if on_change:
                 on_change(task)
         return task
+
+    async def stream(
+        self, task_id: str, *, include: Iterable[str] = (), last_id: str | None = None
+    ) -> AsyncIterator[Event]:
+        """A task's events as they happen: its present state, then each change once and in order, until it has ended.
+
+        A connection that is lost is made again, and goes on after the last event.
+
+        Args:
+            include: `log` for the log's lines, `preview` for pictures while they are drawn.
+            last_id: `Event.id` of the last event that an earlier stream has given.
+
+        Raises:
+            NotFound: no such task, or a service that is too old for events.
+        """
+        timeout = httpx.Timeout(10, read=LONGEST_SILENCE)
+        params = {"include": list(include)}
+        failures = 0
+        while True:
+            headers = {"Last-Event-ID": last_id} if last_id else {}
+            messages = Messages()
+            outcome: httpx.Response | httpx.RequestError
+            try:
+                async with self._http.stream(
+                    "GET", calls.events_path(task_id), params=params, headers=headers, timeout=timeout
+                ) as response:
+                    outcome = response
+                    if response.status_code == 204:
+                        return
+                    if not response.is_success:
+                        await response.aread()
+                        if response.status_code not in (429, 502, 503, 504):
+                            raise refusal(response)
+                    elif not response.headers.get("content-type", "").startswith("text/event-stream"):
+                        raise unexpected(response)
+                    else:
+                        async for line in response.aiter_lines():
+                            if (event := messages.take(line)) is not None:
+                                last_id, failures = event.id or last_id, 0
+                                yield event
+                                if event.ended:
+                                    return
+            except httpx.RequestError as error:
+                outcome = error
+            failures += 1
+            if failures > calls.TRIES:
+                raise failure(self.connection.url, outcome)
+            await asyncio.sleep(min(0.25 * failures, LONGEST_PAUSE))
 
     async def logs(self, task_id: str, *, attempt: int | None = None, follow: bool = False) -> AsyncIterator[str]:
         """Lines of an attempt's log, the latest one's by default; with `follow`, as they come until it ends."""

@@ -171,6 +171,10 @@ def put_delay(tries: int, outcome: httpx.Response | httpx.RequestError) -> float
     return delay(_PUT, tries, outcome)
 
 
+def events_path(task_id: str) -> str:
+    return _task(task_id, "events")
+
+
 def log_path(task_id: str) -> str:
     return _task(task_id, "logs")
 

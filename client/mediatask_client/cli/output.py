@@ -17,9 +17,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..events import Event
 from ..models import BatchResult, Page, Submitted, Task, TaskType, Upload, Webhook
 from .display import COLOURS, step
-from .options import Format
+from .options import EventFormat, Format
 from .text import is_safe, one_line, safe_json
 
 
@@ -169,6 +170,16 @@ def write_keys(form: Format, found: Sequence[dict[str, Any]]) -> None:
             cells = (key["id"], grant, ",".join(key["projects"]), *times, key["description"])
             table.add_row(*(Text(one_line(cell)) for cell in cells))
         stdout().print(table)
+
+
+def write_event(form: EventFormat, event: Event) -> None:
+    """One event, one line."""
+    if form == EventFormat.JSON:
+        typer.echo(safe_json(json.dumps(event.raw(), ensure_ascii=False)))
+        return
+    how_far = "" if event.progress is None or event.line is not None else f"{event.progress:>4.0%}"
+    what = event.line if event.line is not None else event.current_step or ""
+    typer.echo(f"{one_line(event.kind):<10} {how_far:<5} {one_line(what)}".rstrip())
 
 
 def age(since: datetime | None, now: datetime) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from ..config import DEFAULT_DIR
 from .app import app
-from .options import Dir, Format, IdProject, Key, Output, Project, Status, TaskId, Url
+from .options import Dir, EventFormat, Format, IdProject, Key, Output, Project, Status, TaskId, Url
 from .text import safe
 
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Follow it to its end.")]
@@ -276,6 +276,33 @@ def logs(
         session.on(
             task_id, project, lambda found: _print_log(session.client.logs(found, attempt=attempt, follow=follow))
         )
+
+
+@app.command()
+def events(
+    task_id: TaskId,
+    log: Annotated[bool, typer.Option("--log", help="The lines of the log, too.")] = False,
+    last_id: Annotated[str | None, typer.Option("--after", metavar="ID", help="Go on after this event.")] = None,
+    project: IdProject = "default",
+    output: Annotated[EventFormat, typer.Option("--output", "-o", help="Lines for people, or one JSON a line.")] = (
+        EventFormat.LINES
+    ),
+    url: Url = None,
+    api_key: Key = None,
+    folder: Dir = DEFAULT_DIR,
+) -> None:
+    """Print a task's events as they happen, until it has ended."""
+    from .output import write_event
+    from .session import Session
+
+    last = None
+    with Session(url, api_key, folder) as session:
+        found = session.on(task_id, project, session.client.get).task_id
+        for event in session.client.stream(found, include=["log"] if log else [], last_id=last_id):
+            write_event(output, event)
+            last = event
+    if last is not None:
+        _exit_by([str(last.status)])
 
 
 @app.command(name="open")
