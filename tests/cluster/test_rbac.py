@@ -143,6 +143,7 @@ async def runs_to_completion(front: Front) -> None:
     await front.sandbox.until(lambda status: status.get("phase") == "completed", task_id)
     answer = await front.call("GET", f"/tasks/{task_id}/status")
     assert answer["status"] == "completed"
+    assert "event: completed" in (await front.public.get(f"/tasks/{task_id}/events")).text
     media = await front.public.get(answer["result"]["media_url"])
     assert media.content == MEDIA
 

@@ -6,6 +6,7 @@ import asyncio
 
 from mediatask_common.eventpositions import ENDED, Position
 from mediatask_common.kube import Kube, KubeError, Object
+from mediatask_common.store import ArtifactStore
 from mediatask_common.times import rfc3339, utcnow
 
 from ..http.errors import ApiError
@@ -19,14 +20,16 @@ LONGEST_LINE = 4096
 """Characters of a line; the rest is cut off."""
 
 
-async def tell_log(kube: Kube, reader: TaskReader, task: Object, subscription: Subscription, seconds: float) -> None:
+async def tell_log(
+    kube: Kube, store: ArtifactStore, reader: TaskReader, task: Object, subscription: Subscription, seconds: float
+) -> None:
     """Offer the log's lines of the latest attempt, and of those that follow, until cancelled."""
     name, read = task["metadata"]["name"], None
     while subscription.closed is None:
         attempt = (task.get("status") or {}).get("attempt") or 0
         if attempt and attempt != read:
             try:
-                async with open_log(kube, task, seconds, _nobody_has_gone) as lines:
+                async with open_log(kube, store, task, attempt, seconds, _nobody_has_gone) as lines:
                     async for line in lines:
                         await subscription.room()
                         subscription.offer(_event(task, attempt, line))

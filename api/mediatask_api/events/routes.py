@@ -76,7 +76,9 @@ async def task_events(
     if "log" in wanted:
         held.enter_context(services.caps.followers.hold(caller.id))
         seconds = services.settings.log_follow_seconds
-        telling = asyncio.create_task(tell_log(services.kube, services.reader, task, subscription, seconds))
+        telling = asyncio.create_task(
+            tell_log(services.kube, services.store, services.reader, task, subscription, seconds)
+        )
         held.push_async_callback(_end, telling)
     body = events.streams.task(subscription, first, seen, lambda: still(_may_read(request, project)))
     return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)

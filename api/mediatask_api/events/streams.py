@@ -12,7 +12,7 @@ from mediatask_crds.task import Phase
 
 from ..http.drain import Drain
 from ..http.errors import ApiError
-from ..tasks.reader import TaskReader
+from ..tasks.reader import Filter, TaskReader
 from ..tasks.resource import Sign
 from .event import Event, message, news, present
 from .feeds import Feeds
@@ -112,9 +112,9 @@ class Streams:
         shown: list[Event] = []
         for phase in (Phase.PROCESSING, Phase.QUEUED):
             for offset in range(0, MOST_SHOWN, PAGE):
-                tasks, total = await self._reader.page(project, phase, None, offset, PAGE)
-                shown += [present(task, self._sign) for task in tasks]
-                if offset + PAGE >= total:
+                page = await self._reader.page(project, Filter(phase), offset, PAGE)
+                shown += [present(task, self._sign) for task in page.tasks]
+                if offset + PAGE >= page.total:
                     break
         return sorted(shown, key=lambda event: event.version)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import secrets
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +17,10 @@ from typing import Any
 import httpx
 import pytest
 
-from mediatask_api.auth.keys import dump_keys
 from mediatask_api.dependencies import open_services
 from mediatask_api.settings import ApiSettings
-from mediatask_common.kube import TASKS, Kube
+from mediatask_common.access.keysecret import KeysSecret
+from mediatask_common.kube import SECRETS, TASKS, Kube
 from mediatask_common.redisview import RedisView
 from mediatask_common.settings import StoreSettings
 from support.eventstream import EventStream, Message, balancer, open_events
@@ -91,16 +91,11 @@ def two_replicas(
     """Started side by side; their key, and where they are."""
     if redis is not None:
         settings["MEDIATASK_REDIS_URL"] = redis.url
-    folders = [folder / "a", folder / "b"]
-    for each in folders:
-        each.mkdir()
-    keys = {"MEDIATASK_API_KEYS_FILE": str(folders[0] / "keys.json")}
-    with ExitStack() as stack, ThreadPoolExecutor() as pool:
-        started = [
-            stack.enter_context(process(folders[0], kubeconfig, namespace, **{**keys, **settings}))  # type: ignore[arg-type]
-        ]
-        second = process(folders[1], kubeconfig, namespace, **{**keys, **settings})  # type: ignore[arg-type]
-        started.append(pool.submit(stack.enter_context, second).result())
+    with ExitStack() as stack:
+        started = []
+        for name in ("a", "b"):
+            (folder / name).mkdir()
+            started.append(stack.enter_context(process(folder / name, kubeconfig, namespace, **settings)))  # type: ignore[arg-type]
         key = started[0][0].headers["X-API-Key"]
         yield key, [Replica(client.base_url.port or 0, internal, running) for client, internal, running in started]  # type: ignore[arg-type]
 
@@ -148,13 +143,13 @@ def shared(
 
 @pytest.fixture
 async def front(shared: Shared, kube: Kube, kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Front]:
-    keys_file = tmp_path / "keys.json"
-    keys_file.write_bytes(dump_keys([]))
+    name = f"keys-{secrets.token_hex(4)}"
+    await kube.create(SECRETS, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}, shared.namespace)
     store = StoreSettings(folder=tmp_path / "media")
-    settings = ApiSettings(api_keys_file=keys_file, kubeconfig=kubeconfig, namespace=shared.namespace, store=store)
+    settings = ApiSettings(api_keys_secret=name, kubeconfig=kubeconfig, namespace=shared.namespace, store=store)
     async with (
         open_services(settings) as services,
-        World(services, kube, shared.namespace, keys_file) as world,
+        World(services, kube, shared.namespace) as world,
         balancer([replica.port for replica in shared.replicas]) as url,
     ):
         yield Front(url, shared.key, shared.replicas, world, by_redis=shared.by_redis)
@@ -361,12 +356,13 @@ async def test_other_peoples_tasks_and_projects_have_no_stream(front: Front) -> 
         assert answer.status_code == 404, path
 
 
-async def test_a_revoked_key_loses_its_streams(open_front: Opened, tmp_path: Path) -> None:
+async def test_a_revoked_key_loses_its_streams(open_front: Opened) -> None:
     async with open_front() as front:
         task_id = await front.running_task()
         async with front.events(task_id, replica=0) as one, front.project("film", replica=1) as two:
             assert (await one.next()).kind == (await two.next()).kind == "started"
-            (tmp_path / "a" / "keys.json").write_text("[]")
+            keys = KeysSecret(front.world.kube, front.world.namespace)
+            await front.world.kube.delete(SECRETS, keys.name, front.world.namespace)
             for stream in (one, two):
                 (last,) = await stream.all(5)
                 assert (last.kind, last.data["reason"]) == ("closed", "access_ended")
