@@ -30,6 +30,7 @@ from .tasks import project_routes as projects
 from .tasks import routes as tasks
 from .tasks import type_routes as task_types
 from .uploads import routes as uploads
+from .usage import routes as usage
 from .webhooks import routes as webhooks
 
 DOCS_URL = "/docs"
@@ -47,7 +48,7 @@ def public_app(services: Services) -> FastAPI:
     app = FastAPIOffline(
         title="MediaTask", version=version("mediatask"), description=DESCRIPTION, docs_url=DOCS_URL, redoc_url=None
     )
-    for module in (tasks, batch, webhooks, projects, events, uploads, workers, task_types, keys, monitoring):
+    for module in (tasks, batch, webhooks, projects, events, usage, uploads, workers, task_types, keys, monitoring):
         app.include_router(module.router)
     if isinstance(services.store, FileStore):
         app.include_router(store_files.downloads(services.store))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         WaitTimeout,
     )
     from .events import Event
-    from .models import Artifact, BatchResult, Media, Page, Submitted, Task, TaskType, Upload, Webhook
+    from .models import Artifact, BatchResult, Media, Page, Submitted, Task, TaskType, Upload, Usage, Webhook
 
 __all__ = [
     "APIError",
@@ -49,13 +49,15 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "Upload",
+    "Usage",
     "UsageError",
     "WaitTimeout",
     "Webhook",
 ]
 
 _HOMES = {"AsyncClient": "async_client", "Client": "client", "Event": "events"} | dict.fromkeys(
-    ("Artifact", "BatchResult", "Media", "Page", "Submitted", "Task", "TaskType", "Upload", "Webhook"), "models"
+    ("Artifact", "BatchResult", "Media", "Page", "Submitted", "Task", "TaskType", "Upload", "Usage", "Webhook"),
+    "models",
 )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -23,7 +23,7 @@ from .config import resolve
 from .errors import Unavailable, WaitTimeout
 from .events import LONGEST_PAUSE, LONGEST_SILENCE, Event, Messages
 from .failures import failure, refusal, unexpected, unreachable
-from .models import Artifact, BatchResult, Page, Submitted, Task, TaskType, Upload, Webhook
+from .models import Artifact, BatchResult, Page, Submitted, Task, TaskType, Upload, Usage, Webhook
 from .pace import Pace
 from .transport import options
 
@@ -112,6 +112,16 @@ class AsyncClient:
             InvalidRequest, AccessDenied: `atomic`, and one of them cannot be accepted.
         """
         return await self._run(calls.batch(tasks, atomic=atomic))
+
+    async def usage(
+        self, project_id: str, *, first: date | None = None, last: date | None = None, group_by: str = "day"
+    ) -> Usage:
+        """What a project has used, up to a year; the last 30 days where nothing is said.
+
+        Args:
+            group_by: day, task_type or class.
+        """
+        return await self._run(calls.usage(project_id, first=first, last=last, group_by=group_by))
 
     async def webhook(self, task_id: str) -> Webhook:
         """What became of a task's webhook, with its last tries."""

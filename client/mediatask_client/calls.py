@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from .errors import UsageError
 from .failures import unexpected
-from .models import BatchAnswer, BatchResult, Page, Submitted, Task, TaskType, Upload, Webhook
+from .models import BatchAnswer, BatchResult, Page, Submitted, Task, TaskType, Upload, Usage, Webhook
 
 T = TypeVar("T")
 
@@ -97,6 +97,12 @@ def batch(tasks: Sequence[Mapping[str, Any]], *, atomic: bool) -> Call[list[Batc
         body=_json({"tasks": keyed, "atomic": atomic}),
         headers={"Content-Type": "application/json"},
     )
+
+
+def usage(project_id: str, *, first: date | None, last: date | None, group_by: str) -> Call[Usage]:
+    days = {"from": first, "to": last}
+    params = {"group_by": group_by, **{name: day.isoformat() for name, day in days.items() if day is not None}}
+    return Call("GET", f"{BASE}/projects/{_segment(project_id)}/usage", _reader(Usage), params=params)
 
 
 def webhook(task_id: str) -> Call[Webhook]:

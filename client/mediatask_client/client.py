@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -22,7 +22,7 @@ from .config import resolve
 from .errors import Unavailable, WaitTimeout
 from .events import LONGEST_PAUSE, LONGEST_SILENCE, Event, Messages
 from .failures import failure, refusal, unexpected, unreachable
-from .models import Artifact, BatchResult, Page, Submitted, Task, TaskType, Upload, Webhook
+from .models import Artifact, BatchResult, Page, Submitted, Task, TaskType, Upload, Usage, Webhook
 from .pace import Pace
 from .transport import options
 
@@ -111,6 +111,16 @@ class Client:
             InvalidRequest, AccessDenied: `atomic`, and one of them cannot be accepted.
         """
         return self._run(calls.batch(tasks, atomic=atomic))
+
+    def usage(
+        self, project_id: str, *, first: date | None = None, last: date | None = None, group_by: str = "day"
+    ) -> Usage:
+        """What a project has used, up to a year; the last 30 days where nothing is said.
+
+        Args:
+            group_by: day, task_type or class.
+        """
+        return self._run(calls.usage(project_id, first=first, last=last, group_by=group_by))
 
     def webhook(self, task_id: str) -> Webhook:
         """What became of a task's webhook, with its last tries."""

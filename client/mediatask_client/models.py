@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -51,6 +51,32 @@ class BatchAnswer(Answer):
     """The answer to a batch."""
 
     results: list[BatchResult]
+
+
+class Used(Answer):
+    """How much was used; the group is named by one of the last three fields."""
+
+    tasks: int
+    """Tasks that ended."""
+    gpu_seconds: float
+    cost: float | None = None
+    day: date | None = None
+    task_type: str | None = None
+    class_name: str | None = Field(default=None, alias="class")
+
+    @property
+    def group(self) -> str:
+        """The name of the group."""
+        return next((str(name) for name in (self.day, self.task_type, self.class_name) if name is not None), "")
+
+
+class Usage(Answer):
+    """What a project has used."""
+
+    project_id: str
+    group_by: str
+    items: list[Used]
+    total: Used
 
 
 class WebhookTry(Answer):

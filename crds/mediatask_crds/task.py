@@ -192,6 +192,8 @@ class Attempt(Resource):
     """Exit code of its container."""
     counts: bool | None = None
     """Whether this end spent a retry."""
+    gpus: int | None = None
+    """GPUs that it holds."""
     retryable: bool | None = None
     """Whether another attempt may help."""
     started_at: Timestamp | None = None
@@ -288,6 +290,13 @@ class CallbackState(Resource):
     """The last tries, oldest first."""
 
 
+class Cost(Resource):
+    """What the task has used."""
+
+    gpu_seconds: float = 0.0
+    """Time of its attempts, from each container's start to its end, times the GPUs of each."""
+
+
 class MediaTaskStatus(Resource):
     """The true state, written by the operator; progress and currentStep also by the running job's reports."""
 
@@ -334,6 +343,8 @@ class MediaTaskStatus(Resource):
     timings: dict[str, float] = {}
     """Seconds by stage: queued, scheduled, image, start, inputs, import, model, load, infer, render, encode, upload,
     total."""
+    cost: Cost | None = None
+    """What its attempts have used, over all rounds."""
     callback: CallbackState | None = None
     """Delivery of the webhook."""
 

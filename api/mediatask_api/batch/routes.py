@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from ..auth.access import Caller, require
+from ..auth.audit import note
 from ..dependencies import Ctx
 from ..http import BASE
 from ..http.body import JsonBody
@@ -49,6 +50,7 @@ async def batch(
     for item, done in zip(wanted.tasks, results, strict=True):
         if isinstance(done, Submitted):
             services.metrics.submitted.labels(item["task_type"], str(done.replayed).lower()).inc()
+    note(request, tasks=[done.task_id for done in results if isinstance(done, Submitted)])
     return BatchAnswer(results=[_result(index, done, request) for index, done in enumerate(results)])
 
 

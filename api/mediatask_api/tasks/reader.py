@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mediatask_common.kube import TASKS, Kube, KubeError, Object
 from mediatask_common.redisview import ALL_PROJECTS, scheduled, slim
+from mediatask_common.usage import Kind, Used, add
 from mediatask_crds.task import Phase
 from mediatask_crds.tasktypes import task_types
 
@@ -50,6 +51,7 @@ class TaskReader:
         # Listing is what Redis spares us; without it, a burst of submits shares one list.
         self._backlogs: TtlCache[Counter[int]] = TtlCache(2)
         self._counts: TtlCache[Counts] = TtlCache(5)
+        self._usage: TtlCache[dict[Kind, Used]] = TtlCache(30, size=256)
         self._lists: SingleFlight[list[Object]] = SingleFlight()
 
     async def get(self, name: str) -> Object | None:
@@ -123,6 +125,21 @@ class TaskReader:
     async def _counts_of(self, scope: str) -> Counts:
         known = await self._view.ask(lambda view: view.counts(scope, list(Phase), task_types()))
         return known if known is not None else await self._counts.get(scope, lambda: self._count(scope))
+
+    async def usage(self, project: str, days: Sequence[str]) -> dict[Kind, Used]:
+        """What a project's tasks that ended on these days have used."""
+        known = await self._view.ask(lambda view: view.usage(project, days))
+        if known is not None:
+            return known
+        found = await self._usage.get(project, lambda: self._used(project))
+        wanted = set(days)
+        return {kind: amount for kind, amount in found.items() if kind.day in wanted}
+
+    async def _used(self, project: str) -> dict[Kind, Used]:
+        totals: dict[Kind, Used] = {}
+        async for task in self._select(project, None, None):
+            add(totals, task)
+        return totals
 
     async def _backlog(self, task_type: str) -> Counter[int]:
         found = self._select(None, Phase.QUEUED, task_type)

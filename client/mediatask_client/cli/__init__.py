@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from . import batch, keys, local, tasks, webhook
+from . import batch, keys, local, tasks, usage, webhook
 from .app import app, complain
 
-__all__ = ["app", "batch", "keys", "local", "main", "tasks", "webhook"]
+__all__ = ["app", "batch", "keys", "local", "main", "tasks", "usage", "webhook"]
 
 
 def main() -> None:

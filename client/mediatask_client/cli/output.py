@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..events import Event
-from ..models import BatchResult, Page, Submitted, Task, TaskType, Upload, Webhook
+from ..models import BatchResult, Page, Submitted, Task, TaskType, Upload, Usage, Webhook
 from .display import COLOURS, step
 from .options import EventFormat, Format
 from .text import is_safe, one_line, safe_json
@@ -103,6 +103,20 @@ def write_batch(form: Format, results: Sequence[BatchResult]) -> None:
         if result.task is None:
             why = one_line(str((result.error or {}).get("detail", "")))
             typer.secho(f"task {result.index} was refused with {result.status}: {why}", fg="red", err=True)
+
+
+def write_usage(form: Format, usage: Usage) -> None:
+    """What a project has used; for people one line for each group, and the total."""
+    if form == Format.NAME:
+        _names(item.group for item in usage.items)
+    elif form != Format.TABLE:
+        _document(form, usage.raw())
+    else:
+        rows = [(one_line(item.group), item) for item in usage.items] + [("total", usage.total)]
+        width = max(len(name) for name in [usage.group_by, *(name for name, _ in rows)])
+        typer.echo(f"{one_line(usage.group_by).upper():<{width}}  {'TASKS':>8}  {'GPU SECONDS':>14}")
+        for name, amount in rows:
+            typer.echo(f"{name:<{width}}  {amount.tasks:>8}  {amount.gpu_seconds:>14,.1f}")
 
 
 def write_webhook(form: Format, webhook: Webhook) -> None:

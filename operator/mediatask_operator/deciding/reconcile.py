@@ -153,6 +153,7 @@ def _adopt(seen: Observed, draft: Draft) -> None:
             job_name(seen.task.name, seen.task.uid, number),
             class_name or first["metadata"]["labels"][LABEL_CLASS],
             first["metadata"]["creationTimestamp"],
+            gpus=_gpus(seen.task_class),
         )
 
 
@@ -227,13 +228,18 @@ def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_cr
     if seen.data is None:
         return Plan(slot=Slot.HOLD, needs=Need.DATA)
     name = job_name(task.name, task.uid, number)
-    draft.begin_attempt(number, name, task_class.name)
+    draft.begin_attempt(number, name, task_class.name, gpus=_gpus(task_class))
     faulty = {attempt.node for attempt in earlier if attempt.exit_code == ExitCode.GPU_FAULT and attempt.node}
     return Plan(
         (PostEvent(Reason.JOB_CREATED, f"Created Job {name}"),),
         Slot.HOLD,
         create=CreateJob(number, task_class, seen.data, tuple(sorted(faulty))),
     )
+
+
+def _gpus(task_class: TaskClass | NoClass) -> int:
+    gpu = task_class.spec.gpu if isinstance(task_class, TaskClass) else None
+    return gpu.count if gpu is not None else 0
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from mediatask_crds.task import (
     ArtifactStatus,
     Attempt,
     Condition,
+    Cost,
     MediaTaskStatus,
     Phase,
     QueueState,
@@ -164,11 +165,13 @@ class Draft:
             position=turn.position, estimated_start=None if start is None else rfc3339(start)
         )
 
-    def begin_attempt(self, number: int, job_name: str, class_name: str, job_created: str | None = None) -> None:
+    def begin_attempt(
+        self, number: int, job_name: str, class_name: str, job_created: str | None = None, gpus: int = 0
+    ) -> None:
         """The attempt's Job is being created, or was at the time `job_created`; progress starts anew."""
         self.status.attempt = number
         self.status.class_name = class_name
-        record = Attempt(number=number, round=self.status.round or 0, job_name=job_name)
+        record = Attempt(number=number, round=self.status.round or 0, job_name=job_name, gpus=gpus or None)
         self.status.attempts = [*self.status.attempts, record][-ATTEMPTS_KEPT:]
         self.status.queue = None
         self.status.progress = 0.0
@@ -223,6 +226,10 @@ class Draft:
         attempt.ended_at = ended.ended_at or rfc3339(self.now)
         if attempt.started_at:
             self._started(ended.scheduled_at, attempt.started_at, job_created)
+        ran = seconds_between(attempt.started_at, attempt.ended_at)
+        if ran is not None and attempt.gpus:
+            before = self.status.cost.gpu_seconds if self.status.cost is not None else 0.0
+            self.status.cost = Cost(gpu_seconds=_seconds(before + max(ran, 0.0) * attempt.gpus))
         if ended.reason != Reason.CANCELLED:  # else it runs until it has been stopped
             self.set("Running", False, ended.reason, ended.message or Reason.SUCCEEDED.sentence)
 
@@ -258,6 +265,7 @@ class Draft:
             round=self.task.spec.retry_request,
             attempt=old.attempt,
             attempts=old.attempts,
+            cost=old.cost,
         )
         self.set("Accepted", True, Reason.RETRY_REQUESTED, Reason.RETRY_REQUESTED.sentence)
         self._wait_at_start()

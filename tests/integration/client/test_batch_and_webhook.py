@@ -1,8 +1,9 @@
-"""Batches and webhooks, by SDK and command line."""
+"""Batches, webhooks and usage, by SDK and command line."""
 
 from __future__ import annotations
 
 import json
+from datetime import date
 
 from typer.testing import CliRunner, Result
 
@@ -84,3 +85,27 @@ def test_the_webhook_of_a_task(service: Service) -> None:
     ]
     assert run(service, "webhook", "redeliver", "task-1").stdout.startswith("pending: task.completed")
     assert json.loads(run(service, "webhook", "log", "task-1", "-o", "json").stdout) == TOLD
+
+
+def test_usage(service: Service) -> None:
+    answer = {
+        "project_id": "film",
+        "from": "2026-11-01",
+        "to": "2026-11-30",
+        "group_by": "class",
+        "items": [{"class": "sound", "tasks": 12, "gpu_seconds": 1234.5, "cost": None}],
+        "total": {"tasks": 12, "gpu_seconds": 1234.5, "cost": None},
+    }
+    service.on("GET", "/api/v1/projects/film/usage", Answer(200, answer))
+    with Client(service.url, KEY) as client:
+        assert client.usage("film", first=date(2026, 11, 1), group_by="class").items[0].group == "sound"
+    assert service.requests[-1].query == {"group_by": "class", "from": "2026-11-01"}
+    words = ("usage", "-p", "film", "--by", "class")
+    assert [line.split() for line in run(service, *words).stdout.splitlines()] == [
+        ["CLASS", "TASKS", "GPU", "SECONDS"],
+        ["sound", "12", "1,234.5"],
+        ["total", "12", "1,234.5"],
+    ]
+    assert json.loads(run(service, *words, "--to", "2026-11-30", "-o", "json").stdout) == answer
+    assert service.requests[-1].query["to"] == "2026-11-30"
+    assert run(service, "usage", "--from", "soon").exit_code == 2

@@ -16,6 +16,7 @@ from mediatask_api.platform import worker_routes
 from mediatask_api.pods import routes as pod_routes
 from mediatask_api.tasks import project_routes, routes, type_routes
 from mediatask_api.uploads import routes as upload_routes
+from mediatask_api.usage import routes as usage_routes
 from mediatask_api.webhooks import routes as webhook_routes
 
 
@@ -45,6 +46,7 @@ def test_a_misspelt_scope_is_refused() -> None:
 MODULES = [
     batch_routes,
     webhook_routes,
+    usage_routes,
     key_routes,
     platform_routes,
     worker_routes,

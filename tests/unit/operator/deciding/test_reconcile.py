@@ -781,3 +781,32 @@ def test_the_log_of_a_cancelled_task_is_kept() -> None:
     world.spec(cancel=True)
     world.settle()
     assert world.logs == {(1, pod["metadata"]["name"])}
+
+
+# ---- usage
+
+
+def test_gpu_time_is_added_up_over_attempts_and_rounds() -> None:
+    world = World(classes={"image": a_class(gpu={"count": 2})}, published=False)
+    for round_ in (0, 1):
+        world.settle()
+        pod = world.start()
+        world.settle()
+        world.advance(10)
+        world.end(pod, 10)
+        world.settle()
+        assert world.phase == "failed"
+        assert world.status["cost"] == {"gpuSeconds": 20.0 * (round_ + 1)}
+        world.spec(retryRequest=1)
+
+
+def test_work_without_a_gpu_uses_none() -> None:
+    world = World(classes={"image": a_class(gpu={"count": 0})})
+    world.settle()
+    pod = world.start()
+    world.settle()
+    world.advance(10)
+    world.end(pod, 0, message=LAST_WORDS)
+    world.settle()
+    assert world.phase == "completed"
+    assert "cost" not in world.status
