@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -83,6 +84,31 @@ async def test_lanes_take_turns() -> None:
             work.end(f"{lane}{number}")
     await until(lambda: len(pool) == 0)
     assert work.started == ["a0", "b0", "a1", "b1", "a2", "b2"]
+
+
+async def test_a_lane_that_was_full_and_has_nothing_left_stands_in_nobodys_way() -> None:
+    pool, work = EffectPool(workers=2, per_lane=1), Work()
+    for key in "abc":
+        pool.submit(key, key, work.run(key))
+    for key, running in (("a", {"b", "c"}), ("b", {"c"}), ("c", set())):
+        work.end(key)
+        await until(lambda running=running: work.running == running)
+    for key in "de":
+        assert pool.submit(key, key, work.run(key))
+    await until(lambda: work.running == {"d", "e"})
+    await pool.close()
+
+
+async def test_an_effect_that_has_run_after_a_pause_is_forgotten() -> None:
+    pool, work = EffectPool(1, 1), Work()
+    run = work.run("a")
+    reference = weakref.ref(run)
+    work.end("a")
+    pool.submit("a", "lane", run, after=0.001)
+    del run
+    await until(lambda: work.started and not len(pool))
+    await until(lambda: gc.collect() >= 0 and reference() is None)
+    await pool.close()
 
 
 async def test_a_key_waits_or_runs_once() -> None:
@@ -248,6 +274,16 @@ async def test_an_unforeseen_failure_is_counted_logged_and_tried_again(attempt: 
     assert loop.outcomes == [Proved(attempt, StoreAway("the result could not be checked: RuntimeError"))]
     assert loop.metrics.registry.get_sample_value("mediatask_effect_failures_total", {"effect": "result"}) == 1
     assert [(entry["event"], entry["log_level"]) for entry in logs] == [("effect failed", "error")]
+
+
+async def test_closing_stops_the_pools() -> None:
+    task, pool, work = Task.parse(a_task()), EffectPool(1, 1), Work()
+    effects = Loop(task).effects
+    effects.register(SendWebhook, Webhooks(), pool)
+    pool.submit("a", "lane", work.run("a"))
+    await until(lambda: work.running)
+    await effects.close()
+    assert not work.running
 
 
 def test_a_waiting_effect_keeps_no_whole_task() -> None:
