@@ -29,10 +29,10 @@ def s3_program() -> str:
 
 
 @contextlib.contextmanager
-def s3_server(folder: Path, *, port: int | None = None) -> Iterator[S3Server]:
+def s3_server(folder: Path, *, port: int | None = None, region: str = "us-east-1") -> Iterator[S3Server]:
     """A server with one bucket and keys of its own; ended with its block."""
     keys = (secrets.token_hex(8), secrets.token_hex(16))
-    server = S3Server(s3_program(), folder / "objects", port or free_port(), *keys)
+    server = S3Server(s3_program(), folder / "objects", port or free_port(), *keys, region=region)
     server.make_bucket()
     with running(server, folder / "s3.log"):
         yield server

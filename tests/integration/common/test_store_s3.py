@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from pydantic import ValidationError
 
 from mediatask_common.settings import StoreSettings
-from mediatask_common.store import ArtifactStore, open_store
+from mediatask_common.store import ArtifactStore, Part, open_store
+from mediatask_common.store.s3 import S3Store
+from mediatask_common.times import utcnow
 from mediatask_local.s3server import S3Server
 from support.processes import free_port
 from support.s3server import running, s3_server, settings_of
@@ -28,6 +33,12 @@ async def failures(store: ArtifactStore) -> list[str]:
         store.check(),
         store.head(KEY),
         store.read(KEY),
+        store.start(KEY, 10),
+        anext(store.objects("projects/").__aiter__()),
+        store.part_grants(KEY, [Part(1, "0" * 64)], content_type="image/png", sha256="0" * 64),
+        store.join_parts(KEY, [1]),
+        store.drop_parts(KEY),
+        store.delete(KEY),
         store.create(KEY, b"x", "image/png"),
     ):
         with pytest.raises(OSError, match="artifact store") as caught:
@@ -173,3 +184,73 @@ async def test_another_upload_under_way_is_no_creation_by_somebody_else(answers:
 async def test_half_an_object_is_an_error(answers: str) -> None:
     with pytest.raises(OSError, match="artifact store"):
         await store_at(answers).read(KEY)
+
+
+SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>"
+
+
+@pytest.mark.parametrize("answers", [(503, {"Content-Length": str(len(SLOW_DOWN))}, SLOW_DOWN)], indirect=True)
+async def test_a_store_that_is_overloaded_is_away(answers: str) -> None:
+    with pytest.raises(OSError, match="SlowDown") as caught:
+        await store_at(answers).create(KEY, b"x", "text/plain")
+    assert type(caught.value) is OSError
+
+
+async def test_a_wrong_clock_is_told(versitygw: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, now = open_store(settings_of(versitygw)), utcnow()
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_, **__: now + timedelta(hours=2))
+    with pytest.raises(OSError, match="the clock of this machine is not that of the service"):
+        await store.create(KEY, b"x", "text/plain")
+
+
+# ---- R2's ways
+
+
+async def test_everything_works_in_a_region_called_auto(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"y").hexdigest()
+    with s3_server(tmp_path, region="auto") as server:
+        store = open_store(settings_of(server))
+        async with httpx.AsyncClient(trust_env=False) as http:
+            await store.create(KEY, b"x", "image/png")
+            assert (await http.get(store.download_url(KEY))).content == b"x"
+            (grant,) = await store.part_grants(f"{KEY}2", [Part(1, digest)], content_type="image/png", sha256=digest)
+            assert (await http.put(grant.url, headers=grant.headers, content=b"y")).is_success
+            assert await store.join_parts(f"{KEY}2", [1])
+
+
+async def test_no_request_carries_what_r2_does_not_take(versitygw: S3Server) -> None:
+    """No ACL, tag or encryption, and of boto3's checksums only the SHA-256 that was asked for."""
+    store = open_store(settings_of(versitygw))
+    assert isinstance(store, S3Store)
+    sent: list[str] = []
+
+    def note(request: Any, **_: Any) -> None:
+        sent.extend(name.lower() for name in request.headers)
+        sent.append(f"encoding {request.headers.get('Content-Encoding')}")
+
+    store._client.meta.events.register("before-send.s3", note)
+    key = f"{KEY}-r2"
+    (grant,) = await store.part_grants(key, [Part(1, "0" * 64)], content_type="image/png", sha256="0" * 64)
+    await store.drop_parts(key)
+    await store.create(key, b"x", "image/png")
+    await store.read(key)
+    await store.start(key, 1)
+    await store.delete(key)
+    assert [item async for item in store.objects("projects/p/none/")] == []
+    amz = {name for name in sent if name.startswith("x-amz-")}
+    known = {"x-amz-date", "x-amz-content-sha256", "x-amz-meta-sha256", "x-amz-checksum-sha256"}
+    assert known <= amz <= {*known, "x-amz-checksum-algorithm", "x-amz-sdk-checksum-algorithm"}
+    assert "encoding aws-chunked" not in sent
+    whole = store.upload_grant(key, content_type="image/png", size=1, sha256="0" * 64, outside=True)
+    for url in (grant.url, whole.url, store.download_url(key), store.pod_url(key, expires=60)):
+        assert not [name for name in httpx.URL(url).params if "crc" in name or "acl" in name.lower()], url
+
+
+def test_callers_outside_get_grants_for_the_address_they_use(versitygw: S3Server) -> None:
+    settings = settings_of(versitygw, endpoint_url="http://s3.cluster.local:9000", external_endpoint_url=versitygw.url)
+    store, digest = open_store(settings), hashlib.sha256(b"x").hexdigest()
+    key = f"{KEY}-outside"
+    grant = store.upload_grant(key, content_type="image/png", size=1, sha256=digest, outside=True)
+    assert httpx.put(grant.url, headers=grant.headers, content=b"x", trust_env=False).is_success
+    assert store.pod_url(key, expires=60).startswith("http://s3.cluster.local:9000/")
+    assert httpx.get(store.download_url(key), trust_env=False).content == b"x"
