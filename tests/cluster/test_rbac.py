@@ -88,6 +88,7 @@ async def test_the_rights_granted_are_the_rights_used(cluster: Provided, install
     await is_cancelled(front)
     await loses_its_job(front)
     await is_watched_over(front)
+    await is_taken_back(front)
 
     chart = render(installed.namespace)
     for component in ("operator", "api"):
@@ -173,3 +174,11 @@ async def is_watched_over(front: Front) -> None:
     await front.call("POST", "/keys", 201, json={"name": "another", "projects": [PROJECT], "role": "viewer"})
     for path in ("/workers/status", "/task-types", "/health", "/stats", "/keys"):
         await front.call("GET", path)
+
+
+async def is_taken_back(front: Front) -> None:
+    """Of an atomic batch whose second task cannot be accepted, the first one is deleted again."""
+    keyed = REQUEST | {"idempotency_key": "once"}
+    await front.call("POST", "/tasks/batch", json={"tasks": [keyed]})
+    other = {"tasks": [REQUEST, keyed | {"priority": 9}], "atomic": True}
+    assert (await front.call("POST", "/tasks/batch", 422, json=other))["errors"][0]["loc"][:3] == ["body", "tasks", 1]

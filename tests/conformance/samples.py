@@ -33,6 +33,7 @@ _SPEC: dict[str, Any] = {
         "mode": {"type": "string", "enum": MODES, "description": "What to make."},
         "project": {"type": "string", "maxLength": 8, "minLength": 2, "pattern": "^[a-z]+$"},
         "level": {"type": "integer", "minimum": 1, "maximum": 9, "default": 2},
+        "rank": {"type": "integer"},
         "ratio": {"type": "number"},
         "cancel": {"type": "boolean", "default": False},
         "when": {"type": "string", "format": "date-time"},
@@ -96,6 +97,15 @@ def definition(group: str = GROUP, plural: str = PLURAL, kind: str = KIND) -> di
     schema = {
         "type": "object",
         "required": ["spec"],
+        "x-kubernetes-validations": [
+            {
+                "rule": "!has(self.spec.rank) || !has(oldSelf.spec.rank) || self.spec.rank == oldSelf.spec.rank"
+                " || !has(oldSelf.status) || !has(oldSelf.status.phase) || oldSelf.status.phase == 'queued'",
+                "message": "rank may change only while queued",
+                "fieldPath": ".spec.rank",
+                "reason": "FieldValueForbidden",
+            }
+        ],
         "properties": {
             "spec": copy.deepcopy(_SPEC),
             "status": {

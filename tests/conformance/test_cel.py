@@ -59,6 +59,22 @@ async def test_transition_rules_need_both_values(api: Api, path: str, name: str)
     assert (await api.patch(f"{path}/{name}", {"spec": {"fixed": None}})).status == 200
 
 
+async def test_a_rule_at_the_root_sees_the_status(api: Api, path: str, name: str) -> None:
+    await api.create(path, sample(name, rank=0))
+    assert (await api.patch(f"{path}/{name}", {"spec": {"rank": 1}})).status == 200
+    assert (await api.patch(f"{path}/{name}/status", {"status": {"step": "none"}})).status == 200
+    assert (await api.patch(f"{path}/{name}", {"spec": {"rank": 2}})).status == 200
+    assert (await api.patch(f"{path}/{name}/status", {"status": {"phase": "queued"}})).status == 200
+    assert (await api.patch(f"{path}/{name}", {"spec": {"rank": 3}, "status": {"phase": "x"}})).status == 200
+    assert (await api.patch(f"{path}/{name}/status", {"status": {"phase": "processing"}})).status == 200
+    answer = await api.patch(f"{path}/{name}", {"spec": {"rank": 4}, "status": {"phase": "queued"}})
+    assert answer.status == 422
+    assert answer.message.endswith("spec.rank: Forbidden: rank may change only while queued")
+    assert answer.body["details"]["causes"][0]["field"] == "spec.rank"
+    assert (await api.patch(f"{path}/{name}", {"spec": {"level": 5}})).status == 200
+    assert (await api.patch(f"{path}/{name}/status", {"status": {"step": "one"}})).status == 200
+
+
 async def test_other_updates_pass(api: Api, path: str, name: str) -> None:
     await api.create(path, sample(name, fixed="a"))
     assert (await api.patch(f"{path}/{name}", {"spec": {"level": 5}})).status == 200

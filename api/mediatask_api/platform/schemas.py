@@ -21,7 +21,7 @@ class WorkerAnswer(Rest):
     memory_usage: int | None
     """Bytes; null, because no measurement reaches this service."""
     tasks_completed: int
-    """0: a worker lives for one task."""
+    """Pods of tasks of the caller's projects that ended well on its node and are still there."""
     last_heartbeat: str | None
     """Last sign of life of its node, else the start of its pod."""
 

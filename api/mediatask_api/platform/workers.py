@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from mediatask_common.kube import Object
 from mediatask_crds.names import LABEL_CLASS, LABEL_PROJECT, LABEL_TASK
@@ -16,23 +16,24 @@ def is_gpu(resource: str) -> bool:
     return resource.endswith("/gpu")
 
 
-def workers_status(pods: Iterable[Object], nodes: Iterable[Object], may_see: Callable[[str], bool]) -> WorkersAnswer:
-    """The answer for live pods of tasks and the nodes, as far as they can be read.
+def workers_status(pods: Sequence[Object], nodes: Iterable[Object], may_see: Callable[[str], bool]) -> WorkersAnswer:
+    """The answer for the pods of tasks and the nodes, as far as they can be read.
 
     Args:
         may_see: whether the caller may know the tasks of a project (by its label value).
     """
     nodes_by_name = {node["metadata"]["name"]: node for node in nodes}
-    live = [pod for pod in pods if (pod.get("status") or {}).get("phase") in ("Pending", "Running")]
-    workers = [_busy(pod, nodes_by_name.get(pod["spec"].get("nodeName", "")), may_see) for pod in live]
+    live = [pod for pod in pods if _phase(pod) in ("Pending", "Running")]
+    completed = Counter(_node_name(pod) for pod in pods if _phase(pod) == "Succeeded" and may_see(_project(pod)))
+    workers = [_busy(pod, nodes_by_name.get(_node_name(pod)), completed[_node_name(pod)], may_see) for pod in live]
     used: Counter[str] = Counter()
     for pod in live:
-        used[pod["spec"].get("nodeName", "")] += _gpus_of_pod(pod)
+        used[_node_name(pod)] += _gpus_of_pod(pod)
     total = 0
     for name, node in sorted(nodes_by_name.items()):
         gpus = _gpus_of_node(node)
         total += gpus
-        workers += [_idle(name, slot, node) for slot in range(used[name], gpus)]
+        workers += [_idle(name, slot, node, completed[name]) for slot in range(used[name], gpus)]
     return WorkersAnswer(
         workers=workers,
         total_workers=len(workers),
@@ -41,22 +42,22 @@ def workers_status(pods: Iterable[Object], nodes: Iterable[Object], may_see: Cal
     )
 
 
-def _busy(pod: Object, node: Object | None, may_see: Callable[[str], bool]) -> WorkerAnswer:
+def _busy(pod: Object, node: Object | None, completed: int, may_see: Callable[[str], bool]) -> WorkerAnswer:
     labels = pod["metadata"].get("labels") or {}
     return WorkerAnswer(
         # Not the pod's name, which tells the task's to those who may not know it.
         worker_id=f"worker-{pod['metadata']['uid'][:8]}",
         worker_type=labels.get(LABEL_CLASS, "unknown"),
         status="busy" if pod["status"]["phase"] == "Running" else "starting",
-        current_task_id=labels.get(LABEL_TASK) if may_see(labels.get(LABEL_PROJECT, "")) else None,
+        current_task_id=labels.get(LABEL_TASK) if may_see(_project(pod)) else None,
         gpu_utilization=1.0 if _gpus_of_pod(pod) else 0.0,
         memory_usage=None,
-        tasks_completed=0,
+        tasks_completed=completed,
         last_heartbeat=_heartbeat(node) or pod["status"].get("startTime") or pod["metadata"]["creationTimestamp"],
     )
 
 
-def _idle(node_name: str, slot: int, node: Object) -> WorkerAnswer:
+def _idle(node_name: str, slot: int, node: Object, completed: int) -> WorkerAnswer:
     return WorkerAnswer(
         worker_id=f"slot-{node_name}-{slot}",
         worker_type="gpu",
@@ -64,9 +65,21 @@ def _idle(node_name: str, slot: int, node: Object) -> WorkerAnswer:
         current_task_id=None,
         gpu_utilization=0.0,
         memory_usage=None,
-        tasks_completed=0,
+        tasks_completed=completed,
         last_heartbeat=_heartbeat(node),
     )
+
+
+def _phase(pod: Object) -> str:
+    return str((pod.get("status") or {}).get("phase"))
+
+
+def _node_name(pod: Object) -> str:
+    return str(pod["spec"].get("nodeName", ""))
+
+
+def _project(pod: Object) -> str:
+    return str((pod["metadata"].get("labels") or {}).get(LABEL_PROJECT, ""))
 
 
 def _heartbeat(node: Object | None) -> str | None:

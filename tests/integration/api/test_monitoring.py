@@ -12,6 +12,7 @@ from prometheus_client import generate_latest
 
 from mediatask_api.platform.workers import workers_status
 from mediatask_common.kube import CLASSES, Object, Resource
+from mediatask_crds.names import LABEL_PROJECT
 from mediatask_crds.tasktypes import task_types
 
 from .conftest import PROMPT, World
@@ -86,6 +87,17 @@ def test_gpus_are_busy_or_free() -> None:
     assert (answer.total_workers, answer.active_workers, answer.gpu_utilization) == (5, 2, 0.5)
     assert answer.workers[0].last_heartbeat == "2026-11-21T01:00:00Z"
     assert workers_status([], [], lambda _: True).gpu_utilization == 0.0
+
+
+def test_completed_tasks_of_a_node_are_counted_as_far_as_the_caller_may_see_them() -> None:
+    pods = [pod("Running", "n1", 1), *[pod("Succeeded", "n1", 1) for _ in range(3)], pod("Failed", "n1")]
+    for index, project in enumerate(("film", "film", "other"), 1):
+        pods[index]["metadata"]["labels"] = {LABEL_PROJECT: project}
+    nodes = [node("n1", 2), node("n2", 1)]
+    everything = workers_status(pods, nodes, lambda _: True).workers
+    assert [(worker.status, worker.tasks_completed) for worker in everything] == [("busy", 3), ("idle", 3), ("idle", 0)]
+    of_film = workers_status(pods, nodes, lambda project: project == "film").workers
+    assert [worker.tasks_completed for worker in of_film] == [2, 2, 0]
 
 
 async def test_the_catalogue_tells_schema_defaults_and_classes(world: World) -> None:
