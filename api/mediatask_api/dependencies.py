@@ -114,14 +114,19 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
     limiter = _limiter(settings, metrics)
     lifetimes = Lifetimes(timedelta(seconds=settings.upload_unused_seconds), timedelta(days=settings.upload_used_days))
     uploads = Uploads(store, Quota(settings.upload_quota_bytes, settings.upload_quota_count), lifetimes)
-    async with await Kube.connect(settings.kubeconfig) as kube:
+    async with (
+        await Kube.connect(settings.kubeconfig) as kube,
+        # Connections of its own: those of many requests may be dead, and keys are not to wait for each in turn.
+        await Kube.connect(settings.kubeconfig, keep_alive=False) as kube_for_keys,
+    ):
         hub = Hub(store.download_url, by_redis=view is not None)
         reports = ReportSinks(kube, view, {settings.namespace: hub})
         sink = reports.of(settings.namespace)
         reader = sink.reader
         feeds = Feeds(hub, kube, reader, sink.redis, settings.namespace)
         limits = settings.event_heartbeat_seconds, settings.event_stream_seconds
-        keys_secret = KeysSecret(kube, settings.api_keys_namespace or settings.namespace, settings.api_keys_secret)
+        keys_namespace = settings.api_keys_namespace or settings.namespace
+        keys_secret = KeysSecret(kube_for_keys, keys_namespace, settings.api_keys_secret)
         keys = KeyRing(keys_secret)
         await keys.start()
         sweeping = sweep_for_ever(store, lifetimes, settings.upload_sweep_seconds)

@@ -17,6 +17,7 @@ from integration.api.conftest import (  # noqa: F401
     view,
     world,
 )
+from support.front import open_front  # noqa: F401
 
 _FIGURES: list[str] = []
 

@@ -21,7 +21,7 @@ log = get_logger(__name__)
 
 API_KEY_HEADER = "X-API-Key"
 
-WATCH_SECONDS = 3
+WATCH_SECONDS = 2
 """Length of one watch. The next one goes on where it ended: silence beyond this means a lost connection, not peace."""
 PATIENCE_SECONDS = WATCH_SECONDS + 1.0
 """Silence after which the Secret is read anew: also a key that is revoked then stops working within 5 seconds."""

@@ -44,14 +44,14 @@ READ_BYTES = 2**22
 class Kube:
     """A client of one API server. Use as an async context manager, or `close()` it."""
 
-    def __init__(self, configuration: Configuration, timeout: float) -> None:
-        """Needs a running event loop. `timeout` is in seconds, for one request."""
+    def __init__(self, configuration: Configuration, timeout: float, *, keep_alive: bool = True) -> None:
+        """Needs a running event loop; arguments as of `connect`."""
         self._host = configuration.host.rstrip("/")
         self._configuration = configuration
         self._ahead = timedelta(0)
         tls = _tls(configuration)
         self._requests = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls, limit=CONNECTIONS),
+            connector=aiohttp.TCPConnector(ssl=tls, limit=CONNECTIONS, force_close=not keep_alive),
             timeout=aiohttp.ClientTimeout(total=timeout, connect=CONNECT_SECONDS),
             read_bufsize=READ_BYTES,
         )
@@ -60,12 +60,15 @@ class Kube:
         self._streams = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, limit=0), read_bufsize=READ_BYTES)
 
     @classmethod
-    async def connect(cls, kubeconfig: str | Path | None = None, *, timeout: float = 30) -> Self:
+    async def connect(
+        cls, kubeconfig: str | Path | None = None, *, timeout: float = 30, keep_alive: bool = True
+    ) -> Self:
         """A client by kubeconfig (argument, else KUBECONFIG, else ~/.kube/config), else the pod's account.
 
         Args:
             kubeconfig: path of a kubeconfig file.
             timeout: seconds for one request (watches excepted).
+            keep_alive: whether requests use connections of earlier ones, which may be dead without anybody knowing.
         """
         configuration = Configuration()
         path = kubeconfig or os.environ.get("KUBECONFIG")
@@ -75,7 +78,7 @@ class Kube:
             await kube_config.load_kube_config(
                 config_file=str(path) if path else None, client_configuration=configuration
             )
-        return cls(configuration, timeout)
+        return cls(configuration, timeout, keep_alive=keep_alive)
 
     async def __aenter__(self) -> Self:
         return self
