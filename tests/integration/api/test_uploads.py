@@ -370,6 +370,23 @@ async def test_unused_uploads_expire_and_used_ones_later(place: World, project: 
     assert await left(place, project) == []
 
 
+async def test_parts_that_were_never_put_together_go_with_their_grant(
+    place: World, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "PART_BYTES", 5 * 1024**2)
+    wanted = announced(
+        PICTURE, project, bytes=5 * 1024**2 + 1, parts_sha256=["0" * 64, hashlib.sha256(b"x").hexdigest()]
+    )
+    grant = (await place.api.post("/uploads", json=wanted)).json()
+    last = grant["parts"][1]
+    assert (await send(place, last["url"], last["headers"], b"x")).is_success
+    await sweep(place.services.store, LIFETIMES, utcnow() + timedelta(hours=6))
+    assert await left(place, project) == []
+    assert (await send(place, last["url"], last["headers"], b"x")).status_code == 404
+    with pytest.raises(FileNotFoundError):
+        await place.services.store.join_parts(records.content_key(project, grant["upload_id"]), [5 * 1024**2, 1])
+
+
 async def test_an_upload_expires_before_it_is_deleted(world: World, project: str) -> None:
     """So that a submit that has found it is never overtaken by the sweep."""
     reference = await upload(world, project)
