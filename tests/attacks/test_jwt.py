@@ -131,6 +131,7 @@ def forged(provider: Issuer, encrypting: Any, trap: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.filterwarnings("ignore:The RSA key is 1024 bits long")
 async def test_forged_tokens(open_front: Any, provider: Issuer, figure: Figure) -> None:
     encrypting = rsa_key()
     provider.keys = {"weak": rsa_key(1024), "one": provider.keys["one"]}
@@ -194,7 +195,7 @@ async def test_rotated_keys(open_front: Any, provider: Issuer, figure: Figure) -
         f"key set read {provider.asked} times"
     )
     assert errors == 0
-    assert provider.asked <= rotations + 2
+    assert provider.asked <= 2 * (rotations + 1), "who comes during a reading may need the next one"
 
 
 def memory_mib(pid: int) -> float:
