@@ -47,7 +47,6 @@ async def batch(
             await services.limiter.count_tasks(request, project, tasks)
     submit = submit_all if wanted.atomic else submit_each
     results = await submit(services.tasks, caller, prepared)
-    note(request, tasks=[done.task_id for done in results if isinstance(done, Submitted)])
     for item, done in zip(wanted.tasks, results, strict=True):
         if isinstance(done, Submitted):
             services.metrics.submitted.labels(item["task_type"], str(done.replayed).lower()).inc()

@@ -8,7 +8,7 @@ value did not change. cel-python evaluates rules; this module types the values b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,10 @@ class Rule:
     is_transition: bool
 
 
+Reads = dict[str, "Reads"] | None
+"""The fields that rules read, by name; None: all there are. Status writes need not turn a large spec into CEL."""
+
+
 @dataclass
 class Rules:
     """The rules of one schema level, and of the levels below it that have any."""
@@ -54,6 +58,7 @@ class Rules:
     properties: dict[str, Rules] = field(default_factory=dict)
     additional: Rules | None = None
     items: Rules | None = None
+    reads: Reads = None
     # JSON of values that passed all rules unchanged; most status updates leave the spec unchanged.
     settled: set[bytes] = field(default_factory=set)
 
@@ -69,6 +74,7 @@ def compile_rules(schema: Schema, path: str = "") -> Rules | None:
             rules.here.append(_compile_rule(entry))
         except ValueError as error:
             raise CompileError(f"{path}.x-kubernetes-validations[{index}].rule", str(error)) from error
+    rules.reads = _reads(schema.get("x-kubernetes-validations", ()))
     for name, part in schema.get("properties", {}).items():
         compiled = compile_rules(part, f"{path}.properties[{name}]")
         if compiled:
@@ -79,6 +85,30 @@ def compile_rules(schema: Schema, path: str = "") -> Rules | None:
     if isinstance(schema.get("items"), dict):
         rules.items = compile_rules(schema["items"], f"{path}.items")
     return None if rules.empty() else rules
+
+
+def _reads(entries: Iterable[Mapping[str, Any]]) -> Reads:
+    """What rules read of `self` and `oldSelf`; all where one of them stands alone or a name is escaped."""
+    text = " ".join(f"{entry['rule']} {entry.get('messageExpression', '')}" for entry in entries)
+    if re.search(r"\b(?:self|oldSelf)\b(?!\.\w+\b(?!\s*\())|__", text):
+        return None
+    tree: dict[str, Reads] = {}
+    # A name before a parenthesis is a function's, not a field's.
+    for path in re.findall(r"\b(?:self|oldSelf)((?:\.\w+\b(?!\s*\())+)", text):
+        *parents, last = path[1:].split(".")
+        node: Reads = tree
+        for name in parents:
+            node = node.setdefault(name, {}) if node is not None else None
+        if node is not None:
+            node[last] = None
+    return tree
+
+
+def _read(value: Any, reads: Reads) -> Any:
+    """The value without the fields that no rule reads."""
+    if reads is None or not isinstance(value, dict):
+        return value
+    return {name: _read(item, reads[name]) for name, item in value.items() if name in reads}
 
 
 def _compile_rule(entry: Mapping[str, Any]) -> Rule:
@@ -132,6 +162,7 @@ def check(value: Any, rules: Rules | None, old: Any = None, path: str = "") -> I
 
 
 def _check_here(value: Any, rules: Rules, old: Any, path: str) -> Iterator[FieldError]:
+    value, old = _read(value, rules.reads), _read(old, rules.reads)
     unchanged = old is not None and value == old
     wanted = [rule for rule in rules.here if (old is not None if rule.is_transition else not unchanged)]
     if not wanted:

@@ -148,3 +148,30 @@ def test_folding_changes_no_result(expression: str) -> None:
 def test_errors_stay_errors() -> None:
     with pytest.raises(celpy.CELEvalError):
         compile_expression("self.q > 3 || false").evaluate({"self": celpy.json_to_cel(CONTEXT)})
+
+
+def test_fields_that_no_rule_reads_are_not_looked_at() -> None:
+    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    part = {"type": "object", "properties": {"n": INTEGER, "all": free, "rest": free}}
+    entry = {"rule": "self.a.n == oldSelf.a.n || has(self.b)", "message": "m"}
+    compiled = rules(entry, a=part, b=STRING)
+    assert compiled.reads == {"a": {"n": None}, "b": None}
+    assert problems({"a": {"n": 1, "rest": object()}}, compiled, {"a": {"n": 1}}) == []
+    assert problems({"a": {"n": 1}}, compiled, {"a": {"n": 2}}) == ["spec: Invalid value: m"]
+    assert problems({"a": {"n": 1}, "b": "x"}, compiled, {"a": {"n": 2}}) == []
+
+
+def test_a_rule_that_reads_a_whole_value_sees_all_of_it() -> None:
+    free = {"type": "object", "additionalProperties": INTEGER}
+    for rule, expected in {
+        "self.a.all(key, key != 'x')": {"a": None},
+        "dyn(self).all(key, key != 'a')": None,
+        "self.all(key, key != 'a')": None,
+        "self.a == oldSelf.a && self.a.x == 1": {"a": None},
+        "self.a.x == 1 && self.a == oldSelf.a": {"a": None},
+        "self['a'].x == 1": None,
+    }.items():
+        assert rules({"rule": rule, "message": "m"}, a=free).reads == expected, rule
+    assert problems({"a": {"x": 1}}, rules({"rule": "self.a.all(key, key != 'x')", "message": "m"}, a=free)) == [
+        "spec: Invalid value: m"
+    ]
