@@ -30,6 +30,10 @@ TOKEN_DIR = "/var/run/secrets/mediatask"
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LIMIT = 4096
 """Bytes of a termination message that the kubelet keeps."""
+PREVIEW_BYTES = 32 * 1024
+"""Bytes of a preview."""
+PREVIEW_SIDE = 512
+"""Pixels of its longer side."""
 RESULT_METADATA_LIMIT = 64 * 1024
 """Bytes of a result's metadata as JSON: it is kept in the task's status; larger data belongs in a file."""
 
@@ -167,6 +171,13 @@ class ProgressReport(Wire):
     step: Annotated[str, Field(pattern=LINE, max_length=128)]
     """What is being done, snake_case, for example `rendering_video`."""
     message: Annotated[str, Field(pattern=LINE, max_length=1024)] | None = None
+
+
+class PreviewReport(ProgressReport):
+    """`.../preview`: how the picture looks so far. Newer than the other routes: an older API answers 404."""
+
+    image: Annotated[str, Field(max_length=PREVIEW_BYTES * 4 // 3 + 4)]
+    """JPEG in base64, `PREVIEW_BYTES` and `PREVIEW_SIDE` at most."""
 
 
 class ProgressAnswer(Wire):

@@ -193,5 +193,5 @@ def _reported(task_id: str, kind: str, data: dict[str, Any]) -> Event:
     if data.get("message"):
         told["message"] = without_control_characters(str(data["message"]))
     if kind == "preview":
-        told |= {"content_type": "image/jpeg", "image": ""}
+        told |= {"content_type": "image/jpeg", "image": str(data.get("image", ""))}
     return Event(task_id, told["project_id"], str(data["uid"]), kind, position, told)

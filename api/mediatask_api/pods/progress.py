@@ -8,9 +8,10 @@ from typing import Any
 
 from mediatask_common.kube import APPLY, TASKS, Kube, KubeError, Object
 from mediatask_common.logging import get_logger
+from mediatask_common.redisview import RedisView
 from mediatask_common.times import rfc3339, utcnow
 from mediatask_crds.names import API_VERSION, PROGRESS_FIELD_MANAGER
-from mediatask_crds.podcontract import ProgressReport
+from mediatask_crds.podcontract import PreviewReport, ProgressReport
 
 from ..events.event import from_stream
 from ..events.event import report as event_of_report
@@ -19,6 +20,7 @@ from ..http.errors import ApiError
 from ..tasks.reader import TaskReader
 from ..tasks.redis_reader import RedisReader
 from .fencing import Pod, check_task
+from .previews import Throttle
 
 log = get_logger(__name__)
 
@@ -58,6 +60,7 @@ class ProgressWriter:
         self._hub = hub
         self._interval = interval
         self._sequence = 0
+        self._throttle = Throttle()
         self._latest: dict[tuple[str, str], _Report] = {}
         self._writers: dict[tuple[str, str], asyncio.Task[None]] = {}
 
@@ -74,6 +77,20 @@ class ProgressWriter:
         if key not in self._writers:
             self._writers[key] = asyncio.create_task(self._write_latest(name, key))
 
+    async def show(self, task: Object, pod: Pod, report: PreviewReport, image: str) -> None:
+        """Accept a preview that has been checked, unless the last one is too recent."""
+        if not self._throttle.allows(pod.uid):
+            return
+        name, project = task["metadata"]["name"], task["spec"]["projectId"]
+        data = self._event(task, pod, round(report.progress, 3), report.step)
+
+        async def keep(view: RedisView) -> None:
+            await view.put_preview(name, image.encode())
+            await view.add_event(name, "preview", data, project)
+
+        if not await self._view.tell(keep):
+            self._tell_here(name, "preview", {**data, "image": image})
+
     def _event(self, task: Object, pod: Pod, progress: float, step: str, **more: Any) -> dict[str, Any]:
         now = utcnow()
         # By time, so that it also grows from one process to another.
@@ -85,7 +102,11 @@ class ProgressWriter:
         name, project = task["metadata"]["name"], task["spec"]["projectId"]
         kept = await self._view.tell(lambda view: view.add_event(name, kind, data, project))
         # By way of Redis alone while it is there, so that all processes see one order.
-        if not kept and self._hub is not None and (event := from_stream(name, kind, data)) is not None:
+        if not kept:
+            self._tell_here(name, kind, data)
+
+    def _tell_here(self, name: str, kind: str, data: dict[str, Any]) -> None:
+        if self._hub is not None and (event := from_stream(name, kind, data)) is not None:
             self._hub.report(event, kept=False)
 
     async def close(self) -> None:

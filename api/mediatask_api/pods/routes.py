@@ -12,6 +12,7 @@ from mediatask_crds.podcontract import (
     ArtifactRequest,
     InputGrant,
     InputRequest,
+    PreviewReport,
     ProgressAnswer,
     ProgressReport,
     ResultAnswer,
@@ -20,7 +21,7 @@ from mediatask_crds.podcontract import (
 
 from ..dependencies import Ctx, Services
 from ..http.body import JsonBody
-from ..http.errors import ApiError
+from ..http.errors import ApiError, invalid_field
 from ..http.route import Route
 from ..tasks.reader import TaskReader
 from ..uploads.references import References
@@ -28,6 +29,7 @@ from . import results
 from .auth import CallingPod, pod_token
 from .fencing import Pod, check_not_cancelled, check_pod, check_task
 from .inputs import granted_inputs
+from .previews import checked
 
 router = APIRouter(
     prefix="/internal/v1/tasks/{task_id}", tags=["internal"], route_class=Route, dependencies=[pod_token]
@@ -43,6 +45,22 @@ async def progress(
     reports = services.reports.of(pod.namespace)
     task = await _task_seen_lately(reports.reader, pod, task_id)
     await reports.progress.take(task, pod, report)
+    return ProgressAnswer(cancel=task["spec"].get("cancel", False))
+
+
+@router.post("/preview")
+async def preview(
+    services: Ctx, pod: CallingPod, task_id: str, report: Annotated[PreviewReport, Depends(JsonBody(PreviewReport))]
+) -> ProgressAnswer:
+    """How the picture looks so far; dropped where previews come too often."""
+    check_pod(pod, task_id, report.attempt)
+    reports = services.reports.of(pod.namespace)
+    task = await _task_seen_lately(reports.reader, pod, task_id)
+    try:
+        image = checked(report.image)
+    except ValueError as error:
+        raise invalid_field(["body", "image"], str(error)) from error
+    await reports.progress.show(task, pod, report, image)
     return ProgressAnswer(cancel=task["spec"].get("cancel", False))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import itertools
 import random
 import secrets
@@ -16,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from mediatask_api.dependencies import open_services
 from mediatask_api.settings import ApiSettings
@@ -27,6 +30,7 @@ from support.eventstream import EventStream, Message, balancer, open_events
 from support.redisserver import RunningRedis, redis_server
 
 from .conftest import World, open_namespace, until
+from .test_logs import set_pod
 from .test_process import PATIENCE, process
 
 ENDS = ("completed", "failed", "cancelled")
@@ -430,3 +434,43 @@ async def test_what_nobody_wrote_in_redis_is_passed_over(open_front: Opened) -> 
             await view.close()
             async with front.events(task_id, first.id) as stream:
                 assert (await stream.next()).data["progress"] == 0.4
+
+
+async def test_previews_come_to_those_who_ask_once_they_have_been_looked_at(front: Front) -> None:
+    task_id = await front.running_task()
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(picture, "JPEG")
+    body = {"attempt": 1, "progress": 0.2, "step": "draw", "image": base64.b64encode(picture.getvalue()).decode()}
+    url = f"http://127.0.0.1:{front.replicas[0].internal}/internal/v1/tasks/{task_id}/preview"
+    headers = {"Authorization": f"Bearer {front.tokens[task_id]}"}
+    async with (
+        httpx.AsyncClient(timeout=PATIENCE) as job,
+        # Without Redis only the replica that is told has it.
+        front.events(task_id, replica=1 if front.by_redis else 0, include="preview") as wanted,
+        front.events(task_id, replica=0) as plain,
+    ):
+        assert (await wanted.next()).kind == (await plain.next()).kind == "started"
+        hostile = base64.b64encode(picture.getvalue() + b"<script>").decode()
+        assert (await job.post(url, json={**body, "image": hostile}, headers=headers)).status_code == 400
+        assert (await job.post(url, json=body, headers=headers)).status_code == 200
+        shown = await wanted.next()
+        assert (shown.kind, shown.data["content_type"]) == ("preview", "image/jpeg")
+        assert shown.data["image"] == body["image"]
+        await front.end(task_id)
+        assert kinds(await plain.all()) == ["completed"]
+
+
+async def test_the_log_comes_as_events_where_it_is_asked_for(front: Front, tmp_path: Path) -> None:
+    task_id = await front.world.submit()
+    await front.world.set_status(task_id, phase="processing", attempt=1, progress=0.0)
+    log = tmp_path / "pod.log"
+    log.write_text("first\nsecond \x1b[2J\n")
+    pod = await front.world.pod(task_id, nodeName="node")
+    await set_pod(front.world, pod, "Running", log)
+    async with front.events(task_id, include="log") as stream:
+        assert (await stream.next()).kind == "started"
+        lines = [await stream.next(), await stream.next()]
+        assert [line.kind for line in lines] == ["log", "log"]
+        assert lines[0].data["line"] == "first"
+        assert "\x1b" not in lines[1].data["line"]
+        assert lines[0].id is None
