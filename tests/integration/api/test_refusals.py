@@ -11,7 +11,6 @@ import pytest
 
 from mediatask_api.auth.authenticators import Authentication
 from mediatask_api.auth.principal import Principal
-from mediatask_api.http.route import Route
 from mediatask_common.access.roles import SCOPES, Grant
 from mediatask_common.kube import TASKS
 
@@ -213,6 +212,4 @@ async def test_each_call_needs_its_scope_and_no_other(world: World) -> None:
             else:
                 assert answer.status_code == 403, path
                 assert scope in fault(answer)["detail"]
-    for route in app.routes:
-        if isinstance(route, Route) and (scope := getattr(route.access, "scope", None)):
-            assert scope in {scope for *_, scope in CALLS}, route.path
+    assert SCOPES.keys() - {scope for *_, scope in CALLS} == {"results:review"}, "which no call requires yet"
