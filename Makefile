@@ -103,6 +103,7 @@ lint: $(READY) ## ruff, mypy, import-linter, and whether generated files are cur
 	@$(BIN)/python -m mediatask_crds.generate --check
 	@$(BIN)/python charts/generate.py --check
 	@$(BIN)/python client/generate.py --check
+	@$(BIN)/python api/generate.py --check
 
 .PHONY: format
 format: $(READY) ## Format the code and fix what can be fixed
@@ -116,6 +117,10 @@ crds: $(READY) ## Write crds/*.yaml from the models, and what the chart repeats 
 
 .PHONY: chart
 chart: crds ## Write the chart's generated parts: copies of the CRDs, schema of the classes, table of values
+
+.PHONY: openapi
+openapi: $(READY) ## Write api/openapi.json from the routes; refuses what would break clients
+	@$(BIN)/python api/generate.py
 
 .PHONY: client
 client: $(READY) ## Write the synchronous client from the asynchronous one

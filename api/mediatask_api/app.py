@@ -29,6 +29,7 @@ from .pods import routes as internal
 from .tasks import project_routes as projects
 from .tasks import routes as tasks
 from .tasks import type_routes as task_types
+from .tasks.submit_schema import with_task_types
 from .uploads import routes as uploads
 from .usage import routes as usage
 from .webhooks import routes as webhooks
@@ -43,21 +44,34 @@ has an `X-Request-Id`: the caller's own, or one that is made for it.
 """
 
 
-def public_app(services: Services) -> FastAPI:
-    """The app for callers (port 8001)."""
+def _described_app(public_url: str | None) -> FastAPI:
+    """The routes for callers, and their document."""
     app = FastAPIOffline(
         title="MediaTask", version=version("mediatask"), description=DESCRIPTION, docs_url=DOCS_URL, redoc_url=None
     )
     for module in (tasks, batch, webhooks, projects, events, usage, uploads, workers, task_types, keys, monitoring):
         app.include_router(module.router)
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = with_task_types(document(app, public_url))
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def api_document() -> dict[str, Any]:
+    """The OpenAPI document of the API, wherever it runs."""
+    return _described_app(None).openapi()
+
+
+def public_app(services: Services) -> FastAPI:
+    """The app for callers (port 8001)."""
+    app = _described_app(services.settings.public_url)
     if isinstance(services.store, FileStore):
         app.include_router(store_files.downloads(services.store))
         app.include_router(store_files.uploads_from_outside(services.store))
-
-    def openapi() -> dict[str, Any]:
-        return document(app, services.settings.public_url)
-
-    app.openapi = openapi  # type: ignore[method-assign]
     https = (services.settings.public_url or "").startswith("https:")
     app.add_middleware(LimitHeaders)
     app.add_middleware(SecurityHeaders, docs_url=DOCS_URL, https=https)

@@ -28,6 +28,7 @@ MAX_BODY_BYTES = 1024 * 1024
 
 @router.post(
     "/batch",
+    operation_id="submitTasks",
     dependencies=[require("tasks:submit")],
     response_model=BatchAnswer,
     response_model_exclude_none=True,

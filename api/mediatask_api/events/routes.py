@@ -42,6 +42,7 @@ Held = Annotated[AsyncExitStack, Depends(_until_answered)]
 
 @router.get(
     "/tasks/{task_id}/events",
+    operation_id="streamTaskEvents",
     dependencies=[require("tasks:read")],
     response_class=StreamingResponse,
     responses={
@@ -86,6 +87,7 @@ async def task_events(
 
 @router.get(
     "/projects/{project_id}/events",
+    operation_id="streamProjectEvents",
     dependencies=[require("tasks:read")],
     response_class=StreamingResponse,
     responses={200: EVENT_STREAM, **problems(400, 401, 403, 404, 429, 503)},

@@ -12,14 +12,14 @@ from pydantic import BaseModel
 from .errors import PROBLEM_JSON
 from .schemas import Problem
 
-_REF = "#/components/schemas/{model}"
+REF = "#/components/schemas/{model}"
 _BODIES: dict[str, type[BaseModel]] = {}
 """The models of all request bodies, by name: FastAPI knows them as neither parameter nor answer."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Descriptions of the error answers of a route."""
-    content = {PROBLEM_JSON: {"schema": {"$ref": _REF.format(model="Problem")}}}
+    content = {PROBLEM_JSON: {"schema": {"$ref": REF.format(model="Problem")}}}
     answers: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
         answers[status] = {"description": HTTPStatus(status).phrase, "content": content}
@@ -39,31 +39,29 @@ def header(description: str, type_: str = "string") -> dict[str, Any]:
 def request_body(model: type[BaseModel]) -> dict[str, Any]:
     """`openapi_extra` of a route whose body is read by `JsonBody`."""
     _BODIES[model.__name__] = model
-    content = {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
+    content = {"application/json": {"schema": {"$ref": REF.format(model=model.__name__)}}}
     return {"requestBody": {"required": True, "content": content}}
 
 
 def document(app: FastAPI, public_url: str | None) -> dict[str, Any]:
-    """The OpenAPI document of the app, made once."""
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title,
-            version=app.version,
-            description=app.description,
-            routes=app.routes,
-            servers=[{"url": public_url}] if public_url else None,
-        )
-        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-        paths = str(schema["paths"])
-        models: list[type[BaseModel]] = [Problem]
-        models += [body for name, body in _BODIES.items() if f"'{_REF.format(model=name)}'" in paths]
-        for model in models:
-            own = model.model_json_schema(ref_template=_REF)
-            schemas |= own.pop("$defs", {})
-            schemas[model.__name__] = own
-        _drop_default_validation_answers(schema)
-        app.openapi_schema = schema
-    return app.openapi_schema
+    """The OpenAPI document of the app."""
+    schema = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        servers=[{"url": public_url}] if public_url else None,
+    )
+    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    paths = str(schema["paths"])
+    models: list[type[BaseModel]] = [Problem]
+    models += [body for name, body in _BODIES.items() if f"'{REF.format(model=name)}'" in paths]
+    for model in models:
+        own = model.model_json_schema(ref_template=REF)
+        schemas |= own.pop("$defs", {})
+        schemas[model.__name__] = own
+    _drop_default_validation_answers(schema)
+    return schema
 
 
 def _drop_default_validation_answers(schema: dict[str, Any]) -> None:

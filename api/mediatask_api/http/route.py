@@ -1,6 +1,6 @@
 """The one class of all routes: who may call it is said on the route, and nothing that it does not know gets through.
 
-A route that does not say who may call it keeps the service from starting.
+A route that does not say who may call it, or has no `operation_id`, keeps the service from starting.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ class Route(APIRoute):
         named = [part.dependency for part in self.dependencies if isinstance(part.dependency, Access)]
         if len(named) != 1:
             raise TypeError(f"{path}: name in `dependencies` who may call this route, once (found {len(named)})")
+        if self.include_in_schema and not self.operation_id:
+            raise TypeError(f"{path}: name the operation (`operation_id`), for generated clients")
         self.access = named[0]
         parameters = get_flat_params(self.dependant)
         self.query_parameters = {part.alias for part in parameters if isinstance(part.field_info, Query)}

@@ -22,7 +22,13 @@ KeyName = Annotated[str, Path(max_length=63)]
 _UNCACHED = {"Cache-Control": "no-store"}
 
 
-@router.post("", status_code=201, response_model=NewKeyAnswer, responses=problems(400, 401, 403, 408, 409, 413, 503))
+@router.post(
+    "",
+    operation_id="createKey",
+    status_code=201,
+    response_model=NewKeyAnswer,
+    responses=problems(400, 401, 403, 408, 409, 413, 503),
+)
 async def create(
     request: Request,
     services: Ctx,
@@ -35,14 +41,17 @@ async def create(
     return Response(made.model_dump_json(), 201, media_type="application/json", headers=_UNCACHED)
 
 
-@router.get("", response_model=KeysAnswer, responses=problems(400, 401, 403, 503))
+@router.get("", operation_id="listKeys", response_model=KeysAnswer, responses=problems(400, 401, 403, 503))
 async def list_keys(services: Ctx, caller: Caller) -> KeysAnswer:
     """The keys whose projects are all the caller's, without their secrets."""
     return KeysAnswer(keys=await services.key_service.list(caller))
 
 
 @router.post(
-    "/{key_id}/rotate", response_model=NewKeyAnswer, responses=problems(400, 401, 403, 404, 408, 409, 413, 503)
+    "/{key_id}/rotate",
+    operation_id="rotateKey",
+    response_model=NewKeyAnswer,
+    responses=problems(400, 401, 403, 404, 408, 409, 413, 503),
 )
 async def rotate(
     services: Ctx,
@@ -55,7 +64,7 @@ async def rotate(
     return Response(made.model_dump_json(), media_type="application/json", headers=_UNCACHED)
 
 
-@router.delete("/{key_id}", status_code=204, responses=problems(400, 401, 403, 404, 409, 503))
+@router.delete("/{key_id}", operation_id="revokeKey", status_code=204, responses=problems(400, 401, 403, 404, 409, 503))
 async def revoke(services: Ctx, caller: Caller, key_id: KeyName) -> Response:
     """Revoke a key. Every replica refuses it within 5 seconds."""
     await services.key_service.revoke(caller, key_id)

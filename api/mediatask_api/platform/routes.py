@@ -19,6 +19,7 @@ router = APIRouter(prefix=BASE, tags=["monitoring"], route_class=Route)
 @router.head("/health", dependencies=[public], include_in_schema=False)
 @router.get(
     "/health",
+    operation_id="getHealth",
     dependencies=[public],
     response_model=HealthAnswer,
     responses={503: {"model": HealthAnswer, "description": "Kubernetes is away."}},
@@ -35,7 +36,7 @@ async def health(services: Ctx) -> Response:
 
 
 @router.head("/health/live", dependencies=[public], include_in_schema=False)
-@router.get("/health/live", dependencies=[public])
+@router.get("/health/live", operation_id="getLiveness", dependencies=[public])
 async def live() -> dict[str, str]:
     """The process answers. Needs no key."""
     return {"status": "alive"}
@@ -43,7 +44,11 @@ async def live() -> dict[str, str]:
 
 @router.head("/health/ready", dependencies=[public], include_in_schema=False)
 @router.get(
-    "/health/ready", dependencies=[public], response_model=HealthAnswer, responses={503: {"model": HealthAnswer}}
+    "/health/ready",
+    operation_id="getReadiness",
+    dependencies=[public],
+    response_model=HealthAnswer,
+    responses={503: {"model": HealthAnswer}},
 )
 async def ready(services: Ctx) -> Response:
     """Requests can be served, which takes Kubernetes and nothing else. Needs no key."""
@@ -52,6 +57,7 @@ async def ready(services: Ctx) -> Response:
 
 @router.get(
     "/stats",
+    operation_id="getStats",
     dependencies=[require("platform:read")],
     response_model=StatsAnswer,
     responses=problems(400, 401, 403, 503),

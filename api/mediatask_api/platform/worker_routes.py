@@ -20,6 +20,7 @@ router = APIRouter(prefix=f"{BASE}/workers", tags=["monitoring"], route_class=Ro
 
 @router.get(
     "/status",
+    operation_id="listWorkers",
     dependencies=[require("platform:read")],
     response_model=WorkersAnswer,
     responses=problems(400, 401, 403, 503),

@@ -32,7 +32,11 @@ from .inputs import granted_inputs
 from .previews import checked
 
 router = APIRouter(
-    prefix="/internal/v1/tasks/{task_id}", tags=["internal"], route_class=Route, dependencies=[pod_token]
+    prefix="/internal/v1/tasks/{task_id}",
+    tags=["internal"],
+    route_class=Route,
+    dependencies=[pod_token],
+    include_in_schema=False,
 )
 
 

@@ -31,6 +31,7 @@ TypeName = Annotated[str | None, Query(max_length=63, description="One of `GET /
 
 @router.get(
     "/{project_id}/tasks",
+    operation_id="listTasks",
     dependencies=[require("tasks:read")],
     response_model=TaskPage,
     responses=problems(400, 401, 403, 404, 503),

@@ -34,6 +34,7 @@ _ACCEPTED = {"description": "The task is accepted.", "headers": {"Location": _LO
 
 @router.post(
     "/submit",
+    operation_id="submitTask",
     dependencies=[require("tasks:submit")],
     status_code=202,
     response_model=SubmitAnswer,
@@ -87,6 +88,7 @@ async def submit(
 
 @router.get(
     "/{task_id}/status",
+    operation_id="getTaskStatus",
     dependencies=[require("tasks:read")],
     response_model=TaskAnswer,
     responses={
@@ -123,6 +125,7 @@ async def status(
 
 @router.delete(
     "/{task_id}/cancel",
+    operation_id="cancelTask",
     dependencies=[require("tasks:cancel")],
     response_model=TaskAnswer,
     responses={
@@ -138,6 +141,7 @@ async def cancel(services: Ctx, caller: Caller, task_id: str) -> Response:
 
 @router.patch(
     "/{task_id}",
+    operation_id="updateTask",
     dependencies=[require("tasks:prioritize")],
     response_model=TaskAnswer,
     responses=problems(400, 401, 404, 408, 409, 413, 503),
@@ -152,6 +156,7 @@ async def change(
 
 @router.post(
     "/{task_id}/retry",
+    operation_id="retryTask",
     dependencies=[require("tasks:retry")],
     status_code=202,
     response_model=SubmitAnswer,
@@ -165,6 +170,7 @@ async def retry(services: Ctx, caller: Caller, task_id: str) -> Response:
 
 @router.get(
     "/{task_id}/media",
+    operation_id="getTaskMedia",
     dependencies=[require("media:read")],
     status_code=302,
     response_class=RedirectResponse,
@@ -189,6 +195,7 @@ async def _until_answered(services: Ctx, caller: Caller, follow: bool = False) -
 
 @router.get(
     "/{task_id}/logs",
+    operation_id="getTaskLogs",
     dependencies=[require("tasks:read")],
     response_class=StreamingResponse,
     responses={

@@ -21,14 +21,18 @@ router = APIRouter(
 )
 
 
-@router.get("", response_model=list[TaskTypeAnswer], responses=problems(400, 401, 403, 503))
+@router.get(
+    "", operation_id="listTaskTypes", response_model=list[TaskTypeAnswer], responses=problems(400, 401, 403, 503)
+)
 async def all_types(services: Ctx) -> list[TaskTypeAnswer]:
     """The kinds of work there are."""
     classes = await _classes(services)
     return [catalogue.summary(kind, classes) for kind in task_types().values()]
 
 
-@router.get("/{name}", response_model=TaskTypeDetail, responses=problems(400, 401, 403, 404, 503))
+@router.get(
+    "/{name}", operation_id="getTaskType", response_model=TaskTypeDetail, responses=problems(400, 401, 403, 404, 503)
+)
 async def one_type(services: Ctx, name: str) -> TaskTypeDetail:
     """One kind of work, with the JSON Schema of its `task_data`."""
     kind = task_types().get(name)

@@ -23,6 +23,7 @@ UploadId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 @router.post(
     "",
+    operation_id="createUpload",
     status_code=201,
     response_model=UploadAnswer,
     responses=problems(400, 401, 403, 408, 409, 413, 429, 503),
@@ -40,6 +41,7 @@ async def create(
 
 @router.post(
     "/{upload_id}/complete",
+    operation_id="completeUpload",
     response_model=CompleteAnswer,
     responses=problems(400, 401, 403, 404, 408, 409, 413, 429, 503),
 )

@@ -24,6 +24,7 @@ router = APIRouter(prefix=f"{BASE}/projects", tags=["projects"], route_class=Rou
 
 @router.get(
     "/{project_id}/usage",
+    operation_id="getUsage",
     dependencies=[require("usage:read")],
     response_model=UsageAnswer,
     response_model_exclude_unset=True,

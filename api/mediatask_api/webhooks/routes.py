@@ -17,6 +17,7 @@ router = APIRouter(prefix=f"{BASE}/tasks", tags=["webhooks"], route_class=Route)
 
 @router.get(
     "/{task_id}/webhook",
+    operation_id="getWebhookLog",
     dependencies=[require("tasks:read")],
     response_model=WebhookAnswer,
     responses=problems(400, 401, 404, 503),
@@ -28,6 +29,7 @@ async def log(services: Ctx, caller: Caller, task_id: str) -> WebhookAnswer:
 
 @router.post(
     "/{task_id}/webhook/redeliver",
+    operation_id="redeliverWebhook",
     dependencies=[require("webhooks:write")],
     status_code=202,
     response_model=WebhookAnswer,

@@ -153,7 +153,7 @@ async def test_a_failure_that_nobody_expected_is_counted_as_one(world: World, mo
 async def test_the_document_has_examples_problems_and_the_scheme(world: World) -> None:
     document = (await world.api.get("http://api/openapi.json")).json()
     submit = document["paths"]["/api/v1/tasks/submit"]["post"]
-    assert submit["security"] == [{"APIKeyHeader": []}]
+    assert submit["security"] == [{"APIKeyHeader": []}, {"HTTPBearer": []}]
     assert submit["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/SubmitRequest")
     assert set(submit["responses"]) == {"200", "202", "400", "401", "403", "408", "413", "422", "429", "503"}
     assert "application/problem+json" in submit["responses"]["422"]["content"]

@@ -64,3 +64,8 @@ def test_every_route_of_ours_is_of_that_class(module: Any) -> None:
     for route in module.router.routes:
         assert isinstance(route, Route), route.path
         assert isinstance(route.access, Access)
+
+
+def test_a_route_of_the_document_names_its_operation() -> None:
+    with pytest.raises(TypeError, match="operation_id"):
+        add(dependencies=[public])
