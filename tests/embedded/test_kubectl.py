@@ -134,8 +134,8 @@ def test_a_bad_manifest_is_refused_readably(kubectl: Kubectl, change: tuple[str,
 
 def test_the_request_is_immutable_and_says_what_to_do(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=manifest("fixed"))
-    done = kubectl.run("patch", "mt", "fixed", "--type=merge", "-p", '{"spec":{"priority":1}}')
-    assert "priority is immutable: create another task instead" in done.stderr
+    done = kubectl.run("patch", "mt", "fixed", "--type=merge", "-p", '{"spec":{"projectId":"other"}}')
+    assert "projectId is immutable: create another task instead" in done.stderr
     kubectl("delete", "mt", "fixed")
 
 
