@@ -168,7 +168,6 @@ async def test_what_was_asked_for_cannot_be_changed(sandbox: Sandbox) -> None:
         "projectId": "other",
         "taskData": {"prompt": "a cat"},
         "className": "other",
-        "priority": 0,
         "callback": {"url": "https://example.com/other"},
     }
     for field, value in changes.items():
@@ -178,6 +177,8 @@ async def test_what_was_asked_for_cannot_be_changed(sandbox: Sandbox) -> None:
         assert f"spec.{field}: Forbidden: {field} is immutable: create another task instead" in refused.value.message
     await sandbox.succeed()
     await sandbox.shows(completed())
+    with pytest.raises(KubeError, match="priority may change only while the task is queued"):
+        await sandbox.change(priority=0)
 
 
 @side_by_side()
