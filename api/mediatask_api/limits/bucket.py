@@ -44,9 +44,13 @@ def judge(rate: Rate, missing_seconds: float, cost: int) -> Verdict:
         missing_seconds: until the bucket is full, before these requests are counted.
     """
     missing = min(max(missing_seconds, 0.0), WINDOW_SECONDS)
-    after = missing + cost * rate.interval
     # Room for what floating-point numbers lose: a bucket that has refilled takes a whole quota.
-    allowed = after <= WINDOW_SECONDS + 1e-6
+    return verdict_on(rate, missing, cost, allowed=missing + cost * rate.interval <= WINDOW_SECONDS + 1e-6)
+
+
+def verdict_on(rate: Rate, missing: float, cost: int, *, allowed: bool) -> Verdict:
+    """The verdict on `cost` requests that were allowed or refused; `missing` seconds is from before them."""
+    after = missing + cost * rate.interval
     now_missing = after if allowed else missing
     return Verdict(
         rate,

@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from .bucket import WINDOW_SECONDS, Rate, Verdict, judge
+from .bucket import WINDOW_SECONDS, Rate, Verdict, judge, verdict_on
 
 # Redis's own clock, so that replicas need not agree on the time. A value that is no number, or further off than a
-# bucket can be, counts as the nearest that can. Answers milliseconds until the bucket is full, before this request.
+# bucket can be, counts as the nearest that can. Answers whether the request is allowed, and the milliseconds until the
+# bucket is full, before it.
 _TAKE = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + clock[2] / 1000
@@ -21,10 +22,11 @@ local missing = (tonumber(redis.call('GET', KEYS[1])) or now) - now
 if missing ~= missing or missing < 0 then missing = 0 end
 if missing > window then missing = window end
 local after = missing + price
-if after <= window + 0.001 then
+local allowed = after <= window + 0.001
+if allowed then
   redis.call('SET', KEYS[1], string.format('%.3f', now + after), 'PX', math.ceil(after) + 1000)
 end
-return string.format('%.3f', missing)
+return {allowed and 1 or 0, string.format('%.3f', missing)}
 """
 
 
@@ -41,8 +43,8 @@ class RedisBuckets:
         # Hashed: names come from tokens of identity providers, and may be of any length.
         key = f"{self._prefix}:{rate.name}:{hashlib.sha256(who.encode(errors='surrogatepass')).hexdigest()[:32]}"
         price = round(1000 * cost * rate.interval, 3)
-        missing = await cast("Any", self._take(keys=[key], args=[1000 * WINDOW_SECONDS, price]))
-        return judge(rate, float(missing) / 1000, cost)
+        took, missing = await cast("Any", self._take(keys=[key], args=[1000 * WINDOW_SECONDS, price]))
+        return verdict_on(rate, float(missing) / 1000, cost, allowed=bool(took))
 
     async def close(self) -> None:
         await self._redis.aclose()

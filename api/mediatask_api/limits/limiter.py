@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-import time
 
 from prometheus_client import Counter
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from mediatask_common.logging import get_logger
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..http.errors import ApiError
+from ..http.sending import with_headers
+from ..redis_breaker import RedisBreaker
 from .bucket import WINDOW_SECONDS, Rate, Verdict
 from .buckets import LocalBuckets, RedisBuckets
-
-log = get_logger(__name__)
-
-PATIENCE_SECONDS = 1.0
-"""Longest wait for Redis."""
-PAUSE_SECONDS = 5.0
-"""Redis is left alone for this long once it has not answered."""
 
 
 class Limiter:
@@ -37,7 +28,7 @@ class Limiter:
         self._shared = shared
         self._refused = refused
         self._local = LocalBuckets()
-        self._away_until = 0.0
+        self._breaker = RedisBreaker("this replica counts its own requests", failures=1)
 
     async def count_request(self, connection: HTTPConnection, caller: str) -> None:
         """A request of this caller. Raises ApiError (429) where it is one too many."""
@@ -69,16 +60,9 @@ class Limiter:
             )
 
     async def _take(self, rate: Rate, who: str, cost: int) -> Verdict:
-        if self._shared is not None and time.monotonic() >= self._away_until:
-            try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    return await self._shared.take(rate, who, cost)
-            # Whatever it is: limits that cannot be shared now stop no request.
-            except Exception as error:
-                if time.monotonic() >= self._away_until:  # once, however many requests waited for it
-                    log.warning("redis cannot count requests, this replica counts its own", error=repr(error)[:500])
-                self._away_until = time.monotonic() + PAUSE_SECONDS
-        return self._local.take(rate, who, cost)
+        shared = self._shared
+        verdict = None if shared is None else await self._breaker.call(lambda: shared.take(rate, who, cost))
+        return verdict or self._local.take(rate, who, cost)
 
 
 class LimitHeaders:
@@ -88,14 +72,12 @@ class LimitHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def telling(message: Message) -> None:
-            if message["type"] == "http.response.start" and (verdicts := scope.get("limits")):
-                headers = MutableHeaders(scope=message)
+        def tell(headers: MutableHeaders) -> None:
+            if verdicts := scope.get("limits"):
                 headers["RateLimit-Policy"] = ", ".join(_policy(verdict) for verdict in verdicts)
                 headers["RateLimit"] = ", ".join(_state(verdict) for verdict in verdicts)
-            await send(message)
 
-        await self._app(scope, receive, telling if scope["type"] == "http" else send)
+        await self._app(scope, receive, with_headers(send, tell) if scope["type"] == "http" else send)
 
 
 def _policy(verdict: Verdict) -> str:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from mediatask_common.logging import get_logger
-from mediatask_common.redisview import UNREACHABLE, RedisView
+from mediatask_common.redisview import RedisView
 
-log = get_logger(__name__)
+from ..redis_breaker import RedisBreaker
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 1.0
-"""Longest wait for one answer."""
-FAILURES = 3
-"""After so many calls in a row without an answer Redis counts as away."""
-PAUSE_SECONDS = 5.0
-"""Redis is left alone for this long once it is away, so that no further request waits for it."""
 FRESHNESS_SECONDS = 1.0
 """How long a reading of the freshness key is trusted; the key itself lives 15 s."""
 
@@ -29,8 +21,7 @@ class RedisReader:
 
     def __init__(self, view: RedisView | None) -> None:
         self._view = view
-        self._failures = 0
-        self._away_until = 0.0
+        self._breaker = RedisBreaker("reading from Kubernetes", failures=3)
         self._fresh = False
         self._fresh_until = 0.0
 
@@ -57,21 +48,8 @@ class RedisReader:
         return self._fresh
 
     async def _try(self, call: Callable[[RedisView], Awaitable[T]]) -> T | None:
-        if self._view is None or time.monotonic() < self._away_until:
-            return None
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                answer = await call(self._view)
-        # Whatever it is: a cache that holds something odd, or that a client library stumbles over, stops no request.
-        except Exception as error:
-            # An odd value, however often it is asked for, is no reason to leave Redis.
-            self._failures = self._failures + 1 if isinstance(error, UNREACHABLE) else 0
-            if self._failures >= FAILURES:
-                self._away_until = time.monotonic() + PAUSE_SECONDS
-            log.warning("redis cannot tell, reading from Kubernetes", error=repr(error)[:500])
-            return None
-        self._failures = 0
-        return answer
+        view = self._view
+        return None if view is None else await self._breaker.call(lambda: call(view))
 
 
 async def _done(writing: Awaitable[object]) -> bool:
