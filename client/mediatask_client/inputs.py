@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mediatask_crds.mediatypes import HEAD_BYTES, input_types
+from mediatask_crds.references import PART_BYTES
 
 from .errors import UsageError
 
-PART_BYTES = 64 * 1024**2
-"""Larger files are uploaded in parts of this size, as the service has it."""
 PIECE_BYTES = 256 * 1024
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 UPLOAD = "upload://"
 TASK = "task://"
+PART_BYTES = 64 * 1024**2
+"""Larger files are uploaded in parts of this size."""
 
 _UPLOAD = re.compile(r"upload://([0-9a-f]{32})")
 _TASK = re.compile(r"task://([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)/([A-Za-z0-9][A-Za-z0-9._-]{0,100})")

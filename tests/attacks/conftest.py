@@ -13,7 +13,10 @@ from integration.api.conftest import (  # noqa: F401
     kubeconfig,
     namespace,
     open_world,
+    place,
+    project,
     redis_url,
+    s3,
     view,
     world,
 )

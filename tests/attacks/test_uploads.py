@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
-import pytest
 
 from integration.api.conftest import World
 from mediatask_api.uploads import records
@@ -16,28 +15,10 @@ from mediatask_common.kube import TASKS
 from mediatask_crds.mediatypes import INPUT_TYPES
 from mediatask_local.s3server import S3Server
 from support.inputs import announced, png
-from support.s3server import s3_server, settings_of
+from support.s3server import settings_of
 
 Figure = Callable[[str], None]
 PICTURE = png()
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as server:
-        yield server
-
-
-@pytest.fixture(params=["file", "s3"])
-async def place(request: pytest.FixtureRequest, open_world: Callable[..., Any]) -> AsyncIterator[World]:
-    store = settings_of(request.getfixturevalue("s3")) if request.param == "s3" else None
-    async with open_world(store=store) as world:
-        yield world
-
-
-@pytest.fixture
-def project() -> str:
-    return f"film-{secrets.token_hex(4)}"
 
 
 def outside(world: World, url: str) -> httpx.AsyncClient:

@@ -16,12 +16,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
 from mediatask_common.store import Listed
+from mediatask_crds.references import PART_BYTES
 
 ROOT = "uploads/"
 GRANT_SECONDS = 4 * 3600
 """How long a grant holds; time for 5 GiB at 3 Mbit/s."""
-PART_BYTES = 64 * 1024**2
-"""Larger files are uploaded in parts of this size."""
 GRACE = timedelta(hours=1)
 """Between the end of an upload's use and its deletion: a submit that was under way then has ended."""
 

@@ -8,10 +8,10 @@ from pydantic import ConfigDict, Field
 
 from mediatask_crds.artifact import ARTIFACT_LIMIT, Digest
 from mediatask_crds.mediatypes import InputType
+from mediatask_crds.references import PART_BYTES
 from mediatask_crds.task import ProjectId
 
 from ..http.schemas import Rest
-from .records import PART_BYTES
 
 MOST_PARTS = -(-ARTIFACT_LIMIT // PART_BYTES)
 

@@ -35,8 +35,10 @@ from mediatask_crds.names import (
     MANAGED_BY,
     label_value,
 )
+from mediatask_local.s3server import S3Server
 from support.apiserver import embedded_apiserver
 from support.redisserver import redis_server
+from support.s3server import s3_server, settings_of
 
 PROMPT: dict[str, Any] = {
     "project_id": "film",
@@ -242,3 +244,23 @@ async def view(redis_url: str, namespace: str) -> AsyncIterator[RedisView]:
     opened = RedisView.open(redis_url, namespace)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(params=["file", "s3"])
+async def place(request: pytest.FixtureRequest, open_world: Callable[..., Any]) -> AsyncIterator[World]:
+    """The API on each kind of store."""
+    store = settings_of(request.getfixturevalue("s3")) if request.param == "s3" else None
+    async with open_world(store=store) as world:
+        yield world
+
+
+@pytest.fixture
+def project() -> str:
+    """One that no other test uses: stores are shared."""
+    return f"film-{secrets.token_hex(4)}"

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,32 +21,12 @@ from mediatask_common.redisview import RedisView
 from mediatask_common.times import utcnow
 from mediatask_local.s3server import S3Server
 from support.inputs import announced, png
-from support.s3server import s3_server, settings_of
+from support.s3server import settings_of
 
 from .conftest import World, until
 
 PICTURE = png()
 LIFETIMES = Lifetimes(timedelta(hours=24), timedelta(days=30))
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as server:
-        yield server
-
-
-@pytest.fixture(params=["file", "s3"])
-async def place(request: pytest.FixtureRequest, open_world: Callable[..., Any]) -> AsyncIterator[World]:
-    """The API on each kind of store."""
-    store = settings_of(request.getfixturevalue("s3")) if request.param == "s3" else None
-    async with open_world(store=store) as world:
-        yield world
-
-
-@pytest.fixture
-def project() -> str:
-    """One that no other test uses: stores are shared."""
-    return f"film-{secrets.token_hex(4)}"
 
 
 async def send(world: World, url: str, headers: dict[str, str], content: bytes) -> httpx.Response:
