@@ -21,7 +21,7 @@ from mediatask_common.logging import get_logger
 
 from .acting.executor import Executor, JobRefused
 from .deciding.observation import Observed
-from .deciding.plan import KeepLog, Need, Plan, ReadResult, RequeueAfter, SendWebhook
+from .deciding.plan import EffectAction, Need, Plan, RequeueAfter
 from .deciding.reconcile import decide
 from .effects.base import Effects
 from .metrics import Metrics
@@ -99,7 +99,7 @@ class Controller:
             match action:
                 case RequeueAfter():
                     self._queue.add_after(seen.task.key, action.seconds)
-                case ReadResult() | SendWebhook() | KeepLog():
+                case _ if isinstance(action, EffectAction):
                     self._effects.submit(seen.task, action)
                 case _:
                     await self._executor.execute(seen.task, action)
