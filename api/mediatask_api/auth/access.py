@@ -60,28 +60,44 @@ def require(scope: str) -> Any:
     return Depends(_Required(scope))
 
 
+async def principal_now(request: Request) -> Principal | None:
+    """The caller of a request that lasts, by its credentials as they are now; None once they are not valid any more.
+
+    What cannot be checked at the moment is as it was.
+    """
+    authentication: Authentication = request.app.state.authentication
+    known: Principal = request.state.principal
+    try:
+        return await authentication.principal(request.headers)
+    except ApiError as error:
+        return None if error.status == 401 else known
+    except Exception:
+        return known
+
+
 async def while_allowed(request: Request, items: AsyncIterator[T]) -> AsyncIterator[T]:
     """The items of an answer that lasts, until the caller would no longer be let in: a revoked key, a token that ended.
 
     For routes that require a scope.
     """
-    authentication: Authentication = request.app.state.authentication
     known: Principal = request.state.principal
     checked = time.monotonic()
     async for item in items:
         if time.monotonic() - checked >= RECHECK_SECONDS:
-            try:
-                if await authentication.principal(request.headers) != known:
-                    return
-            except ApiError as error:
-                if error.status == 401:
-                    return
+            if await principal_now(request) != known:
+                return
             checked = time.monotonic()
         yield item
 
 
 public = Depends(_Public())
 """For the `dependencies` of a route: everybody, without a key."""
+
+
+def check_project(caller: Principal, project: str) -> None:
+    """Raises ApiError (404) for a project that is not the caller's: whether there is one is nobody else's business."""
+    if not caller.allows(project):
+        raise ApiError(404, "project-not-found", f"There is no project {project!r}.")
 
 
 def _caller(request: Request) -> Principal:

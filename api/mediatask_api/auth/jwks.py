@@ -18,7 +18,7 @@ from jwt import PyJWK, PyJWTError
 
 from mediatask_common.logging import get_logger
 
-from ..http.errors import ApiError
+from ..http.errors import RETRY_AFTER_SECONDS, ApiError
 from ..single_flight import SingleFlight
 
 log = get_logger(__name__)
@@ -82,7 +82,7 @@ class Jwks:
                 503,
                 "issuer-unavailable",
                 "The identity provider's keys cannot be read now; try again.",
-                headers={"Retry-After": "5"},
+                headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
             )
         return self._pick(key_id, algorithm)
 

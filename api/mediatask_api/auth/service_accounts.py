@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from mediatask_common.access.roles import ROLES
 from mediatask_common.kube import Kube
 
-from ..http.errors import ApiError
+from ..http.errors import RETRY_AFTER_SECONDS, ApiError
 from ..settings import ServiceAccount
 from ..ttlcache import TtlCache
 from .authenticators import bearer_token
@@ -62,7 +62,10 @@ class ServiceAccountAuthenticator:
                 await self._turns.acquire()
         except TimeoutError:
             raise ApiError(
-                503, "too-many-reviews", "Too many tokens are being checked; try again.", headers={"Retry-After": "5"}
+                503,
+                "too-many-reviews",
+                "Too many tokens are being checked; try again.",
+                headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
             ) from None
         try:
             user = await review(self._kube, token, self._audience)

@@ -58,6 +58,11 @@ class Event:
         return replace(self, ending={})
 
 
+def by_position(event: Event) -> Position:
+    """Sorts the events of a task."""
+    return event.position
+
+
 def message(kind: str, data: dict[str, Any], id: str | None = None) -> bytes:
     """A message of the event stream."""
     head = f"id: {id}\n" if id is not None else ""

@@ -9,13 +9,13 @@ from functools import partial
 from mediatask_common.eventpositions import ENDED, QUEUED, Position
 from mediatask_common.kube import TASKS, Kube, KubeError, Object
 from mediatask_common.logging import get_logger
-from mediatask_common.redisview import Entry, RedisView
+from mediatask_common.redisview import Entry, RedisView, slim
 from mediatask_crds.task import Phase
 
-from ..http.errors import ApiError
+from ..http.errors import kubernetes_away
 from ..tasks.reader import TaskReader
 from ..tasks.redis_reader import RedisReader
-from .event import Event, from_stream, news, position_of, present
+from .event import Event, by_position, from_stream, news, position_of, present
 from .hub import KEPT, Hub
 
 log = get_logger(__name__)
@@ -55,8 +55,7 @@ class Feeds:
             async with asyncio.timeout(READY_SECONDS):
                 await self._began.wait()
         except TimeoutError:
-            detail = "The Kubernetes API server does not answer now; try again."
-            raise ApiError(503, "kubernetes-unavailable", detail, headers={"Retry-After": "5"}) from None
+            raise kubernetes_away("try again") from None
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -70,7 +69,7 @@ class Feeds:
             found = [from_stream(task_id, kind, data) async for _, kind, data in view.events(task_id)]
             return [event for event in found if event is not None and event.uid == uid]
 
-        return sorted(await self._redis.recall(read) or [], key=_by_position)
+        return sorted(await self._redis.recall(read) or [], key=by_position)
 
     async def since(self, project: str, version: int) -> list[Event] | None:
         """A project's events after a resourceVersion; None where nobody knows all of them any more.
@@ -131,7 +130,7 @@ class Feeds:
             more = {"continue": token} if token else {}
             page = await self._kube.list(TASKS, self._namespace, limit=str(PAGE), fieldSelector=selector, **more)
             version = version or page["metadata"]["resourceVersion"]
-            found += [_without_data(task) for task in page["items"]]
+            found += [slim(task) for task in page["items"]]
             token = page["metadata"].get("continue", "")
             if not token:
                 break
@@ -196,13 +195,3 @@ class Feeds:
 
 async def _reports_after(after: dict[str, str], view: RedisView) -> list[Entry]:
     return await view.reports(after, BLOCK_SECONDS)
-
-
-def _without_data(task: Object) -> Object:
-    task["spec"].pop("taskData", None)
-    task["metadata"].pop("managedFields", None)
-    return task
-
-
-def _by_position(event: Event) -> Position:
-    return event.position

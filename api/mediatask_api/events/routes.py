@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from ..auth.access import Caller, require
+from ..auth.access import Caller, check_project, principal_now, require
 from ..dependencies import Ctx
 from ..http import BASE
-from ..http.errors import ApiError
 from ..http.openapi import problems
 from ..http.route import Route
 from ..tasks.project_routes import Project
 from .logs import tell_log
 from .schemas import EVENT_STREAM
-from .streams import still
 
 router = APIRouter(prefix=BASE, tags=["events"], route_class=Route)
 
@@ -81,7 +79,7 @@ async def task_events(
             tell_log(services.kube, services.store, services.reader, task, subscription, seconds)
         )
         held.push_async_callback(_end, telling)
-    body = events.streams.task(subscription, first, seen, lambda: still(_may_read(request, project)))
+    body = events.streams.task(subscription, first, seen, lambda: _may_read(request, project))
     return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)
 
 
@@ -105,20 +103,18 @@ async def project_events(
     Ids go with the changes of the resources; reports of progress between them have none. After a connection was lost
     an event may come again: `event_id` tells.
     """
-    if not caller.allows(project_id):
-        raise ApiError(404, "project-not-found", f"There is no project {project_id!r}.")
+    check_project(caller, project_id)
     events = services.events
     subscription = held.enter_context(events.feeds.hub.subscribe(project_id))
     first = await events.streams.first_of_project(project_id, last_event_id)
-    body = events.streams.project(subscription, first, lambda: still(_may_read(request, project_id)))
+    body = events.streams.project(subscription, first, lambda: _may_read(request, project_id))
     return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)
 
 
-async def _may_read(request: Request, project: str) -> None:
-    """Raises ApiError once the credentials of the request have been taken back."""
-    principal: Any = await request.app.state.authentication.principal(request.headers)
-    if "tasks:read" not in principal.scopes or not principal.allows(project):
-        raise ApiError(403, "access-ended", "The credentials do not reach this project any more.")
+async def _may_read(request: Request, project: str) -> bool:
+    """Whether the credentials of the request still reach the project."""
+    caller = await principal_now(request)
+    return caller is not None and "tasks:read" in caller.scopes and caller.allows(project)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

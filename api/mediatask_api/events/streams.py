@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
@@ -11,10 +10,9 @@ from mediatask_common.kube import Object
 from mediatask_crds.task import Phase
 
 from ..http.drain import Drain
-from ..http.errors import ApiError
 from ..tasks.reader import Filter, TaskReader
 from ..tasks.resource import Sign
-from .event import Event, message, news, present
+from .event import Event, by_position, message, news, present
 from .feeds import Feeds
 from .subscription import Subscription
 
@@ -65,7 +63,7 @@ class Streams:
         if (latest := self._feeds.hub.latest(name, uid)) is not None:
             reports.append(latest)
         if seen is None:
-            newest = max((each for each in reports if each.kind == "progress"), key=_by_position, default=state)
+            newest = max((each for each in reports if each.kind == "progress"), key=by_position, default=state)
             return [newest if newest.position.follows(state.position) else state], None
         # The end has its result from the resource alone; of one report the resource knows less than the stream.
         known = [event for event in reports if event.position != state.position and event.kind != "preview"]
@@ -74,7 +72,7 @@ class Streams:
             known.append(state)
         events: list[Event] = []
         reached = seen
-        for event in sorted(known, key=_by_position):
+        for event in sorted(known, key=by_position):
             for each in news(event, reached):
                 events.append(each)
                 reached = each.position
@@ -157,20 +155,3 @@ class Streams:
             if now - spoke >= self._heartbeat:
                 spoke = now
                 yield b": heartbeat\n\n"
-
-
-async def still(check: Awaitable[object]) -> bool:
-    """Whether a check that raises 401, 403 or 404 passes; one that cannot be made now passes for the moment."""
-    try:
-        await check
-    except ApiError as error:
-        return error.status not in (401, 403, 404)
-    except asyncio.CancelledError:
-        raise
-    except Exception:
-        return True
-    return True
-
-
-def _by_position(event: Event) -> Position:
-    return event.position

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .sending import with_headers
 
 _SENT = (
     "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer", "X-API-Key",
@@ -43,21 +45,18 @@ def allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
 class SecurityHeaders:
     """Middleware: no answer is run, framed or guessed at as another type; over https, always over https."""
 
-    def __init__(self, app: ASGIApp, *, docs_url: str | None, https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, docs_url: str, https: bool) -> None:
         self._app = app
         self._docs_url = docs_url
         self._https = https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "no-referrer"
-                page = self._docs_url is not None and scope["path"].startswith(self._docs_url)
-                headers.setdefault("Content-Security-Policy", _PAGE if page else _DATA)
-                if self._https:
-                    headers["Strict-Transport-Security"] = "max-age=31536000"
-            await send(message)
+        def guard(headers: MutableHeaders) -> None:
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers["Referrer-Policy"] = "no-referrer"
+            page = scope["path"].startswith(self._docs_url)
+            headers.setdefault("Content-Security-Policy", _PAGE if page else _DATA)
+            if self._https:
+                headers["Strict-Transport-Security"] = "max-age=31536000"
 
-        await self._app(scope, receive, guarded if scope["type"] == "http" else send)
+        await self._app(scope, receive, with_headers(send, guard) if scope["type"] == "http" else send)

@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .errors import ApiError
-
-RETRY_AFTER_SECONDS = 5
+from .errors import RETRY_AFTER_SECONDS, ApiError
 
 
 class Cap:

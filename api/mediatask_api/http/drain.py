@@ -8,7 +8,9 @@ another replica by itself, and no request meets a closed door.
 from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .sending import with_headers
 
 
 class Drain:
@@ -30,9 +32,8 @@ class Farewell:
         self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def closing(message: Message) -> None:
-            if message["type"] == "http.response.start" and self._drain.started:
-                MutableHeaders(scope=message)["connection"] = "close"
-            await send(message)
+        await self._app(scope, receive, with_headers(send, self._close) if scope["type"] == "http" else send)
 
-        await self._app(scope, receive, closing if scope["type"] == "http" else send)
+    def _close(self, headers: MutableHeaders) -> None:
+        if self._drain.started:
+            headers["connection"] = "close"

@@ -84,16 +84,25 @@ def _message(found: Mapping[str, Any]) -> str:
 def from_kube(error: KubeError) -> ApiError:
     """What a refusal of the API server means to a caller of REST."""
     if error.unavailable or error.status in (409, 410):  # a list that grew too old, a write that always collides
-        seconds = max(1, round(error.retry_after or RETRY_AFTER_SECONDS))
-        return ApiError(
-            503,
-            "kubernetes-unavailable",
-            "The Kubernetes API server does not answer now; nothing was lost, try again.",
-            headers={"Retry-After": str(seconds)},
-        )
+        return kubernetes_away("nothing was lost, try again", error.retry_after)
     if error.status in (400, 422):
         return invalid(error.message, [{"loc": ["body"], "msg": error.message}])
     return ApiError(500, "kubernetes-refused", "The Kubernetes API server refused this service's request.")
+
+
+def kubernetes_away(then: str, retry_after: float | None = None) -> ApiError:
+    """503 for an API server that does not answer.
+
+    Args:
+        then: what that means to the caller.
+        retry_after: seconds that the API server asked for.
+    """
+    return ApiError(
+        503,
+        "kubernetes-unavailable",
+        f"The Kubernetes API server does not answer now; {then}.",
+        headers={"Retry-After": str(max(1, round(retry_after or RETRY_AFTER_SECONDS)))},
+    )
 
 
 def store_away(error: OSError) -> ApiError:

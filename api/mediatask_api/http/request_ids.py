@@ -7,9 +7,11 @@ import secrets
 import uuid
 from dataclasses import dataclass
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
+
+from .sending import with_headers
 
 REQUEST_ID = "X-Request-Id"
 TRACEPARENT = "traceparent"
@@ -50,10 +52,5 @@ class RequestIds:
         scope.setdefault("state", {})["request_id"] = request_id
         told = {REQUEST_ID: request_id, **({TRACEPARENT: trace.here()} if trace else {})}
 
-        async def telling(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(told)
-            await send(message)
-
         with bound_contextvars(request_id=request_id, **({"trace_id": trace.id} if trace else {})):
-            return await self._app(scope, receive, telling)
+            return await self._app(scope, receive, with_headers(send, lambda headers: headers.update(told)))

@@ -34,7 +34,6 @@ def downloads(store: FileStore) -> APIRouter:
             filename=PurePosixPath(key).name,
             content_disposition_type="inline",
             headers={
-                "X-Content-Type-Options": "nosniff",
                 # A file is content, never a page of this origin.
                 "Content-Security-Policy": "default-src 'none'; media-src 'self'; sandbox",
                 "Cache-Control": "private, max-age=86400, immutable",

@@ -15,6 +15,7 @@ from mediatask_common.times import rfc3339, utcnow
 from mediatask_crds.names import ANNOTATION_SUBMITTED_BY, API_VERSION
 from mediatask_crds.task import Phase
 
+from ..auth.access import check_project
 from ..auth.principal import Principal
 from ..http.drain import Drain
 from ..http.errors import ApiError
@@ -153,8 +154,7 @@ class TaskService:
 
     async def page(self, caller: Principal, project: str, wanted: Filter, start: int | Cursor, limit: int) -> TaskPage:
         """Some of a project's tasks: after so many others, or after the task that a cursor names."""
-        if not caller.allows(project):
-            raise ApiError(404, "project-not-found", f"There is no project {project!r}.")
+        check_project(caller, project)
         listed = await self._reader.page(project, wanted, start, limit)
         more = bool(listed.tasks) and listed.offset + limit < listed.total
         return TaskPage(

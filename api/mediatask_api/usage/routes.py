@@ -9,10 +9,9 @@ from fastapi import APIRouter, Query
 
 from mediatask_common.times import utcnow
 
-from ..auth.access import Caller, require
+from ..auth.access import Caller, check_project, require
 from ..dependencies import Ctx
 from ..http import BASE
-from ..http.errors import ApiError
 from ..http.openapi import problems
 from ..http.route import Route
 from ..tasks.project_routes import Project
@@ -42,7 +41,6 @@ async def usage(
 
     With Redis it includes tasks that were deleted since; without, it is about those that are still there.
     """
-    if not caller.allows(project_id):
-        raise ApiError(404, "project-not-found", f"There is no project {project_id!r}.")
+    check_project(caller, project_id)
     wanted = days(first, last, utcnow().date())
     return answer(project_id, wanted, await services.reader.usage(project_id, wanted), group_by)
