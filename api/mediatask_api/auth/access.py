@@ -2,7 +2,7 @@
 
 # No annotations as strings here: FastAPI cannot resolve those of objects that are dependencies.
 
-import time
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, TypeVar
 
@@ -78,16 +78,33 @@ async def principal_now(request: Request) -> Principal | None:
 async def while_allowed(request: Request, items: AsyncIterator[T]) -> AsyncIterator[T]:
     """The items of an answer that lasts, until the caller would no longer be let in: a revoked key, a token that ended.
 
-    For routes that require a scope.
+    Looks on a timer, whether items come or not. For routes that require a scope.
     """
     known: Principal = request.state.principal
-    checked = time.monotonic()
-    async for item in items:
-        if time.monotonic() - checked >= RECHECK_SECONDS:
+    waiting: asyncio.Timeout | None = None
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(RECHECK_SECONDS)
             if await principal_now(request) != known:
+                break
+        if waiting is not None:
+            waiting.reschedule(asyncio.get_running_loop().time())
+
+    watching = asyncio.create_task(watch())
+    try:
+        while not watching.done():
+            try:
+                # In the reader's own task, so that nothing reads on once that is cancelled.
+                async with asyncio.timeout(None) as waiting:
+                    item = await anext(items)
+            except (StopAsyncIteration, TimeoutError):
                 return
-            checked = time.monotonic()
-        yield item
+            finally:
+                waiting = None
+            yield item
+    finally:
+        watching.cancel()
 
 
 public = Depends(_Public())

@@ -13,7 +13,7 @@ import pytest
 from mediatask_common.kube import PODS, Object
 from mediatask_common.store import log_key
 
-from .conftest import World
+from .conftest import World, until
 
 LOG_ANNOTATION = "embedded.tasks.ft.tc/log"
 
@@ -115,6 +115,23 @@ async def test_a_followed_log_ends_with_the_right_to_it(open_world: Any, tmp_pat
         answers = await asyncio.wait_for(asyncio.gather(following, second), 15)
         assert sorted(answer.status_code for answer in answers) == [200, 429], "it ended, although the pod goes on"
         talking.cancel()
+
+
+async def test_a_followed_log_that_is_silent_ends_with_the_right_to_it(world: World, tmp_path: Path) -> None:
+    film = await world.caller("film")
+    task_id = await world.submit()
+    log = tmp_path / "silent.log"
+    log.write_text("one\n")
+    await set_pod(world, await world.pod(task_id, nodeName="node"), "Running", log)
+    following = asyncio.create_task(film.get(f"/tasks/{task_id}/logs", params={"follow": True}))
+
+    async def followed() -> bool:
+        return world.services.caps.followers._held.total() == 1
+
+    await until(followed)
+    await world.keys.revoke("key-2")
+    assert (await asyncio.wait_for(following, 15)).text == "one\n"
+    assert world.services.caps.followers._held.total() == 0
 
 
 # ---- logs that were kept
