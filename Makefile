@@ -80,7 +80,7 @@ mutants: $(READY) ## Mutation testing: change the code in small ways and see whe
 	@PYTHONPATH=tests nice $(BIN)/python -m mutants
 
 .PHONY: bench
-bench: $(READY) ## Measure the operator beside a textbook one on a real control plane (needs Go, half an hour; PART=video: films)
+bench: $(READY) ## Measure the operator beside a textbook one on a real control plane (needs Go, half an hour; PART=rest: the API beside FastAPI + Celery; PART=video: films)
 	@PYTHONPATH=tests $(BIN)/python -m bench $(PART)
 
 .PHONY: demo-model

@@ -1,4 +1,5 @@
-"""`python -m bench`: the operator beside a textbook one on a real API server, and films beside plain encoding."""
+"""`python -m bench`: the operator beside a textbook one on a real API server, the REST front door beside FastAPI with
+Celery, and films beside plain encoding."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ import json
 import signal
 import statistics
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +20,19 @@ from rich.table import Table
 
 from bench import machine
 from bench.burst import Round, burst
-from bench.contestants import Contestant, Ours, Textbook
+from bench.contestants import Contestant, Textbook
+from bench.contestants import Ours as OurOperator
 from bench.plot import plot
+from bench.rest import plot as rest_plot
+from bench.rest.checkout import checkout
+from bench.rest.contestants import FrontDoor, Ours, Peer
+from bench.rest.rounds import CALLS, CLIENTS, one_round
 from bench.restart import restart
 from cluster.harness import ClusterError, build
+from cluster.harness.recipes import CONTROL_PLANE
 
 RESULTS = Path(__file__).with_name("results")
-CONTESTANTS: dict[str, type[Contestant]] = {"mediatask": Ours, "textbook": Textbook}
+CONTESTANTS: dict[str, type[Contestant]] = {"mediatask": OurOperator, "textbook": Textbook}
 SHOWN = {
     "jobs_per_s": "Jobs/s",
     "create_to_job_p50_s": "create to Job, p50 (s)",
@@ -65,6 +74,16 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--tasks", type=int, default=3000, help="live tasks (%(default)s)")
     verb.add_argument("--out", type=Path, default=RESULTS / "restart.json", help="file for the result (%(default)s)")
     verb.set_defaults(run=_restart)
+    verb = verbs.add_parser(
+        "rest", help="the REST front door beside FastAPI + Celery, or beside another commit of ours"
+    )
+    verb.add_argument("--requests", type=int, default=2000, help="requests of a measurement (%(default)s)")
+    verb.add_argument("--repeats", type=int, default=3, help="rounds of each contestant (%(default)s)")
+    verb.add_argument("--calls", nargs="+", choices=CALLS, default=CALLS, help="what is called (all)")
+    verb.add_argument("--clients", nargs="+", type=int, default=CLIENTS, help="at how many clients (1 32 256)")
+    verb.add_argument("--beside", metavar="COMMIT", help="compare with this commit instead of FastAPI + Celery")
+    verb.add_argument("--out", type=Path, default=RESULTS / "rest.json", help="file for the results (%(default)s)")
+    verb.set_defaults(run=_rest)
     verb = verbs.add_parser("video", help="a storyboard film beside encoding alone; needs no cluster")
     verb.add_argument("--repeats", type=int, default=7, help="rounds of each (%(default)s)")
     verb.add_argument("--out", type=Path, default=RESULTS / "video.json", help="file for the results (%(default)s)")
@@ -103,6 +122,58 @@ def _restart(arguments: argparse.Namespace) -> None:
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(results) + "\n")
     print(json.dumps(results, indent=1))
+
+
+def _rest(arguments: argparse.Namespace) -> None:
+    build(CONTROL_PLANE, report=lambda line: print(line, file=sys.stderr))
+    with ExitStack() as opened:
+        other: FrontDoor = Peer()
+        if arguments.beside is not None:
+            other = Ours(arguments.beside, opened.enter_context(checkout(arguments.beside)))
+        front_doors: list[FrontDoor] = [Ours(), other]
+        results: dict[str, Any] = {
+            "requests": arguments.requests,
+            "machine": machine.describe(),
+            "rounds": {each.name: [] for each in front_doors},
+        }
+        bars = opened.enter_context(_bars())
+        total = len(arguments.calls) * len(arguments.clients)
+        for number in range(arguments.repeats):
+            for front_door in front_doors:
+                bar = bars.add_task(f"{front_door.name} {number + 1}/{arguments.repeats}", total=total)
+                measured = one_round(
+                    front_door,
+                    arguments.calls,
+                    arguments.clients,
+                    arguments.requests,
+                    lambda bar=bar: bars.advance(bar),
+                )
+                results["rounds"][front_door.name].append(asyncio.run(measured))
+                arguments.out.parent.mkdir(parents=True, exist_ok=True)
+                arguments.out.write_text(json.dumps(results) + "\n")
+    rest_plot.plot(results, arguments.out.with_suffix(".svg"))
+    _show_rest(results)
+
+
+def _show_rest(results: dict[str, Any]) -> None:
+    rounds: dict[str, list[dict[str, Any]]] = results["rounds"]
+    table = Table("call", "clients", "", *rounds, title="median (least to most)")
+
+    def add(call: str, clients: str, words: str, figure: Callable[[dict[str, Any]], float]) -> None:
+        cells = []
+        for ones in rounds.values():
+            values = [figure(one[call][clients]) for one in ones]
+            cells.append(f"{statistics.median(values):g} ({min(values):g} to {max(values):g})")
+        table.add_row(call, clients, words, *cells)
+
+    for call, by_clients in next(iter(rounds.values()))[0].items():
+        for clients in by_clients:
+            add(call, clients, "requests/s", lambda one: one["requests_per_s"])
+            add(call, clients, "p50 (ms)", lambda one: one["p50_ms"])
+            add(call, clients, "p99 (ms)", lambda one: one["p99_ms"])
+            add(call, clients, "CPU of the front door (ms)", lambda one: one["cpu_ms_per_request"]["api"])
+            add(call, clients, "cores busy with other things", lambda one: one["others_cores"])
+    Console().print(table)
 
 
 def _video(arguments: argparse.Namespace) -> None:

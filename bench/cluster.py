@@ -68,7 +68,7 @@ async def bench_cluster(folder: Path, tasks: int, *, pods_end: bool = True) -> A
             nodes.start("kwok", binaries / "kwok", [_with_stages(argument, stages) for argument in arguments])
             async with await Kube.connect(cluster.kubeconfig) as kube:
                 await _add_nodes(kube, gpus=-(-tasks // NODE_COUNT))
-                await _add_account(kube)
+                await add_account(kube)
             operator = folder / "operator.kubeconfig"
             # In a thread: the official client blocks.
             await asyncio.to_thread(
@@ -113,8 +113,11 @@ def _is_ready(node: Object) -> bool:
     return ready and taints == {kwok.GPU}
 
 
-async def _add_account(kube: Kube) -> None:
-    """Roles are the cluster tests' business; here both contestants may do everything, at the same cost."""
+async def add_account(kube: Kube) -> None:
+    """The service account of what is measured.
+
+    Roles are the cluster tests' business; here both contestants may do everything, at the same cost.
+    """
     meta = {"name": OPERATOR_ACCOUNT}
     await kube.create(ACCOUNTS, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}, NAMESPACE)
     subject = {"kind": "ServiceAccount", "name": OPERATOR_ACCOUNT, "namespace": NAMESPACE}

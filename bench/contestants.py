@@ -72,7 +72,7 @@ class Ours:
 
     async def prepare(self, kube: Kube, tasks: int) -> None:
         for crd in (generate.mediatask(), generate.mediataskclass()):
-            await _establish(kube, crd)
+            await establish(kube, crd)
         body = {
             "apiVersion": API_VERSION,
             "kind": "MediaTaskClass",
@@ -121,7 +121,7 @@ class Textbook:
         return {}
 
     async def prepare(self, kube: Kube, tasks: int) -> None:
-        await _establish(kube, yaml.safe_load((PEER / "crd.yaml").read_text()))
+        await establish(kube, yaml.safe_load((PEER / "crd.yaml").read_text()))
 
     def task(self, name: str) -> Object:
         return {
@@ -135,7 +135,9 @@ class Textbook:
         pass
 
 
-async def _establish(kube: Kube, crd: Object) -> None:
+async def establish(kube: Kube, crd: Object) -> None:
+    """Create a CRD, and wait until its kind can be used."""
+
     def established(obj: Object) -> bool:
         conditions = obj.get("status", {}).get("conditions") or []
         return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)

@@ -49,6 +49,7 @@ class Options:
         gpus: GPUs of each.
         audit: write every request (who, verb, what; no bodies) to `audit_log`.
         stock_controllers: leave the controller manager at its slow defaults, to measure what they do.
+        durable: let etcd write to the disk before it answers, as in production.
     """
 
     node: NodeKind = "kwok"
@@ -56,6 +57,7 @@ class Options:
     gpus: int = 8
     audit: bool = False
     stock_controllers: bool = False
+    durable: bool = False
 
 
 class Cluster:
@@ -157,7 +159,7 @@ class Cluster:
         self._write_credentials(files, f"https://{address}:{api_port}")
 
         start = self._processes.start
-        start("etcd", binaries / "etcd", controlplane.etcd(files, etcd_port, peer_port))
+        start("etcd", binaries / "etcd", controlplane.etcd(files, etcd_port, peer_port, durable=self.options.durable))
         start(
             "kube-apiserver",
             binaries / "kube-apiserver",

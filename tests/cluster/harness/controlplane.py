@@ -56,19 +56,27 @@ class Files:
     audit_log: Path
 
 
-def etcd(files: Files, client_port: int, peer_port: int) -> list[str]:
-    """A single member without clients from outside."""
+def etcd(files: Files, client_port: int, peer_port: int, *, durable: bool) -> list[str]:
+    """A single member without clients from outside.
+
+    Args:
+        files: where it keeps its data.
+        client_port: where it listens for clients.
+        peer_port: where it would listen for other members.
+        durable: have every write on the disk before it is answered.
+    """
     clients, peers = f"http://{LOOPBACK}:{client_port}", f"http://{LOOPBACK}:{peer_port}"
-    return [
+    arguments = [
         f"--data-dir={files.etcd}",
         f"--listen-client-urls={clients}",
         f"--advertise-client-urls={clients}",
         f"--listen-peer-urls={peers}",
         f"--initial-advertise-peer-urls={peers}",
         f"--initial-cluster=default={peers}",
-        "--unsafe-no-fsync",  # a power cut may cost a test cluster; the disk must not set its speed
         "--quota-backend-bytes=4294967296",  # bursts of thousands of tasks outgrow the 2 GiB of the default
     ]
+    # A power cut may cost a test cluster; the disk must not set its speed.
+    return arguments if durable else [*arguments, "--unsafe-no-fsync"]
 
 
 def apiserver(files: Files, address: str, services: str, port: int, etcd_port: int, *, audit: bool) -> list[str]:

@@ -1,0 +1,1 @@
+"""The REST front door: how many calls it takes, and how long each waits."""
