@@ -46,7 +46,7 @@ MODULES = {
         (
             f"{_INTEGRATION}/test_webhook.py",
             f"{_INTEGRATION}/test_effects.py",
-            f"{_INTEGRATION}/test_webhook_hostile.py",
+            "tests/attacks/test_forbidden_addresses.py",
         ),
     ),
     "message": Module(
@@ -59,7 +59,7 @@ MODULES = {
         (
             f"{_UNIT}/effects/test_webhook_message.py",
             f"{_INTEGRATION}/test_webhook.py",
-            f"{_INTEGRATION}/test_webhook_hostile.py",
+            "tests/attacks/test_forbidden_addresses.py",
         ),
     ),
     "netguard": Module("common/mediatask_common/netguard.py", ("tests/unit/common/test_netguard.py",)),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -46,7 +48,7 @@ class Downloader:
             Unreachable: no such host, no answer in time, or an answer other than 200.
             InvalidInput: it leads to a forbidden address, or is larger than allowed.
         """
-        with httpx.Client(trust_env=False, follow_redirects=False) as client:
+        with self._client() as client:
             try:
                 self._follow(client, url, file)
             except _Later:
@@ -62,10 +64,24 @@ class Downloader:
         """
         deadline = self._budget.deadline()
         with (
-            httpx.Client(trust_env=False, follow_redirects=False) as client,
+            self._client() as client,
             _get(client, httpx.URL(url), {}, {}, deadline) as answer,
         ):
             self._store(answer, url, file, deadline)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        # One for all: reading the certificates of all authorities takes longer than a small download.
+        return httpx.create_ssl_context(trust_env=False)
+
+    def _client(self) -> httpx.Client:
+        # Each hop has a connection of its own: the certificate of one that is kept was checked for another name.
+        return httpx.Client(
+            trust_env=False,
+            follow_redirects=False,
+            verify=self._tls,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
 
     def _follow(self, client: httpx.Client, url: str, file: Path) -> None:
         deadline = self._budget.deadline()
@@ -75,7 +91,10 @@ class Downloader:
             with _get_from(client, httpx.URL(here), addresses, deadline) as answer:
                 if not answer.is_redirect:
                     return self._store(answer, url, file, deadline)
-                here = urljoin(here, answer.headers.get("Location", ""))
+                try:
+                    here = urljoin(here, answer.headers.get("Location", ""))
+                except ValueError as error:
+                    raise Unreachable(f"redirected to what is no URL: {error}") from error
         raise Unreachable(f"more than {_REDIRECTS} redirects")
 
     def _store(self, answer: httpx.Response, url: str, file: Path, deadline: float) -> None:
@@ -153,5 +172,7 @@ def _get(
             yield answer
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise _NoConnection(f"{type(error).__name__}: {error}") from error
+    except httpx.InvalidURL as error:  # httpx looks at a redirect also where it does not follow it
+        raise Unreachable(f"redirected to what is no URL: {error}") from error
     except httpx.TransportError as error:
         raise _Later(f"{type(error).__name__}: {error}") from error
