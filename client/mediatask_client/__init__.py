@@ -6,8 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .async_client import AsyncClient
-    from .client import Client
+    from ._async.client import AsyncClient
+    from ._async.submission import AsyncSubmission
+    from ._sync.client import Client
+    from ._sync.submission import Submission
     from .errors import (
         AccessDenied,
         APIError,
@@ -23,14 +25,29 @@ if TYPE_CHECKING:
         UsageError,
         WaitTimeout,
     )
-    from .events import Event
-    from .models import Artifact, BatchResult, Media, Page, Submitted, Task, TaskType, Upload, Usage, Webhook
+    from .models import (
+        ApiKey,
+        Artifact,
+        BatchResult,
+        Media,
+        NewApiKey,
+        Page,
+        Submitted,
+        Task,
+        TaskType,
+        Upload,
+        Usage,
+        Webhook,
+    )
+    from .rest.events import Event
 
 __all__ = [
     "APIError",
     "AccessDenied",
+    "ApiKey",
     "Artifact",
     "AsyncClient",
+    "AsyncSubmission",
     "BatchResult",
     "Client",
     "Conflict",
@@ -38,10 +55,12 @@ __all__ = [
     "InvalidRequest",
     "Media",
     "MediaTaskError",
+    "NewApiKey",
     "NotCompleted",
     "NotConfigured",
     "NotFound",
     "Page",
+    "Submission",
     "Submitted",
     "Task",
     "TaskFailed",
@@ -55,8 +74,27 @@ __all__ = [
     "Webhook",
 ]
 
-_HOMES = {"AsyncClient": "async_client", "Client": "client", "Event": "events"} | dict.fromkeys(
-    ("Artifact", "BatchResult", "Media", "Page", "Submitted", "Task", "TaskType", "Upload", "Usage", "Webhook"),
+_HOMES = {
+    "AsyncClient": "_async.client",
+    "AsyncSubmission": "_async.submission",
+    "Client": "_sync.client",
+    "Submission": "_sync.submission",
+    "Event": "rest.events",
+} | dict.fromkeys(
+    (
+        "ApiKey",
+        "Artifact",
+        "BatchResult",
+        "Media",
+        "NewApiKey",
+        "Page",
+        "Submitted",
+        "Task",
+        "TaskType",
+        "Upload",
+        "Usage",
+        "Webhook",
+    ),
     "models",
 )
 

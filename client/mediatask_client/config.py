@@ -1,12 +1,13 @@
-"""Address and API key of the service: arguments, then environment, then a local mode that runs here."""
+"""Address and credential of the service: arguments, then environment, then a local mode that runs here."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -15,8 +16,17 @@ from .errors import NotConfigured
 
 ENV_URL = "MEDIATASK_URL"
 ENV_API_KEY = "MEDIATASK_API_KEY"
+ENV_TOKEN = "MEDIATASK_TOKEN"
+ENV_TOKEN_FILE = "MEDIATASK_TOKEN_FILE"
 ENV_DIR = "MEDIATASK_DIR"
+ENV_PROJECT = "MEDIATASK_PROJECT"
 DEFAULT_DIR = Path(".mediatask")
+DEFAULT_PROJECT = "default"
+
+Token = str | PathLike[str] | Callable[[], str]
+"""A bearer token: itself, the file that holds it (read anew for each request), or a function that gives it."""
+AsyncToken = Token | Callable[[], Awaitable[str]]
+"""The same, or a coroutine function."""
 
 StoreKind = Literal["file", "s3"]
 """Where the local mode keeps media."""
@@ -24,11 +34,12 @@ StoreKind = Literal["file", "s3"]
 
 @dataclass(frozen=True)
 class Connection:
-    """A service and the key for it."""
+    """A service and the credential for it: a key or a token."""
 
     url: str
     """Address without the `/api/v1` part."""
-    api_key: str = field(repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    token: AsyncToken | None = field(default=None, repr=False)
 
 
 def resolve(
@@ -36,21 +47,26 @@ def resolve(
     api_key: str | None = None,
     folder: Path | None = None,
     environ: Mapping[str, str] = os.environ,
+    *,
+    token: AsyncToken | None = None,
 ) -> Connection:
-    """The connection to use; each of address and key from the first place that names it.
+    """The connection to use; address and credential each from the first place that names one.
 
-    The local mode's key is only ever sent to the local mode's address. No message shows a key.
+    The local mode's key is only ever sent to the local mode's address. No message shows a key or token.
 
     Args:
         folder: state folder of `mediatask up`; `MEDIATASK_DIR`, else `.mediatask` in the working directory.
 
     Raises:
-        NotConfigured: an address or a key is missing, or is none.
+        NotConfigured: an address or a credential is missing, is none, or there are two.
     """
+    if api_key and token:
+        raise NotConfigured("both an API key and a token are given: leave one out")
+    if not (api_key or token):
+        api_key, token = _of_environment(environ)
     folder = folder or Path(environ.get(ENV_DIR) or DEFAULT_DIR)
     url = url or environ.get(ENV_URL)
-    api_key = api_key or environ.get(ENV_API_KEY)
-    local = None if url and api_key else _local(folder / "up.json")
+    local = None if url and (api_key or token) else _local(folder / "up.json")
     if url:
         base = _base(url)
     elif local:
@@ -60,11 +76,41 @@ def resolve(
             f"no service address: set {ENV_URL} and {ENV_API_KEY}, or start one here with `mediatask up` "
             f"(looked for {folder / 'up.json'})"
         )
+    if token:
+        return Connection(base, token=printable(token, "token") if isinstance(token, str) else token)
     if not api_key and local and local.url == base:
         api_key = local.api_key
     if not api_key:
-        raise NotConfigured(f"no API key for {base}: set {ENV_API_KEY} or give --api-key")
-    return Connection(base, _key(api_key))
+        raise NotConfigured(
+            f"no API key for {base}: set {ENV_API_KEY} or give --api-key, or set {ENV_TOKEN} or {ENV_TOKEN_FILE}"
+        )
+    return Connection(base, printable(api_key, "API key"))
+
+
+def project(environ: Mapping[str, str] = os.environ) -> str:
+    """The project of a request that names none."""
+    return environ.get(ENV_PROJECT) or DEFAULT_PROJECT
+
+
+def printable(text: str, what: str) -> str:
+    """A credential without white space around it. Raises NotConfigured, without showing it."""
+    stripped = text.strip()
+    if not re.fullmatch(r"[!-~]+", stripped):
+        raise NotConfigured(
+            f"the {what} is empty or holds a space, a line break or a character that is not ASCII, which none does: "
+            "check where it comes from"
+        )
+    return stripped
+
+
+def _of_environment(environ: Mapping[str, str]) -> tuple[str | None, Token | None]:
+    """API key, or token."""
+    if key := environ.get(ENV_API_KEY):
+        return key, None
+    if token := environ.get(ENV_TOKEN):
+        return None, token
+    file = environ.get(ENV_TOKEN_FILE)
+    return None, Path(file) if file else None
 
 
 def _base(url: str) -> str:
@@ -82,17 +128,6 @@ def _base(url: str) -> str:
     if parts.username is not None or parts.query or parts.fragment:
         raise NotConfigured(f"{shown} is more than an address: leave out user, password, ? and #")
     return url.rstrip("/").removesuffix("/api/v1")
-
-
-def _key(text: str) -> str:
-    """The key without white space around it. Raises NotConfigured, without showing it."""
-    key = text.strip()
-    if not re.fullmatch(r"[!-~]+", key):
-        raise NotConfigured(
-            "the API key holds a space, a line break or a character that is not ASCII, which no key does: "
-            f"check --api-key or {ENV_API_KEY}"
-        )
-    return key
 
 
 def _local(path: Path) -> Connection | None:

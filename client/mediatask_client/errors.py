@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .models import Task
 
 
 class MediaTaskError(Exception):
     """Base of everything this package raises on purpose."""
+
+    request_id: str | None = None
+    """Names the request in the service's logs, where the service has answered."""
 
 
 class UsageError(MediaTaskError):
@@ -22,11 +29,27 @@ class Unavailable(MediaTaskError):
 
 
 class WaitTimeout(MediaTaskError):
-    """The time given to `wait` or `follow` is over; the tasks go on."""
+    """The time given to `run`, `wait` or `follow` is over; the tasks go on.
+
+    Attributes:
+        task_ids: those that have not ended.
+    """
+
+    def __init__(self, message: str, task_ids: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.task_ids = list(task_ids)
 
 
 class TaskFailed(MediaTaskError):
-    """A task ended as failed or cancelled."""
+    """A task ended as failed or cancelled.
+
+    Attributes:
+        task: its last state.
+    """
+
+    def __init__(self, message: str, task: Task) -> None:
+        super().__init__(message)
+        self.task = task
 
 
 class NotCompleted(MediaTaskError):
@@ -40,6 +63,7 @@ class APIError(MediaTaskError):
         status: HTTP status code.
         problem: the RFC 9457 document, `{}` when the answer carried none.
         errors: `[{loc, msg}]`, where the request had faults in several places.
+        request_id: names the request in the service's logs.
     """
 
     def __init__(self, status: int, problem: dict[str, Any], message: str) -> None:

@@ -15,7 +15,7 @@ from .errors import NotCompleted, TaskFailed
 class Answer(BaseModel):
     """Base of all answers."""
 
-    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True, hide_input_in_errors=True)
 
     def raw(self) -> dict[str, Any]:
         """The answer as the service gave it, as JSON values."""
@@ -193,7 +193,7 @@ class Task(Answer):
             TaskFailed: with the reason.
         """
         if self.status in (Phase.FAILED, Phase.CANCELLED):
-            raise TaskFailed(f"task {self.task_id} {self.status}" + (f": {self.why}" if self.why else ""))
+            raise TaskFailed(f"task {self.task_id} {self.status}" + (f": {self.why}" if self.why else ""), self)
         return self
 
     def artifacts(self) -> list[Artifact]:
@@ -228,3 +228,33 @@ class TaskType(Answer):
     summary: str = ""
     json_schema: dict[str, Any] = Field(default={}, alias="schema")
     """JSON Schema 2020-12 of its `task_data`; empty in lists."""
+
+
+class ApiKey(Answer):
+    """An API key, without its secret."""
+
+    id: str
+    projects: list[str]
+    role: str | None = None
+    scopes: list[str] = []
+    """All that it may do, also by role."""
+    description: str = ""
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    """Accurate to ten minutes."""
+    earlier_secret_until: datetime | None = None
+    """Until when the secret from before the last rotation is valid."""
+
+
+class NewApiKey(ApiKey):
+    """An API key that was just made or rotated, with its secret."""
+
+    key: str = Field(repr=False)
+    """What its owner sends. It is told this once, and stored nowhere."""
+
+
+class ApiKeys(Answer):
+    """The answer to a list of keys."""
+
+    keys: list[ApiKey]

@@ -20,13 +20,6 @@ class Format(StrEnum):
     NAME = "name"
 
 
-class EventFormat(StrEnum):
-    """Ways to write events."""
-
-    LINES = "lines"
-    JSON = "json"
-
-
 Status = Literal["queued", "processing", "completed", "failed", "cancelled"]
 
 Url = Annotated[str | None, typer.Option(envvar=ENV_URL, help="Address of the service; the local mode's when absent.")]

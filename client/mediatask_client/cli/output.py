@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..events import Event
 from ..models import BatchResult, Page, Submitted, Task, TaskType, Upload, Usage, Webhook
+from ..rest.events import Event
 from .display import COLOURS, step
-from .options import EventFormat, Format
+from .options import Format
 from .text import is_safe, one_line, safe_json
 
 
@@ -186,14 +186,24 @@ def write_keys(form: Format, found: Sequence[dict[str, Any]]) -> None:
         stdout().print(table)
 
 
-def write_event(form: EventFormat, event: Event) -> None:
-    """One event, one line."""
-    if form == EventFormat.JSON:
+def write_event(form: Format, event: Event, *, named: bool = False) -> None:
+    """One event, one line; in YAML one document.
+
+    Args:
+        named: whether the line names the task.
+    """
+    if form == Format.JSON:
         typer.echo(safe_json(json.dumps(event.raw(), ensure_ascii=False)))
-        return
-    how_far = "" if event.progress is None or event.line is not None else f"{event.progress:>4.0%}"
-    what = event.line if event.line is not None else event.current_step or ""
-    typer.echo(f"{one_line(event.kind):<10} {how_far:<5} {one_line(what)}".rstrip())
+    elif form == Format.YAML:
+        typer.echo("---")
+        _document(form, event.raw())
+    elif form == Format.NAME:
+        _names([event.kind])
+    else:
+        how_far = "" if event.progress is None or event.line is not None else f"{event.progress:>4.0%}"
+        what = event.line if event.line is not None else event.current_step or ""
+        whose = f"{one_line(event.task_id)}  " if named else ""
+        typer.echo(f"{one_line(event.kind):<10} {whose}{how_far:<5} {one_line(what)}".rstrip())
 
 
 def age(since: datetime | None, now: datetime) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from ..client import Client
+from .._sync.client import Client
 from ..errors import APIError, NotFound, UsageError
 from ..files import other_name, target
 from ..inputs import local_paths, with_references

@@ -11,7 +11,7 @@ import typer
 
 from ..config import DEFAULT_DIR
 from .app import app
-from .options import Dir, EventFormat, Format, IdProject, Key, Output, Project, Status, TaskId, Url
+from .options import Dir, Format, IdProject, Key, Output, Project, Status, TaskId, Url
 from .text import safe
 
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Follow it to its end.")]
@@ -280,23 +280,30 @@ def logs(
 
 @app.command()
 def events(
-    task_id: TaskId,
-    log: Annotated[bool, typer.Option("--log", help="The lines of the log, too.")] = False,
+    task_id: Annotated[
+        str | None,
+        typer.Argument(metavar="ID", help="Task, or the beginning of its id; all of the project when absent."),
+    ] = None,
+    log: Annotated[bool, typer.Option("--log", help="The lines of the log, too; of a task.")] = False,
     last_id: Annotated[str | None, typer.Option("--after", metavar="ID", help="Go on after this event.")] = None,
-    project: IdProject = "default",
-    output: Annotated[EventFormat, typer.Option("--output", "-o", help="Lines for people, or one JSON a line.")] = (
-        EventFormat.LINES
-    ),
+    project: Project = "default",
+    output: Annotated[
+        Format, typer.Option("--output", "-o", help="A line for each, JSON on one line, YAML documents, or kinds only.")
+    ] = Format.TABLE,
     url: Url = None,
     api_key: Key = None,
     folder: Dir = DEFAULT_DIR,
 ) -> None:
-    """Print a task's events as they happen, until it has ended."""
+    """Print events as they happen: of a task until it has ended, or of a project until Ctrl-C."""
     from .output import write_event
     from .session import Session
 
-    last = None
     with Session(url, api_key, folder) as session:
+        if task_id is None:
+            for event in session.client.stream_project(project, last_id=last_id):
+                write_event(output, event, named=True)
+            return
+        last = None
         found = session.on(task_id, project, session.client.get).task_id
         for event in session.client.stream(found, include=["log"] if log else [], last_id=last_id):
             write_event(output, event)

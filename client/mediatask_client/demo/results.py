@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..client import Client
+from .._sync.client import Client
 from ..files import main_name
 from ..models import Task
 from .environment import Delivery

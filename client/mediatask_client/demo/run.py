@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .._sync.client import Client
 from ..cli.display import display
 from ..cli.text import one_line
-from ..client import Client
 from ..config import StoreKind
 from ..errors import MediaTaskError
 from ..models import Task

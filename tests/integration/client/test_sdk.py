@@ -25,8 +25,8 @@ from mediatask_client import (
     Unavailable,
     UsageError,
     WaitTimeout,
-    calls,
 )
+from mediatask_client.rest import calls
 from support.rest_service import KEY, Answer, Request, Service, problem, task
 
 SUBMIT = "/api/v1/tasks/submit"

@@ -115,7 +115,7 @@ def test_a_lost_answer_of_the_store_is_no_failure(service: Service, picture: Pat
 def test_a_store_that_stays_away_is_told_with_its_address(
     service: Service, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mediatask_client.calls.TRIES", 2)
+    monkeypatch.setattr("mediatask_client.rest.calls.TRIES", 2)
     service.on("PUT", STORE, Answer(drop=True))
     with Client() as client, pytest.raises(Unavailable, match=service.url) as caught:
         client.upload(picture, "demo")

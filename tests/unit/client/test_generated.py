@@ -20,9 +20,9 @@ def test_it_is_current() -> None:
 def test_both_have_the_same_methods_with_the_same_words() -> None:
     def surface(kind: type) -> dict[str, tuple[list[str], str | None]]:
         return {
-            name: (list(inspect.signature(member).parameters), member.__doc__)
-            for name, member in vars(kind).items()
-            if callable(member) and not name.startswith("_")
+            name: (list(inspect.signature(member).parameters), (member.__doc__ or "").replace("Async", ""))
+            for name, member in inspect.getmembers(kind, inspect.isfunction)
+            if not name.startswith("_")
         }
 
     synchronous, asynchronous = surface(Client), surface(AsyncClient)

@@ -8,18 +8,32 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import httpx
 from pydantic import TypeAdapter
 
-from .errors import UsageError
+from ..errors import UsageError
+from ..models import (
+    ApiKey,
+    ApiKeys,
+    BatchAnswer,
+    BatchResult,
+    NewApiKey,
+    Page,
+    Submitted,
+    Task,
+    TaskType,
+    Upload,
+    Usage,
+    Webhook,
+)
 from .failures import unexpected
-from .models import BatchAnswer, BatchResult, Page, Submitted, Task, TaskType, Upload, Usage, Webhook
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Submitted)
 
 BASE = "/api/v1"
 TRIES = 5
@@ -55,6 +69,7 @@ class Call(Generic[T]):
 
 
 def submit(
+    kind: type[S],
     project_id: str,
     task_type: str,
     task_data: Mapping[str, Any],
@@ -66,12 +81,12 @@ def submit(
     metadata: Mapping[str, Any] | None,
     idempotency_key: str | None,
     extra: Mapping[str, Any],
-) -> Call[Submitted]:
+) -> Call[S]:
     """Repeatable, because it always carries a key: given by the caller, or made for this one call."""
     optional = {
         "priority": priority,
         "tags": None if tags is None else list(tags),
-        "not_before": None if not_before is None else _moment(not_before),
+        "not_before": None if not_before is None else _moment("not_before", not_before),
         "callback_url": callback_url,
         "metadata": metadata,
     }
@@ -83,7 +98,7 @@ def submit(
         **extra,
     }
     headers = {"Idempotency-Key": _key(idempotency_key), "Content-Type": "application/json"}
-    return Call("POST", f"{BASE}/tasks/submit", _reader(Submitted), body=_json(body), headers=headers)
+    return Call("POST", f"{BASE}/tasks/submit", _reader(kind), body=_json(body), headers=headers)
 
 
 def batch(tasks: Sequence[Mapping[str, Any]], *, atomic: bool) -> Call[list[BatchResult]]:
@@ -161,6 +176,45 @@ def task_type(name: str) -> Call[TaskType]:
     return Call("GET", f"{BASE}/task-types/{_segment(name)}", _reader(TaskType))
 
 
+def create_key(
+    name: str,
+    projects: Sequence[str],
+    *,
+    role: str | None,
+    scopes: Sequence[str] | None,
+    expires_at: datetime | str | None,
+    description: str,
+) -> Call[NewApiKey]:
+    """Not repeatable: the secret of a lost answer is lost."""
+    body = {
+        "name": name,
+        "projects": list(projects),
+        "role": role,
+        "scopes": None if scopes is None else list(scopes),
+        "expires_at": None if expires_at is None else _moment("expires_at", expires_at),
+        "description": description,
+    }
+    given = {name: value for name, value in body.items() if value is not None}
+    return Call("POST", f"{BASE}/keys", _reader(NewApiKey), body=_json(given), headers=_JSON_BODY, repeatable=False)
+
+
+def list_keys() -> Call[list[ApiKey]]:
+    answer = _reader(ApiKeys)
+    return Call("GET", f"{BASE}/keys", lambda response: answer(response).keys)
+
+
+def rotate_key(key_id: str, overlap: timedelta) -> Call[NewApiKey]:
+    """Not repeatable: each makes another secret."""
+    body = {"overlap_seconds": int(overlap.total_seconds())}
+    path = f"{BASE}/keys/{_segment(key_id)}/rotate"
+    return Call("POST", path, _reader(NewApiKey), body=_json(body), headers=_JSON_BODY, repeatable=False)
+
+
+def revoke_key(key_id: str) -> Call[None]:
+    """Not repeatable: of the second the service would say that there is no such key."""
+    return Call("DELETE", f"{BASE}/keys/{_segment(key_id)}", lambda _: None, repeatable=False)
+
+
 def grant_upload(project_id: str, announcement: Mapping[str, Any]) -> Call[Upload]:
     """Repeating it leaves a grant behind that expires."""
     body = {"project_id": project_id, **announcement}
@@ -179,6 +233,10 @@ def put_delay(tries: int, outcome: httpx.Response | httpx.RequestError) -> float
 
 def events_path(task_id: str) -> str:
     return _task(task_id, "events")
+
+
+def project_events_path(project_id: str) -> str:
+    return f"{BASE}/projects/{_segment(project_id)}/events"
 
 
 def log_path(task_id: str) -> str:
@@ -223,11 +281,11 @@ def _key(given: str | None) -> str:
     return key
 
 
-def _moment(moment: datetime | str) -> str:
+def _moment(name: str, moment: datetime | str) -> str:
     if isinstance(moment, str):
         return moment
     if moment.tzinfo is None:
-        raise UsageError("not_before needs a time zone")
+        raise UsageError(f"{name} needs a time zone")
     return moment.isoformat()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
+from enum import Enum
 from typing import Any
 
 from mediatask_crds.task import Phase
 
-from .models import Answer
+from ..models import Answer
 
 LONGEST_SILENCE = 60.0
 """Seconds without a heartbeat after which a stream counts as lost."""
@@ -30,6 +32,8 @@ class Event(Answer):
     current_step: str | None = None
     attempt: int | None = None
     timestamp: str | None = None
+    event_id: str | None = None
+    """Names the event in a project's stream, where the same one may come twice."""
     line: str | None = None
     """Of the log."""
 
@@ -39,14 +43,47 @@ class Event(Answer):
         return self.kind in ("completed", "failed", "cancelled")
 
 
+class Sign(Enum):
+    """What else a stream tells."""
+
+    OPENED = "opened"
+    ALIVE = "alive"
+    """A heartbeat."""
+    OVER = "over"
+    """There is nothing more, and will not be."""
+
+
+class Seen:
+    """Events of a project's stream that were given already; the latest are remembered."""
+
+    MOST = 10_000
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def again(self, event: Event) -> bool:
+        """Whether the event was given before; from now on it was."""
+        if event.event_id is None:
+            return False
+        name = (event.task_id, event.event_id)
+        if name in self._ids:
+            return True
+        self._ids[name] = None
+        if len(self._ids) > self.MOST:
+            self._ids.popitem(last=False)
+        return False
+
+
 class Messages:
     """Puts the lines of an event stream together."""
 
     def __init__(self) -> None:
         self._fields: dict[str, str] = {}
 
-    def take(self, line: str) -> Event | None:
-        """The event that ends with this line. Raises ValueError for what is no event of this service."""
+    def take(self, line: str) -> Event | Sign | None:
+        """The event that ends with this line, or a heartbeat. Raises ValueError: it is no event of this service."""
+        if line.startswith(":"):
+            return Sign.ALIVE
         if line:
             name, _, value = line.partition(":")
             if name:

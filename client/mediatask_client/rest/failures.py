@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from .errors import (
+from ..errors import (
     AccessDenied,
     APIError,
     Conflict,
@@ -27,7 +27,8 @@ _CLASSES: dict[int, type[APIError]] = {
     409: Conflict,
 }
 _NEXT_STEP = {
-    401: "Give a valid key: --api-key, MEDIATASK_API_KEY, or run next to a started `mediatask up`.",
+    401: "Give a valid key or token: --api-key, MEDIATASK_API_KEY, MEDIATASK_TOKEN_FILE, or run next to a started "
+    "`mediatask up`.",
     403: "Use a key whose projects include this one.",
     404: "`mediatask list --project P` shows the tasks of a project that this key may see.",
     409: "`mediatask get ID` shows the state it is in.",
@@ -45,9 +46,11 @@ def failure(url: str, outcome: httpx.Response | httpx.RequestError) -> MediaTask
     if isinstance(outcome, httpx.RequestError):
         return unreachable(url, outcome)
     refused = refusal(outcome)
-    if outcome.status_code in (429, 502, 503, 504):
-        return Unavailable(f"{refused}\nThe service cannot take this now: try again in a while.")
-    return refused
+    if outcome.status_code not in (429, 502, 503, 504):
+        return refused
+    unavailable = Unavailable(f"{refused}\nThe service cannot take this now: try again in a while.")
+    unavailable.request_id = refused.request_id
+    return unavailable
 
 
 def unreachable(url: str, error: httpx.RequestError) -> Unavailable:
@@ -78,10 +81,14 @@ def refusal(response: httpx.Response) -> APIError:
     # The detail of a problem with a list of faults only repeats them.
     words = ("title",) if faults else ("detail", "title")
     text = next((str(problem[word]) for word in words if problem.get(word)), response.reason_phrase or "refused")
-    lines = [f"{text} (HTTP {status})", *(f"  {fault}" for fault in faults)]
+    request_id = response.headers.get("x-request-id")
+    named = f", request {request_id}" if request_id else ""
+    lines = [f"{text} (HTTP {status}{named})", *(f"  {fault}" for fault in faults)]
     if next_step := _NEXT_STEP_OF.get(str(problem.get("type")), _NEXT_STEP.get(status)):
         lines.append(next_step)
-    return _CLASSES.get(status, APIError)(status, problem, "\n".join(lines))
+    error = _CLASSES.get(status, APIError)(status, problem, "\n".join(lines))
+    error.request_id = request_id
+    return error
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:

@@ -8,26 +8,20 @@ from typing import Any
 
 import httpx
 
-from .config import Connection
-from .errors import NotConfigured
+from ..errors import NotConfigured
 
 
-def options(connection: Connection, *, with_key: bool = True) -> dict[str, Any]:
-    """Arguments of `httpx.Client` and `httpx.AsyncClient`.
+def options(url: str) -> dict[str, Any]:
+    """Arguments of the `httpx.Client` or `httpx.AsyncClient` for a service, where the caller gives none.
 
     Raises:
         NotConfigured: the address is one that cannot be connected to.
     """
-    headers = {"User-Agent": f"mediatask-client/{_version()}"}
-    if with_key:
-        headers["X-API-Key"] = connection.api_key
     return {
-        "base_url": connection.url if with_key else "",
-        "headers": headers,
+        "headers": {"User-Agent": f"mediatask-client/{_version()}"},
         "timeout": httpx.Timeout(30, connect=5),
         # A proxy of the environment is for the world outside, not for this machine.
-        "trust_env": not _loopback(_host(connection.url)),
-        "follow_redirects": not with_key,
+        "trust_env": not _loopback(_host(url)),
     }
 
 

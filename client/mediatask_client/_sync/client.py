@@ -1,0 +1,53 @@
+# Generated from `_async` by `make client`.
+"""The synchronous client.
+
+with Client() as client:
+    task = client.run("generate_image", {"prompt": "a lighthouse at dusk"}, project_id="demo")
+    client.download(task.task_id, Path("lighthouse.jpg"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from ..models import TaskType, Usage
+from ..rest import calls
+from .keys import Keys
+from .tasks import Tasks
+
+
+class Client(Tasks, Keys):
+    """A connection to one service, for many tasks at once.
+
+    Every method raises a subclass of `APIError` when the service refuses, and `Unavailable` when it cannot be reached.
+
+    Args:
+        url, api_key: from the environment or a running local mode when absent (`config.resolve`).
+        folder: state folder of a local mode to connect to.
+        token: a bearer token instead of a key: itself, a `Path` that is read anew for each request, or a function.
+        timeout: seconds for each try of a request, or an `httpx.Timeout`; 30, and 5 to connect, when absent. Streams,
+            logs and uploads have limits of their own.
+        http_client: to be used instead of an own one, with its proxies, certificates and limits; it is not closed.
+
+    Raises:
+        NotConfigured: no address or no credential.
+    """
+
+    def usage(
+        self, project_id: str, *, first: date | None = None, last: date | None = None, group_by: str = "day"
+    ) -> Usage:
+        """What a project has used, up to a year; the last 30 days where nothing is said.
+
+        Args:
+            group_by: day, task_type or class.
+        """
+        return self._run(calls.usage(project_id, first=first, last=last, group_by=group_by))
+
+    def task_types(self) -> Sequence[TaskType]:
+        """The catalogue of task types."""
+        return self._run(calls.task_types())
+
+    def task_type(self, name: str) -> TaskType:
+        """One task type with its JSON Schema, defaults and classes."""
+        return self._run(calls.task_type(name))

@@ -1,0 +1,126 @@
+"""What a follower knows of tasks, and where it learns more: from a stream of events, or by asking. No I/O."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+
+from .errors import APIError, MediaTaskError, WaitTimeout
+from .models import Task
+from .rest.calls import events_path, project_events_path
+from .rest.events import LONGEST_SILENCE, Event, Sign
+
+FASTEST, SLOWEST = 0.3, 3.0
+"""Seconds between two looks at tasks without a stream; longer while nothing changes."""
+LAST_SECONDS = 20.0
+"""This long before time is up a stream is left: its next message may be a heartbeat (15 s) away."""
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
+"""Seconds until a stream is tried again that was refused or broke."""
+
+
+class Following:
+    """Tasks that are followed until all have ended.
+
+    Events tell how a task gets on; every other change is asked for, since events have not all that a state has. A
+    service without events, or without room for another stream, is asked again and again.
+    """
+
+    def __init__(
+        self, task_ids: Iterable[str], timeout: float | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._last: dict[str, Task | None] = dict.fromkeys(task_ids)
+        self._timeout = timeout
+        self._clock = clock
+        self._deadline = math.inf if timeout is None else clock() + timeout
+        self._changed = False
+        self._pause = FASTEST
+        self._faults = 0
+        self._stream_from = -math.inf
+        """When a stream may be tried again."""
+
+    @property
+    def unfinished(self) -> list[str]:
+        return [task_id for task_id, task in self._last.items() if task is None or not task.done]
+
+    def learn(self, task_id: str, task: Task) -> bool:
+        """Whether an answer of the service is news."""
+        if task == self._last.get(task_id):
+            return False
+        self._last[task_id] = task
+        self._changed = True
+        return True
+
+    def stream(self) -> str | None:
+        """Path of the stream that tells of all unfinished tasks; None where they have to be asked for."""
+        if self._clock() < self._stream_from or self.near_end:
+            return None
+        tasks = [self._last[task_id] for task_id in self.unfinished]
+        projects = {task.project_id for task in tasks if task}
+        if len(tasks) == 1 and tasks[0]:
+            return events_path(tasks[0].task_id)
+        return project_events_path(*projects) if len(projects) == 1 else None
+
+    @property
+    def near_end(self) -> bool:
+        return self._deadline - self._clock() < LAST_SECONDS
+
+    @property
+    def longest_silence(self) -> float:
+        """Seconds without a message after which the stream counts as lost."""
+        return min(LONGEST_SILENCE, max(self._deadline - self._clock(), 1.0))
+
+    def to_ask(self, sign: Event | Sign) -> list[str]:
+        """Tasks whose state has to be asked for after a message of the stream."""
+        if sign is Sign.OPENED:
+            # What has happened before a project's stream began is not in it; a task's begins with its state.
+            unfinished = self.unfinished
+            return unfinished if len(unfinished) > 1 else []
+        self._faults = 0
+        if isinstance(sign, Sign):
+            # No event tells that the queue has moved on.
+            tasks = [(task_id, self._last[task_id]) for task_id in self.unfinished]
+            return [task_id for task_id, task in tasks if task and task.status == "queued"]
+        task = self._last.get(sign.task_id)
+        if task is None or task.done or sign.status is None:
+            return []
+        known = not sign.ended and (sign.status, sign.attempt or 0) == (task.status, task.attempt or 0)
+        return [] if known else [sign.task_id]
+
+    def progress(self, sign: Event | Sign) -> Task | None:
+        """The state of a task that has got on, as an event tells it."""
+        task = self._last.get(sign.task_id) if isinstance(sign, Event) else None
+        if task is None or task.done or not isinstance(sign, Event) or sign.kind != "progress":
+            return None
+        if (sign.status, sign.attempt or 0) != (task.status, task.attempt or 0):
+            return None
+        if sign.progress is None or sign.progress < task.progress:
+            return None
+        told = {name: getattr(sign, name) for name in {"progress", "current_step"} & sign.model_fields_set}
+        task = task.model_copy(update=told)
+        return task if self.learn(sign.task_id, task) else None
+
+    def lost(self, error: MediaTaskError | None) -> None:
+        """The stream has ended, or was refused."""
+        if isinstance(error, APIError):
+            self._stream_from = math.inf
+        elif error is not None or self._faults:
+            self._stream_from = self._clock() + min(FIRST_PAUSE * 2.0**self._faults, LONGEST_PAUSE)
+        self._faults += 1
+
+    def pause(self) -> float:
+        """Seconds until the next look.
+
+        Raises:
+            WaitTimeout: time is up.
+        """
+        left = self._deadline - self._clock()
+        if left <= 0:
+            ids = self.unfinished
+            which = ids[0] if len(ids) == 1 else f"{len(ids)} tasks"
+            raise WaitTimeout(
+                f"{which} not finished after {self._timeout:g} s; the work continues, `mediatask watch` follows it", ids
+            )
+        self._pause = FASTEST if self._changed else min(self._pause * 1.25, SLOWEST)
+        self._changed = False
+        return min(self._pause, left)
