@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from mediatask_common.access.keys import MAX_PROJECTS, KeyId, KeyProject
 from mediatask_common.access.roles import SCOPES, RoleName
@@ -17,6 +17,20 @@ Scope = Annotated[str, Field(json_schema_extra={"enum": list(SCOPES)})]
 
 class NewKeyRequest(Rest):
     """A key to be made. It cannot do more than the one that makes it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "cutting-room",
+                    "projects": ["detective_series_001"],
+                    "role": "writer",
+                    "expires_at": "2026-12-31T00:00:00Z",
+                    "description": "the cutting room's render nodes",
+                }
+            ]
+        }
+    )
 
     name: KeyId
     """Its id: who its tasks are submitted by, in logs and annotations."""
@@ -54,6 +68,8 @@ class NewKeyRequest(Rest):
 
 class RotationRequest(Rest):
     """How to change to a new secret."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"overlap_seconds": 3600}]})
 
     overlap_seconds: Annotated[int, Field(ge=0, le=90 * 24 * 3600)] = 24 * 3600
     """How long the present secret stays valid."""

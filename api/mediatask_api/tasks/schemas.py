@@ -230,6 +230,8 @@ class TaskPage(Rest):
 class ChangeRequest(Rest):
     """What may change of a task while it is queued."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"priority": 1}]})
+
     priority: Priority
     """0 is most urgent, 9 least."""
 
