@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from . import batch, keys, local, tasks, usage, webhook
 from .app import app, complain
+from .verbs import batch, keys, local, tasks, usage, webhook
 
 __all__ = ["app", "batch", "keys", "local", "main", "tasks", "usage", "webhook"]
 

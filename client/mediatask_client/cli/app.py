@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import MediaTaskError, UsageError
-from .text import safe
+from .terminal.text import safe
 
 EXIT_CODES = """\b
 Exit codes:

@@ -36,8 +36,8 @@ class KeyStore:
 
     @property
     def place(self) -> str:
-        """Of the Secret, for people."""
-        return f"{self._namespace}/{self._secret}"
+        """Of the keys, for people."""
+        return f"the Secret {self._namespace}/{self._secret}"
 
     def create(self, name: str, **about: Any) -> dict[str, Any]:
         """A new key with its secret, `{"id", "key", ...}`."""
@@ -90,7 +90,9 @@ class KeyStore:
             raise MediaTaskError(f"{self.place} has no room for another key: revoke one first") from error
         except KubeError as error:
             if error.not_found:
-                raise MediaTaskError(f"there is no Secret {self.place}: check --namespace and --secret") from error
+                raise MediaTaskError(
+                    f"there is no Secret {self._namespace}/{self._secret}: check --namespace and --secret"
+                ) from error
             raise MediaTaskError(f"Kubernetes refused: {error.message}") from error
 
 

@@ -11,9 +11,9 @@ from ..errors import APIError, NotFound, UsageError
 from ..files import other_name, target
 from ..inputs import local_paths, with_references
 from ..models import Task, TaskType, Upload
-from .display import display, sending
-from .output import stderr
 from .submission import closest
+from .terminal.display import display, sending
+from .terminal.output import stderr
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from .._sync.client import Client
-from ..cli.display import display
-from ..cli.text import one_line
+from ..cli.terminal.display import display
+from ..cli.terminal.text import one_line
 from ..config import StoreKind
 from ..errors import MediaTaskError
 from ..models import Task

@@ -209,7 +209,14 @@ def page(*ids: str) -> Answer:
     return Answer(200, {"tasks": tasks, "total": len(tasks), "page": 1, "limit": 100, "pages": 1})
 
 
-VERBS = pytest.mark.parametrize("verb", ["get", "cancel", "retry", "logs", "open", "watch"])
+VERBS = pytest.mark.parametrize(
+    "verb",
+    ["get", "cancel", "retry", "logs", "open", "watch", "events", "priority", "webhook log", "webhook redeliver"],
+)
+
+
+def run_on(verb: str, given: str, *words: str) -> Result:
+    return run(*verb.split(), given, *(["0"] if verb == "priority" else []), *words)
 
 
 def answer_for(service: Service, task_id: str) -> None:
@@ -219,13 +226,18 @@ def answer_for(service: Service, task_id: str) -> None:
     service.on("DELETE", f"{path}/cancel", Answer(200, state))
     service.on("POST", f"{path}/retry", Answer(202, {}))
     service.on("GET", f"{path}/logs", Answer(200, b"a line\n"))
+    service.on("GET", f"{path}/events", Answer(204, b""))
+    service.on("PATCH", path, Answer(200, state))
+    webhook = Answer(200, {"task_id": task_id, "state": "delivered"})
+    service.on("GET", f"{path}/webhook", webhook)
+    service.on("POST", f"{path}/webhook/redeliver", webhook)
 
 
 @VERBS
 def test_the_beginning_of_an_id_is_enough(service: Service, verb: str) -> None:
     answer_for(service, "3f2a9c01-77")
     service.on("GET", "/api/v1/projects/demo/tasks", page("3f2b0000-11", "3f2a9c01-77"))
-    result = run(verb, "3f2a", "-p", "demo")
+    result = run_on(verb, "3f2a", "-p", "demo")
     assert result.exit_code == 0, result.output
     assert any("3f2a9c01-77" in request.path for request in service.requests)
 
@@ -235,7 +247,7 @@ def test_a_beginning_of_several_ids_is_a_usage_error_and_touches_none(service: S
     for task_id in ("3f2a9c01-77", "3f2a9c02-88"):
         answer_for(service, task_id)
     service.on("GET", "/api/v1/projects/default/tasks", page("3f2a9c02-88", "3f2a9c01-77", "4"))
-    result = run(verb, "3f2a9c0")
+    result = run_on(verb, "3f2a9c0")
     assert result.exit_code == 2
     assert "3f2a9c0 is the beginning of 2 ids, give more of it: 3f2a9c02-88, 3f2a9c01-77" in result.stderr
     assert not any("3f2a9c01-77" in request.path for request in service.requests)
@@ -245,7 +257,7 @@ def test_a_beginning_of_several_ids_is_a_usage_error_and_touches_none(service: S
 @pytest.mark.parametrize("given", ["3f2", "4444"])
 def test_a_beginning_of_no_id_or_too_short_is_not_found(service: Service, verb: str, given: str) -> None:
     service.on("GET", "/api/v1/projects/default/tasks", page("3f2a9c02-88"))
-    result = run(verb, given)
+    result = run_on(verb, given)
     assert result.exit_code == 1
     assert "HTTP 404" in result.stderr
 
@@ -261,6 +273,9 @@ def test_a_beginning_of_no_id_or_too_short_is_not_found(service: Service, verb: 
         (["watch", "task-1"], ["task-1"]),
         (["cancel", "task-1"], ["task-1"]),
         (["retry", "task-1", "--wait"], ["task-1"]),
+        (["priority", "task-1", "0"], ["task-1"]),
+        (["webhook", "log", "task-1"], ["task-1"]),
+        (["webhook", "redeliver", "task-1"], ["task-1"]),
     ],
 )
 def test_names_alone_and_the_same_as_documents(service: Service, words: list[str], names: list[str]) -> None:
@@ -468,9 +483,3 @@ def test_help_names_the_exit_codes_and_the_version_is_the_packages() -> None:
     told = run("--help").stdout
     assert all(f"\n    {code:<4} " in told for code in (0, 1, 2, 130))
     assert run("--version").stdout == f"mediatask {version('mediatask')}\n"
-
-
-def test_the_shell_completes_states(tmp_path: Path) -> None:
-    env = {"_MEDIATASK_COMPLETE": "complete_bash", "COMP_WORDS": "mediatask list --status p", "COMP_CWORD": "3"}
-    result = CliRunner().invoke(cli.app, [], env=env, prog_name="mediatask")
-    assert result.stdout.split() == ["processing"]

@@ -19,6 +19,7 @@ from mediatask_common.access.keysecret import KeysSecret
 from mediatask_common.kube import Kube
 from mediatask_common.times import utcnow
 from support.apiserver import embedded_apiserver
+from support.rest_service import KEY, Answer, Service
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +119,24 @@ def test_times_are_lengths_or_moments() -> None:
     for wrong in ("", "d", "1", "-1d", "999999d"):
         with pytest.raises(UsageError):
             duration(wrong)
+
+
+def test_the_same_over_rest(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = {"id": "app", "projects": ["film"], "role": "writer", "scopes": [], "description": "", "key": "mtk_made"}
+    service.on("POST", "/api/v1/keys", Answer(201, made))
+    service.on("GET", "/api/v1/keys", Answer(200, {"keys": [made | {"last_used_at": "2026-01-01T00:00:00Z"}]}))
+    service.on("POST", "/api/v1/keys/app/rotate", Answer(200, made | {"key": "mtk_other"}))
+    service.on("DELETE", "/api/v1/keys/app", Answer(204, b""))
+    there = ("--rest", "--url", service.url, "--api-key", KEY)
+    words = ("create", "app", "-p", "film", "--role", "writer", "--expires", "2027-01-31", *there)
+    assert run(*words).stdout == "mtk_made\n"
+    assert run("rotate", "app", "--overlap", "1h", *there, "-o", "name").stdout == "app\n"
+    assert run("revoke", "app", *there).exit_code == 0
+    listed = run("list", *there)
+    assert "2026-01-01T00:00:00Z" in listed.stdout
+    assert "mtk_" not in listed.stdout
+    created, rotated = (request.body for request in service.requests[:2])
+    assert (created["name"], created["projects"], created["role"]) == ("app", ["film"], "writer")
+    assert created["expires_at"] == "2027-01-31T00:00:00+00:00"
+    assert rotated == {"overlap_seconds": 3600}

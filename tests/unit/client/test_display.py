@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from mediatask_client.cli.display import Lines, display
+from mediatask_client.cli.terminal.display import Lines, display
 from mediatask_client.models import Task
 from support.rest_service import task
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatask_client.cli.output import age
-from mediatask_client.cli.text import one_line, safe, safe_json
+from mediatask_client.cli.terminal.output import age
+from mediatask_client.cli.terminal.text import one_line, safe, safe_json
 
 ANY = st.text(st.characters() | st.sampled_from("\x00\x1b\x9b\x7f\u202e\u2066\u2028\r\n\t"))
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from mediatask_client.cli.viewer import preview
+from mediatask_client.cli.terminal.viewer import preview
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 import yaml
@@ -17,11 +17,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..models import BatchResult, Page, Submitted, Task, TaskType, Upload, Usage, Webhook
-from ..rest.events import Event
+from ...models import BatchResult, Page, Submitted, Task, TaskType, Upload, Usage, Webhook
+from ...rest.events import Event
+from ..options import Format
 from .display import COLOURS, step
-from .options import Format
 from .text import is_safe, one_line, safe_json
+
+if TYPE_CHECKING:
+    from ...webhooks.listener import Received
 
 
 def stdout() -> Console:
@@ -204,6 +207,27 @@ def write_event(form: Format, event: Event, *, named: bool = False) -> None:
         what = event.line if event.line is not None else event.current_step or ""
         whose = f"{one_line(event.task_id)}  " if named else ""
         typer.echo(f"{one_line(event.kind):<10} {whose}{how_far:<5} {one_line(what)}".rstrip())
+
+
+def write_received(form: Format, received: Received) -> None:
+    """A webhook that came, one line; in YAML one document. What is not genuine goes to standard error."""
+    event = received.event
+    if event is None:
+        typer.secho(f"refused: {one_line(received.reason or '')}", fg="red", err=True)
+        return
+    document = {"webhook_id": received.id, "status_code": received.status, "event": event}
+    if form == Format.JSON:
+        typer.echo(safe_json(json.dumps(document, ensure_ascii=False)))
+    elif form == Format.YAML:
+        typer.echo("---")
+        _document(form, document)
+    elif form == Format.NAME:
+        _names([str(event.get("task_id"))])
+    else:
+        words = (event.get("timestamp"), event.get("type"), event.get("task_id"), event.get("project_id"))
+        typer.echo("  ".join(one_line(str(word)) for word in (*words, received.status)))
+        if received.reason:
+            typer.secho(one_line(received.reason), fg="red", err=True)
 
 
 def age(since: datetime | None, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""API keys, by the rights of a kubeconfig: whoever may change the Secret makes and revokes them.
+"""API keys: by the rights of a kubeconfig, where whoever may change the Secret makes and revokes them, or over REST.
 
 Without `from __future__ import annotations`: Typer would evaluate each annotation from its text, which slows `--help`.
 """
@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ..config import DEFAULT_DIR
-from .app import app
-from .options import Dir, Format, Output
+from ...config import DEFAULT_DIR
+from ..app import app
+from ..options import Dir, Format, Key, Output, Url
 
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, list, rotate and revoke API keys.")
 app.add_typer(keys, name="keys")
@@ -30,6 +30,9 @@ SecretName = Annotated[
     str, typer.Option("--secret", envvar="MEDIATASK_API_KEYS_SECRET", help="Secret that holds the keys.")
 ]
 SECRET = "mediatask-api-keys"
+Rest = Annotated[
+    bool, typer.Option("--rest", help="By the REST API, with a key that has the scope keys:admin; no kubeconfig.")
+]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the key: letters, digits, dots and dashes.")]
 
 
@@ -44,14 +47,18 @@ def create(
     kubeconfig: Kubeconfig = None,
     namespace: Namespace = None,
     secret: SecretName = SECRET,
+    rest: Rest = False,
+    url: Url = None,
+    api_key: Key = None,
     folder: Dir = DEFAULT_DIR,
     output: Output = Format.TABLE,
 ) -> None:
     """Make a key. It is shown this once: only its digest is stored."""
-    from .keystore import KeyStore, moment
-    from .output import write_key
+    from ..keystore import KeyStore, moment
+    from ..restkeys import RestKeys
+    from ..terminal.output import write_key
 
-    store = KeyStore(kubeconfig, namespace, secret, folder)
+    store = RestKeys(url, api_key, folder) if rest else KeyStore(kubeconfig, namespace, secret, folder)
     made = store.create(
         name,
         projects=project,
@@ -60,7 +67,7 @@ def create(
         expires_at=moment(expires) if expires is not None else None,
         description=description,
     )
-    write_key(output, made, f"key {name} is in the Secret {store.place}; it is shown this once")
+    write_key(output, made, f"key {name} is in {store.place}; it is shown this once")
 
 
 @keys.command("list")
@@ -68,19 +75,23 @@ def list_keys(
     kubeconfig: Kubeconfig = None,
     namespace: Namespace = None,
     secret: SecretName = SECRET,
+    rest: Rest = False,
+    url: Url = None,
+    api_key: Key = None,
     folder: Dir = DEFAULT_DIR,
     output: Output = Format.TABLE,
 ) -> None:
     """All keys, without their secrets."""
-    from .app import complain
-    from .keystore import KeyStore
-    from .output import write_keys
+    from ..app import complain
+    from ..keystore import KeyStore
+    from ..restkeys import RestKeys
+    from ..terminal.output import write_keys
 
-    store = KeyStore(kubeconfig, namespace, secret, folder)
+    store = RestKeys(url, api_key, folder) if rest else KeyStore(kubeconfig, namespace, secret, folder)
     found, faults = store.list()
     write_keys(output, found)
     for entry, fault in faults.items():
-        complain(f"entry {entry} of the Secret {store.place} is no key: {fault}")
+        complain(f"entry {entry} of {store.place} is no key: {fault}")
 
 
 @keys.command()
@@ -90,15 +101,19 @@ def rotate(
     kubeconfig: Kubeconfig = None,
     namespace: Namespace = None,
     secret: SecretName = SECRET,
+    rest: Rest = False,
+    url: Url = None,
+    api_key: Key = None,
     folder: Dir = DEFAULT_DIR,
     output: Output = Format.TABLE,
 ) -> None:
     """Give a key a new secret; both are valid until the overlap ends."""
-    from .keystore import KeyStore, duration
-    from .output import write_key
+    from ..keystore import KeyStore, duration
+    from ..restkeys import RestKeys
+    from ..terminal.output import write_key
 
     length: timedelta = duration(overlap)
-    store = KeyStore(kubeconfig, namespace, secret, folder)
+    store = RestKeys(url, api_key, folder) if rest else KeyStore(kubeconfig, namespace, secret, folder)
     made: dict[str, Any] = store.rotate(name, length)
     write_key(output, made, f"the earlier secret of {name} is valid for another {overlap}")
 
@@ -109,11 +124,15 @@ def revoke(
     kubeconfig: Kubeconfig = None,
     namespace: Namespace = None,
     secret: SecretName = SECRET,
+    rest: Rest = False,
+    url: Url = None,
+    api_key: Key = None,
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Revoke a key: every replica of the service refuses it within 5 seconds."""
-    from .keystore import KeyStore
+    from ..keystore import KeyStore
+    from ..restkeys import RestKeys
 
-    store = KeyStore(kubeconfig, namespace, secret, folder)
+    store = RestKeys(url, api_key, folder) if rest else KeyStore(kubeconfig, namespace, secret, folder)
     store.revoke(name)
-    typer.secho(f"revoked {name} in the Secret {store.place}", dim=True, err=True)
+    typer.secho(f"revoked {name} in {store.place}", dim=True, err=True)

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from ..config import DEFAULT_DIR
-from .app import app
-from .options import Dir, Format, IdProject, Key, Output, Project, Status, TaskId, Url
-from .text import safe
+from ...config import DEFAULT_DIR
+from ..app import app
+from ..options import Dir, Format, IdProject, Key, Output, Project, Status, TaskId, Url
+from ..terminal.text import safe
 
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Follow it to its end.")]
 
@@ -26,8 +26,8 @@ def types(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Show the task types, or the fields of one."""
-    from .output import write_fields, write_types
-    from .session import Session
+    from ..session import Session
+    from ..terminal.output import write_fields, write_types
 
     with Session(url, api_key, folder) as session:
         if name:
@@ -82,9 +82,9 @@ def submit(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Submit a task; prints its id."""
-    from . import output as results
-    from .request import Words, build, moment, read_file
-    from .session import Session
+    from ..request import Words, build, moment, read_file
+    from ..session import Session
+    from ..terminal import output as results
 
     source = context.get_parameter_source("project")
     named = project if source and source.name == "COMMANDLINE" else None
@@ -124,8 +124,8 @@ def upload(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Upload files as inputs of tasks; prints their references."""
-    from .output import write_uploads
-    from .session import Session
+    from ..session import Session
+    from ..terminal.output import write_uploads
 
     with Session(url, api_key, folder) as session:
         write_uploads(output, [(str(path), session.upload(path, project)) for path in files])
@@ -141,8 +141,8 @@ def get(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Show a task."""
-    from .output import write_task
-    from .session import Session
+    from ..session import Session
+    from ..terminal.output import write_task
 
     with Session(url, api_key, folder) as session:
         write_task(output, session.on(task_id, project, session.client.get))
@@ -163,8 +163,8 @@ def list_tasks(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """List a project's tasks, newest first."""
-    from .output import write_page
-    from .session import Session
+    from ..session import Session
+    from ..terminal.output import write_page
 
     with Session(url, api_key, folder) as session:
         found = session.client.page(project, page, limit, status=status, task_type=task_type, tag=tag, cursor=cursor)
@@ -186,8 +186,8 @@ def watch(
 
     Without ids it follows the queued and running tasks of the project.
     """
-    from .output import write_tasks
-    from .session import Session
+    from ..session import Session
+    from ..terminal.output import write_tasks
 
     with Session(url, api_key, folder) as session:
         found = [session.on(given, project, session.client.get) for given in task_ids or []]
@@ -210,8 +210,8 @@ def cancel(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Stop a queued or running task and wait until it has stopped."""
-    from .output import write_status
-    from .session import Session
+    from ..session import Session
+    from ..terminal.output import write_status
 
     with Session(url, api_key, folder) as session:
         task = session.on(task_id, project, session.client.cancel)
@@ -229,8 +229,8 @@ def priority(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Give a queued task another priority."""
-    from .output import write_status
-    from .session import Session
+    from ..session import Session
+    from ..terminal.output import write_status
 
     with Session(url, api_key, folder) as session:
         write_status(output, session.on(task_id, project, lambda found: session.client.set_priority(found, value)))
@@ -247,8 +247,8 @@ def retry(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Try a failed or cancelled task again, under the same id."""
-    from .output import write_status
-    from .session import Session
+    from ..session import Session
+    from ..terminal.output import write_status
 
     with Session(url, api_key, folder) as session:
         task = session.on(task_id, project, session.client.retry)
@@ -270,7 +270,7 @@ def logs(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Print the log of an attempt, the latest one by default."""
-    from .session import Session
+    from ..session import Session
 
     with Session(url, api_key, folder) as session:
         session.on(
@@ -295,8 +295,8 @@ def events(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Print events as they happen: of a task until it has ended, or of a project until Ctrl-C."""
-    from .output import write_event
-    from .session import Session
+    from ..session import Session
+    from ..terminal.output import write_event
 
     with Session(url, api_key, folder) as session:
         if task_id is None:
@@ -325,8 +325,8 @@ def open_media(
     """Fetch a completed task's media and show it; prints its path."""
     import tempfile
 
-    from .session import Session
-    from .viewer import show
+    from ..session import Session
+    from ..terminal.viewer import show
 
     with Session(url, api_key, folder) as session:
         task = session.on(task_id, project, session.client.get)

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from ..config import DEFAULT_DIR
-from .app import app
-from .options import Dir, Format, Key, Output, Project, Url
+from ...config import DEFAULT_DIR
+from ..app import app
+from ..options import Dir, Format, Key, Output, Project, Url
 
 
 @app.command()
@@ -29,8 +29,8 @@ def usage(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Show ended tasks and GPU time of a project."""
-    from .output import write_usage
-    from .session import Session
+    from ..session import Session
+    from ..terminal.output import write_usage
 
     days = {"first": first.date() if first else None, "last": last.date() if last else None}
     with Session(url, api_key, folder) as session:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ..config import DEFAULT_DIR
-from .app import app
-from .options import Dir, Store
+from ...config import DEFAULT_DIR
+from ..app import app
+from ..options import Dir, Store
 
 
 @app.command()
@@ -67,6 +67,6 @@ def demo(
     """
     from rich.console import Console
 
-    from ..demo.run import run
+    from ...demo.run import run
 
     raise typer.Exit(run(out, state=folder, keep=keep, store=store, console=Console(highlight=False)))

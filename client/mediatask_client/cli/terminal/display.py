@@ -25,7 +25,7 @@ from rich.text import Text
 
 from mediatask_crds.task import Phase
 
-from ..models import Task
+from ...models import Task
 from .text import one_line
 
 LARGE_BYTES = 1024**2

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ..config import DEFAULT_DIR
-from .app import app
-from .options import Dir, Format, Key, Output, Project, Url
+from ...config import DEFAULT_DIR
+from ..app import app
+from ..options import Dir, Format, Key, Output, Project, Url
 
 AT_ONCE = 100
 """Tasks of one request."""
@@ -29,10 +29,10 @@ def batch(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Submit many tasks; prints the ids of those that were accepted."""
-    from ..errors import UsageError
-    from .output import write_batch
-    from .request import read_requests
-    from .session import Session
+    from ...errors import UsageError
+    from ..request import read_requests
+    from ..session import Session
+    from ..terminal.output import write_batch
 
     requests = read_requests(file.read(), project)
     if atomic and len(requests) > AT_ONCE:

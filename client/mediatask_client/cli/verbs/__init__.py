@@ -1,0 +1,1 @@
+"""The verbs, by subject. Each imports what is heavy for itself."""
