@@ -52,6 +52,8 @@ class Context(Generic[Data]):
     timings: Timings
     progress: Callable[[str, float], None]
     """Step in snake_case and fraction 0..1 of the runner's work. Never waits."""
+    show: Callable[[bytes], bool]
+    """Shows a preview of the media, a JPEG within `PREVIEW_BYTES`. Never waits; False when there is no use in more."""
     check_stop: Callable[[], None]
     """Call it at every step; it raises when the job shall end."""
     warnings: list[str] = field(default_factory=list)

@@ -29,6 +29,7 @@ from .models import Models
 from .outputs.upload import upload
 from .runners import find_runner
 from .runtime.api import Api
+from .runtime.previews import Previews
 from .runtime.progress import Progress
 from .runtime.signals import Stop, stop_on_sigterm
 from .runtime.spec import Environment, parse_data, read_environment, read_spec, termination_log
@@ -162,6 +163,7 @@ def _context(
         work=made,
         timings=timings,
         progress=report,
+        show=Previews(api, spec.attempt, progress.state).show,
         check_stop=stop.check,
         warnings=warnings,
     )

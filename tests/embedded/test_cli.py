@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from mediatask_client import AsyncClient, Client, Conflict, InvalidRequest, NotFound
 
@@ -97,6 +99,24 @@ def test_sdk(embedded_mode: Any) -> None:
             client.retry(first.task_id)
         with pytest.raises(NotFound):
             client.get("no-such-task")
+
+
+def test_a_picture_is_seen_while_it_is_drawn(embedded_mode: Any) -> None:
+    asked = {"prompt": "a red house by the sea", "width": 256, "height": 256, "num_images": 2}
+    with Client(embedded_mode.api_url, embedded_mode.api_key) as client:
+        task_id = client.submit("previews", "generate_image", asked).task_id
+        # It is followed long before the job's libraries are imported.
+        events = list(client.stream(task_id, include=["preview"]))
+    assert events[-1].kind == "completed"
+    previews = [event for event in events if event.picture]
+    assert previews
+    for event in previews:
+        assert event.picture is not None
+        assert event.current_step == "generating_image"
+        with Image.open(io.BytesIO(event.picture)) as picture:
+            assert (picture.format, picture.size) == ("JPEG", (128, 128))
+            reds = picture.convert("RGB").getchannel("R").getextrema()
+            assert reds[1] > 100, "not a blank one"
 
 
 async def test_sdk_for_asyncio(embedded_mode: Any, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections import OrderedDict
 from enum import Enum
@@ -36,6 +38,16 @@ class Event(Answer):
     """Names the event in a project's stream, where the same one may come twice."""
     line: str | None = None
     """Of the log."""
+    image: str | None = None
+    """Of a preview, in base64; see `picture`."""
+
+    @property
+    def picture(self) -> bytes | None:
+        """A preview as a small JPEG file; None for other events."""
+        try:
+            return base64.b64decode(self.image, validate=True) if self.image else None
+        except (binascii.Error, ValueError):
+            return None
 
     @property
     def ended(self) -> bool:

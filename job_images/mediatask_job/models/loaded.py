@@ -63,17 +63,17 @@ class Loaded:
         size: tuple[int, int],
         seed: int,
         sampling: Sampling,
-        on_step: Callable[[int], None],
+        on_step: Callable[[int, torch.Tensor], None],
         **more: Any,
     ) -> Any:
-        """The pipeline's output for one prompt; `on_step` gets the number of steps that are done.
+        """The pipeline's output for one prompt; `on_step` gets the number of steps that are done, and the latents.
 
         Raises:
             UnsafeContent: the model's own content check says so.
         """
 
         def after(_pipe: Any, step: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            on_step(step + 1)
+            on_step(step + 1, tensors["latents"])
             return tensors
 
         arguments = dict(self.adapter.arguments) | more

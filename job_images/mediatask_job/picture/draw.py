@@ -12,6 +12,7 @@ from ..context import Context
 from .canvas import drawing_size, exactly
 from .decode import PictureFile
 from .enlarge import doublings, enlarged
+from .preview import Preview
 from .settings import DrawingSettings
 
 if TYPE_CHECKING:
@@ -50,13 +51,15 @@ def draw(ctx: Context[Any], order: Order, settings: DrawingSettings, on_fraction
         sampling = loaded.sampling(order.steps or settings.steps, settings.guidance_scale)
         native = settings.native_size or loaded.folder.defaults.native_size
         size = drawing_size(order.width, order.height, native, loaded.grid)
+        preview = Preview(loaded, size, settings.preview_seconds, ctx.show)
         arguments = _arguments(loaded, order, sampling, ctx.warnings)
         images = []
         for number, (prompt, seed) in enumerate(zip(order.prompts, seeds, strict=True)):
 
-            def on_step(done: int, number: int = number) -> None:
+            def on_step(done: int, latents: Any, number: int = number) -> None:
                 ctx.check_stop()
                 on_fraction((number + done / sampling.steps) / len(seeds))
+                preview.after_step(done, latents)
 
             drawn = loaded.draw(prompt, size, seed, sampling, on_step, **arguments).images[0]
             images.append(_at_size(ctx, loaded, drawn, order))

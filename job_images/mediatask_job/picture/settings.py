@@ -25,6 +25,9 @@ class DrawingSettings(Resource):
     """Most pixels of all pictures or frames of a task together. The default is a minute of 4K at 30 frames per
     second."""
 
+    preview_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    """Least seconds between two previews of what is being drawn; 0 for none."""
+
     def check_pixels(self, count: int, size: tuple[int, int], what: str) -> None:
         """Refuse what would keep a machine busy for hours, before anything is done.
 

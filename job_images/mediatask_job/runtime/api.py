@@ -14,6 +14,7 @@ from mediatask_crds.podcontract import (
     ArtifactRequest,
     InputGrant,
     InputRequest,
+    PreviewReport,
     ProgressAnswer,
     ProgressReport,
     ResultAnswer,
@@ -56,10 +57,11 @@ class GrantedInput(NamedTuple):
 
 
 class Api:
-    """Calls for one task. Thread-safe: the progress thread shares it.
+    """Calls for one task. Thread-safe: the threads of progress and previews share it.
 
-    Every call but `progress`, `grant_artifact` and `put` is repeated for `patience` seconds when the API cannot be
-    reached, is overloaded or failing, and then ends the job with `Temporary`; a 409 ends it with `Superseded`.
+    Every call but `progress`, `preview`, `grant_artifact` and `put` is repeated for `patience` seconds when the API
+    cannot be reached, is overloaded or failing, and then ends the job with `Temporary`; a 409 ends it with
+    `Superseded`.
     """
 
     def __init__(self, base: str, task: str, token_file: Path, stop: Stop, patience: float = PATIENCE_SECONDS) -> None:
@@ -77,6 +79,10 @@ class Api:
     def progress(self, report: ProgressReport) -> ProgressAnswer:
         """One try, because the next report says more. Raises NotNow or Superseded."""
         return self._post("progress", report, ProgressAnswer)
+
+    def preview(self, report: PreviewReport) -> None:
+        """One try. Raises NotNow, Superseded, or Refused by an API that knows no previews."""
+        self._post("preview", report, ProgressAnswer)
 
     def grant_artifact(self, request: ArtifactRequest) -> ArtifactGrant:
         """Permission to store one file."""

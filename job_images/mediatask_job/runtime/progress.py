@@ -43,6 +43,10 @@ class Progress:
         self._state = (step[:128], max(reached, min(fraction, 1.0)))
         self._news.set()
 
+    def state(self) -> tuple[str, float]:
+        """Step and fraction as they are now."""
+        return self._state
+
     def __enter__(self) -> Progress:
         self._news.set()
         self._thread.start()

@@ -458,6 +458,8 @@ async def test_previews_come_to_those_who_ask_once_they_have_been_looked_at(fron
         assert shown.data["image"] == body["image"]
         await front.end(task_id)
         assert kinds(await plain.all()) == ["completed"]
+    async with front.events(task_id, shown.id, include="preview") as again:
+        assert kinds(await again.all()) == ["completed"], "who has seen a preview goes on after it"
 
 
 async def test_the_log_comes_as_events_where_it_is_asked_for(front: Front, tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from mediatask_client import AsyncClient, Client, NotFound, UnexpectedAnswer
@@ -79,6 +82,38 @@ def test_what_is_no_stream_is_an_error(
     service.on("GET", EVENTS, answer())
     with pytest.raises(error):
         list(client.stream("task-1"))
+
+
+def test_previews_are_pictures_for_programs_and_for_people(client: Client, service: Service) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (32, 16), "red").save(picture, "JPEG")
+    seen = {"progress": 0.5, "current_step": "drawing"}
+    image = base64.b64encode(picture.getvalue()).decode()
+    service.on("GET", "/api/v1/tasks/task-1/status", Answer(200, task()))
+    service.on(
+        "GET",
+        EVENTS,
+        told(
+            event("preview", "3", **seen, image=image),
+            event("preview", "4", **seen, image="not base64"),
+            event("preview", "5", **seen, image=base64.b64encode(b"no picture").decode()),
+            event("completed", "6", status="completed", progress=1.0),
+        ),
+    )
+    events = list(client.stream("task-1", include=["preview"]))
+    assert service.asked("GET", EVENTS)[0].query == {"include": "preview"}
+    assert [each.picture for each in events] == [picture.getvalue(), None, b"no picture", None]
+    words = ["events", "task-1", "--preview", "--url", service.url, "--api-key", KEY]
+    colours = {"FORCE_COLOR": "1", "COLORTERM": "truecolor", "TERM": "xterm-256color", "COLUMNS": "80"}
+    shown = CliRunner(env=colours).invoke(app, words)
+    assert shown.exit_code == 0, shown.output
+    lines = shown.output.splitlines()
+    assert [line.split()[:2] for line in lines if "\u2580" not in line] == [["preview", "50%"]] * 3 + [
+        ["completed", "100%"]
+    ]
+    assert sum("\u2580" in line for line in lines) == 16, "two pixels to a character, 64 of them wide"
+    as_json = CliRunner(env=colours).invoke(app, [*words, "-o", "json"])
+    assert json.loads(as_json.output.splitlines()[0])["image"] == image
 
 
 def test_the_command_prints_a_line_for_each_event_and_exits_by_the_end(service: Service) -> None:

@@ -37,6 +37,7 @@ class Store:
     objects: dict[str, bytes] = field(default_factory=dict)
     results: list[dict[str, Any]] = field(default_factory=list)
     reports: list[dict[str, Any]] = field(default_factory=list)
+    previews: list[dict[str, Any]] = field(default_factory=list)
     input_requests: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
     """What the API says of inputs, by name."""
@@ -46,6 +47,8 @@ class Store:
     """Statuses to answer with, by route, each once, before the right answer."""
     always: dict[str, int] = field(default_factory=dict)
     """Statuses to answer with for ever, by route."""
+    silent: set[str] = field(default_factory=set)
+    """Routes that never answer."""
     hangs_up: bool = False
     """On an upload to a taken key: the connection ends before the answer is read."""
     cancel: bool = False
@@ -76,6 +79,12 @@ def _application(store: Store) -> web.Application:
             return refused
         store.reports.append((await request.json()) | {"at": time.monotonic()})
         return web.json_response({"cancel": store.cancel})
+
+    async def preview(request: web.Request) -> web.Response:
+        store.previews.append(await request.json())
+        if "preview" in store.silent:
+            await asyncio.Event().wait()
+        return store.refusal("preview", request) or web.json_response({"cancel": False})
 
     async def artifacts(request: web.Request) -> web.Response:
         if refused := store.refusal("artifacts", request):
@@ -141,6 +150,7 @@ def _application(store: Store) -> web.Application:
         [
             web.get(f"{base}/data", data),
             web.post(f"{base}/progress", progress),
+            web.post(f"{base}/preview", preview),
             web.post(f"{base}/artifacts", artifacts),
             web.post(f"{base}/inputs", inputs),
             web.post(f"{base}/result", result),

@@ -44,10 +44,11 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(run: Any, store: Any) ->
 
 def test_a_seed_is_chosen_and_told_and_guidance_makes_negative_prompts_count(run: Any, store: Any) -> None:
     data = {"seed": None, "format": "png", "steps": 2, "negative_prompt": "rain"}
-    _, metadata = drawn(run, store, data, parameters={"guidanceScale": 3.0, "steps": 9})
+    _, metadata = drawn(run, store, data, parameters={"guidanceScale": 3.0, "steps": 9, "previewSeconds": 0})
     assert isinstance(metadata["seed"], int)
     assert metadata["steps"] == 2
     assert metadata["warnings"] == []
+    assert not store.previews, "the class wants none"
 
 
 def test_what_a_style_guide_can_do_and_what_the_model_cannot(run: Any, store: Any) -> None:

@@ -39,7 +39,7 @@ def test_every_pipeline_takes_what_its_adapter_gives(kind: str) -> None:
     import inspect
 
     model = loaded(kind)
-    model.draw("x", (64, 64), 1, Sampling(4, 2.0), lambda _: None)
+    model.draw("x", (64, 64), 1, Sampling(4, 2.0), lambda *_: None)
     known = inspect.signature(getattr(diffusers, kind).__call__).parameters
     assert set(model.pipeline.called) <= set(known)
 
@@ -47,7 +47,7 @@ def test_every_pipeline_takes_what_its_adapter_gives(kind: str) -> None:
 def test_guidance_goes_where_the_pipeline_looks_for_it() -> None:
     qwen, plain = loaded("QwenImagePipeline"), loaded("ZImagePipeline")
     for model in (qwen, plain):
-        model.draw("x", (64, 64), 1, Sampling(4, 2.0), lambda _: None)
+        model.draw("x", (64, 64), 1, Sampling(4, 2.0), lambda *_: None)
     assert qwen.pipeline.called["true_cfg_scale"] == 2.0
     assert qwen.pipeline.called["negative_prompt"] == " "
     assert plain.pipeline.called["guidance_scale"] == 2.0

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 from rich.color import Color
 from rich.console import Console
@@ -45,18 +46,26 @@ def open_file(path: Path) -> bool:
 
 
 def preview(console: Console, path: Path) -> bool:
+    """Print the picture of a file, as `draw` does; False where that is not possible."""
+    return path.suffix.lower() in PICTURES and draw(console, path)
+
+
+def draw(console: Console, file: Path | IO[bytes]) -> bool:
     """Print a picture with half blocks, two pixels to a character; False where that is not possible."""
-    if path.suffix.lower() not in PICTURES or not console.is_terminal or console.color_system != "truecolor":
+    if not console.is_terminal or console.color_system != "truecolor":
         return False
     try:
         from PIL import Image
     except ImportError:
         return False
-    with Image.open(path) as picture:
-        width = min(PREVIEW_COLUMNS, console.width)
-        # A character is about twice as high as wide, so that a half block is about square.
-        rows = max(1, round(width * picture.height / picture.width / 2))
-        small = picture.convert("RGB").resize((width, rows * 2))
+    try:
+        with Image.open(file) as picture:
+            width = min(PREVIEW_COLUMNS, console.width)
+            # A character is about twice as high as wide, so that a half block is about square.
+            rows = max(1, round(width * picture.height / picture.width / 2))
+            small = picture.convert("RGB").resize((width, rows * 2))
+    except (OSError, Image.DecompressionBombError):
+        return False
     pixels = small.load()
     assert pixels is not None
     segments: list[Segment] = []

@@ -285,6 +285,10 @@ def events(
         typer.Argument(metavar="ID", help="Task, or the beginning of its id; all of the project when absent."),
     ] = None,
     log: Annotated[bool, typer.Option("--log", help="The lines of the log, too; of a task.")] = False,
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help="Pictures while a task draws them, too; in terminals with colours."),
+    ] = False,
     last_id: Annotated[str | None, typer.Option("--after", metavar="ID", help="Go on after this event.")] = None,
     project: Project = "default",
     output: Annotated[
@@ -295,8 +299,11 @@ def events(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Print events as they happen: of a task until it has ended, or of a project until Ctrl-C."""
+    import io
+
     from ..session import Session
-    from ..terminal.output import write_event
+    from ..terminal.output import stdout, write_event
+    from ..terminal.viewer import draw
 
     with Session(url, api_key, folder) as session:
         if task_id is None:
@@ -305,8 +312,11 @@ def events(
             return
         last = None
         found = session.on(task_id, project, session.client.get).task_id
-        for event in session.client.stream(found, include=["log"] if log else [], last_id=last_id):
+        include = [*(["log"] if log else []), *(["preview"] if preview else [])]
+        for event in session.client.stream(found, include=include, last_id=last_id):
             write_event(output, event)
+            if event.picture and output == Format.TABLE:
+                draw(stdout(), io.BytesIO(event.picture))
             last = event
     if last is not None:
         _exit_by([str(last.status)])

@@ -13,6 +13,7 @@ from ...film.generated import model_frames, retimed
 from ...models import READY
 from ...outputs.provenance import Source
 from ...picture.canvas import drawing_size
+from ...picture.preview import Preview
 from .footage import Footage, prompt
 from .settings import VideoSettings
 
@@ -39,10 +40,12 @@ def _generated(ctx: Context[GenerateVideo], loaded: Loaded, settings: VideoSetti
     size = drawing_size(form.width, form.height, settings.native_size or known.native_size, loaded.grid)
     native_fps = settings.native_fps or known.native_fps or _DEFAULT_NATIVE_FPS
     count = model_frames(form.seconds, native_fps, settings.max_frames)
+    preview = Preview(loaded, size, settings.preview_seconds, ctx.show)
 
-    def on_step(done: int) -> None:
+    def on_step(done: int, latents: Any) -> None:
         ctx.check_stop()
         ctx.progress("generating_video", READY + (0.48 - READY) * done / sampling.steps)
+        preview.after_step(done, latents)
 
     drawn: Sequence[Any] = loaded.draw(
         prompt(ctx.data), size, seed, sampling, on_step, num_frames=count, output_type="np"
