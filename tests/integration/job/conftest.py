@@ -23,6 +23,7 @@ from aiohttp import web
 
 from mediatask_crds.podcontract import TerminationMessage
 from mediatask_local.die_with_parent import die_with_parent
+from support.warm import WarmJob, warm_jobs
 
 TOKEN = "a-token-of-this-pod"
 TASK = "task-1"
@@ -202,13 +203,17 @@ PATIENCE = 500
 
 
 class Job:
-    """A process of `python -m mediatask_job`."""
+    """A process of `python -m mediatask_job`: with `warm`, forked from one that has the libraries."""
 
-    def __init__(self, env: dict[str, str], folder: Path, setup: str) -> None:
+    def __init__(self, env: dict[str, str], folder: Path, setup: str, warm: Path | None) -> None:
         self.folder = folder
         self._termination = Path(env["MEDIATASK_TERMINATION_LOG"])
         self._log = folder / "log"
-        program = f"{setup}\nimport sys\nfrom mediatask_job.run import main\nsys.exit(main())"
+        self.process: WarmJob | subprocess.Popen[bytes]
+        if warm is not None:
+            self.process = WarmJob(warm, env, self._log, setup)
+            return
+        program = f"{setup}\nimport runpy\nrunpy.run_module('mediatask_job', run_name='__main__')"
         command = ["-c", program] if setup else ["-m", "mediatask_job"]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -242,13 +247,28 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("models")
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with warm_jobs(tmp_path_factory.mktemp("warm")) as at:
+        yield at
+
+
 @pytest.fixture
-def start(store: Store, tmp_path: Path, model_cache: Path) -> Iterator[Start]:
-    """Start a job: `start(type, data, model=..., parameters=..., inputs=..., setup=code to run first)`."""
+def start(store: Store, tmp_path: Path, model_cache: Path, warm: Path) -> Iterator[Start]:
+    """Start a job: `start(type, data, model=..., parameters=..., inputs=..., setup=code to run first)`.
+
+    With `cold` it starts as in a pod, imports included.
+    """
     jobs: list[Job] = []
 
     def start(
-        type: str, data: dict[str, Any] | None, *, setup: str = "", env: dict[str, str] | None = None, **spec: Any
+        type: str,
+        data: dict[str, Any] | None,
+        *,
+        setup: str = "",
+        env: dict[str, str] | None = None,
+        cold: bool = False,
+        **spec: Any,
     ) -> Job:
         folder = tmp_path / f"pod-{len(jobs)}"
         folder.mkdir()
@@ -264,7 +284,7 @@ def start(store: Store, tmp_path: Path, model_cache: Path) -> Iterator[Start]:
             "MEDIATASK_MODEL_CACHE": str(model_cache),
             "HF_HUB_OFFLINE": "1",
         }
-        job = Job(os.environ | surroundings | (env or {}), folder, setup)
+        job = Job(os.environ | surroundings | (env or {}), folder, setup, None if cold else warm)
         jobs.append(job)
         return job
 
@@ -272,7 +292,7 @@ def start(store: Store, tmp_path: Path, model_cache: Path) -> Iterator[Start]:
     for job in jobs:
         if job.process.poll() is None:
             job.process.kill()
-            job.process.wait()
+            job.process.wait(PATIENCE)
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def test_without_known_cues_the_film_is_silent(run: Any, store: Any) -> None:
 
 def test_seven_seconds_of_720p_are_quick_and_small_in_memory(run: Any, store: Any, print_peak: str) -> None:
     began = time.monotonic()
-    ended = run("generate_video", SCENE | {"storyboard_images": stills(store, 3)}, setup=print_peak)
+    ended = run("generate_video", SCENE | {"storyboard_images": stills(store, 3)}, setup=print_peak, cold=True)
     seconds = time.monotonic() - began
     assert ended.code == 0, ended.log
     check_file(store.objects["projects/p/uid/1/video.mp4"], 1280, 720, 24, 7.0)

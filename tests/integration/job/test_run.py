@@ -22,7 +22,7 @@ def still(store: Any) -> None:
 
 
 def test_a_finished_task_is_uploaded_published_and_told(run: Any, store: Any) -> None:
-    ended = run("test_prompt", PROMPT)
+    ended = run("test_prompt", PROMPT, cold=True)
     assert ended.code == 0, ended.log
     [report] = store.results
     artifact = report["result"]["artifacts"][0]
@@ -36,7 +36,10 @@ def test_a_finished_task_is_uploaded_published_and_told(run: Any, store: Any) ->
 
 def test_a_job_without_torch_starts_fast_and_stays_small(run: Any) -> None:
     ended = run(
-        "test_prompt", PROMPT, setup="import atexit, sys; atexit.register(lambda: print('torch' in sys.modules))"
+        "test_prompt",
+        PROMPT,
+        setup="import atexit, sys; atexit.register(lambda: print('torch' in sys.modules))",
+        cold=True,
     )
     assert ended.log.strip().endswith("False")
 
@@ -166,7 +169,7 @@ def test_sigterm_during_the_first_imports(start: Any, tmp_path: Path) -> None:
     """Where there is no handler yet the first process of a container would not even notice."""
     reached = tmp_path / "reached"
     (tmp_path / "httpx.py").write_text(f"import pathlib, time; pathlib.Path({str(reached)!r}).touch(); time.sleep(100)")
-    job = start("test_prompt", PROMPT, env={"PYTHONPATH": str(tmp_path)})
+    job = start("test_prompt", PROMPT, env={"PYTHONPATH": str(tmp_path)}, cold=True)
     job.until(reached.exists)
     job.process.send_signal(signal.SIGTERM)
     assert job.process.wait(10) == 143
