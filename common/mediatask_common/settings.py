@@ -16,7 +16,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class StoreSettings(BaseSettings):
     """Where media lies (`MEDIATASK_STORE_*`)."""
 
-    model_config = SettingsConfigDict(env_prefix="MEDIATASK_STORE_", use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MEDIATASK_STORE_", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     kind: Literal["s3", "file"] = "file"
     """`s3`: any S3 (AWS, R2, MinIO, versitygw). `file`: a folder, served by the API; for one machine."""
@@ -51,7 +53,8 @@ class StoreSettings(BaseSettings):
 class CommonSettings(BaseSettings):
     """What both services read."""
 
-    model_config = SettingsConfigDict(env_prefix="MEDIATASK_", use_attribute_docstrings=True)
+    # Credentials are among the values: the address of Redis, for one.
+    model_config = SettingsConfigDict(env_prefix="MEDIATASK_", use_attribute_docstrings=True, hide_input_in_errors=True)
 
     kubeconfig: Path | None = None
     """Kubeconfig file; `KUBECONFIG` or the pod's service account when absent."""
