@@ -11,6 +11,7 @@ OUT ?= out
 DIR ?= .mediatask
 STORE ?= file
 PART ?= burst
+CASES ?= 10000
 PACKAGES := mediatask_crds mediatask_common mediatask_operator mediatask_api mediatask_job mediatask_local mediatask_client demo_model
 VERSITYGW := $(HOME)/.cache/mediatask/cluster-bin/versitygw
 S3_SERVER := $(if $(filter s3,$(STORE)),$(if $(shell command -v versitygw),,$(VERSITYGW)))
@@ -60,6 +61,10 @@ test-unit: $(READY) ## Unit tests alone: no server, no process, a minute at most
 .PHONY: attacks
 attacks: $(READY) ## Attack the service as hostile callers, pods and files would, and print a figure for each
 	@$(BIN)/pytest tests/attacks -q
+
+.PHONY: fuzz
+fuzz: $(READY) ## Try 10,000 requests that are made up from the OpenAPI document (CASES=10000; some minutes)
+	@MEDIATASK_FUZZ_CASES=$(CASES) $(BIN)/pytest tests/attacks/test_fuzz.py -q
 
 .PHONY: test-cluster
 test-cluster: $(READY) ## Tests on a real Kubernetes control plane and node: KUBECONFIG, or built here (needs Go; the node root)

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from mediatask_common.kube import KubeError
 from mediatask_common.logging import get_logger
 
+from .methods import allowed_methods
 from .request_ids import REQUEST_ID
 from .schemas import Fault, Problem
 
@@ -158,7 +159,8 @@ def install_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-        told = ApiError(error.status_code, code, str(error.detail), headers=error.headers)
+        headers = {"Allow": allowed_methods(request)} if error.status_code == 405 else error.headers
+        told = ApiError(error.status_code, code, str(error.detail), headers=headers)
         return problem(told, request.url.path)
 
     @app.exception_handler(ClientDisconnect)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import BeforeValidator
 
 from mediatask_common.times import utcnow
 
@@ -21,6 +23,16 @@ from .schemas import GroupBy, UsageAnswer
 router = APIRouter(prefix=f"{BASE}/projects", tags=["projects"], route_class=Route)
 
 
+def _written_as_a_day(value: Any) -> Any:
+    """Not as a number of seconds, nor as one of ISO 8601's other forms."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("a day is expected: 2026-11-21")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written_as_a_day)]
+
+
 @router.get(
     "/{project_id}/usage",
     operation_id="getUsage",
@@ -33,8 +45,8 @@ async def usage(
     services: Ctx,
     caller: Caller,
     project_id: Project,
-    first: Annotated[date | None, Query(alias="from", description="First day, UTC; 29 days before `to`.")] = None,
-    last: Annotated[date | None, Query(alias="to", description="Last day, UTC; today by default.")] = None,
+    first: Annotated[Day | None, Query(alias="from", description="First day, UTC; 29 days before `to`.")] = None,
+    last: Annotated[Day | None, Query(alias="to", description="Last day, UTC; today by default.")] = None,
     group_by: GroupBy = GroupBy.DAY,
 ) -> UsageAnswer:
     """Ended tasks and GPU time by day, type or class, of a year at most.

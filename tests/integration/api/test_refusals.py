@@ -153,6 +153,18 @@ async def test_misspelt_query_parameters_are_named_on_every_route(world: World) 
     assert fault(answer)["errors"][0]["loc"] == ["query", "task_type"]
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/keys", "GET, POST"), ("/tasks/batch", "POST"), ("/tasks/x", "PATCH"), ("/health", "GET, HEAD")],
+)
+async def test_a_method_that_a_path_lacks_is_refused_with_those_that_it_has(
+    world: World, path: str, methods: str
+) -> None:
+    answer = await world.api.put(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+    fault(answer)
+
+
 async def test_no_word_of_a_job_reaches_the_terminal_as_a_command(world: World) -> None:
     task_id = await world.submit()
     await world.set_status(task_id, phase="processing", attempt=1, currentStep="a\x1b[31mb\x9b2J")

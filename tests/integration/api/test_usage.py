@@ -87,6 +87,7 @@ async def test_a_retried_task_counts_once_and_a_deleted_one_goes_on_counting(
         {"from": "2026-11-02", "to": "2026-11-01"},
         {"from": "2025-01-01", "to": "2026-11-01"},
         *({"from": "yesterday"}, {"to": "2026-02-30"}, {"group_by": "user"}, {"since": "2026-01-01"}),
+        *({"to": "0"}, {"to": "20261101"}, {"from": "2026-11-01T00:00:00"}),
     ],
 )
 async def test_faulty_queries_are_refused(world: World, query: dict[str, str]) -> None:
