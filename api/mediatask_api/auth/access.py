@@ -11,9 +11,9 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from mediatask_common.access.roles import SCOPES
 
-from ..http.errors import ApiError
+from ..http.errors import ApiError, kubernetes_away, rate_limited
 from ..http.route import Access
-from .authenticators import Authentication
+from .authenticators import Authentication, unauthenticated
 from .keyring import API_KEY_HEADER
 from .principal import Principal
 
@@ -33,6 +33,12 @@ class _Required(Access):
         if scope not in SCOPES:
             raise ValueError(f"there is no scope {scope!r}")
         self.scope = scope
+        self.refusals = (
+            unauthenticated(f"The key in {API_KEY_HEADER} is not valid.", "ApiKey"),
+            _scope_missing(scope),
+            rate_limited("This caller may send 12000 requests a minute", 2),
+            kubernetes_away("nothing was lost, try again"),
+        )
 
     async def __call__(
         self,
@@ -45,7 +51,11 @@ class _Required(Access):
         request.state.principal = principal
         await request.app.state.services.limiter.count_request(request, principal.id)
         if self.scope not in principal.scopes:
-            raise ApiError(403, "scope-missing", f"This call needs the scope {self.scope}.")
+            raise _scope_missing(self.scope)
+
+
+def _scope_missing(scope: str) -> ApiError:
+    return ApiError(403, "scope-missing", f"This call needs the scope {scope}.")
 
 
 class _Public(Access):
@@ -114,7 +124,17 @@ public = Depends(_Public())
 def check_project(caller: Principal, project: str) -> None:
     """Raises ApiError (404) for a project that is not the caller's: whether there is one is nobody else's business."""
     if not caller.allows(project):
-        raise ApiError(404, "project-not-found", f"There is no project {project!r}.")
+        raise project_not_found(project)
+
+
+def project_not_found(project: str) -> ApiError:
+    """404."""
+    return ApiError(404, "project-not-found", f"There is no project {project!r}.")
+
+
+def project_not_allowed(project: str) -> ApiError:
+    """403, for what is to be made in a project."""
+    return ApiError(403, "project-not-allowed", f"This key may not use the project {project!r}.")
 
 
 def _caller(request: Request) -> Principal:

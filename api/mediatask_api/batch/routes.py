@@ -7,14 +7,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from ..auth.access import Caller, require
+from ..auth.access import Caller, project_not_allowed, require
 from ..auth.audit import note
 from ..dependencies import Ctx
 from ..http import BASE
 from ..http.body import JsonBody
 from ..http.errors import ApiError, as_problem
+from ..http.examples import PATH_SAMPLES
 from ..http.openapi import problems
 from ..http.route import Route
+from ..tasks.idempotency import key_reused
 from ..tasks.schemas import SubmitAnswer
 from ..tasks.service import Submitted
 from ..tasks.submission import Submission
@@ -32,7 +34,7 @@ MAX_BODY_BYTES = 1024 * 1024
     dependencies=[require("tasks:submit")],
     response_model=BatchAnswer,
     response_model_exclude_none=True,
-    responses=problems(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
+    responses=problems(project_not_allowed(PATH_SAMPLES["project_id"]), key_reused()),
 )
 async def batch(
     request: Request,

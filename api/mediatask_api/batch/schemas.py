@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from ..http.schemas import Problem, Rest
-from ..tasks.schemas import SubmitAnswer
+from ..http.schemas import PROBLEM_SAMPLE, Problem, Rest
+from ..tasks.schemas import ANSWER_SAMPLE, SubmitAnswer
 
 MOST_TASKS = 100
 
@@ -52,5 +52,18 @@ class BatchResult(Rest):
 
 class BatchAnswer(Rest):
     """What became of each task, in the order of the request."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "results": [
+                        {"index": 0, "status": 202, "task": ANSWER_SAMPLE},
+                        {"index": 1, "status": 400, "error": PROBLEM_SAMPLE},
+                    ]
+                }
+            ]
+        }
+    )
 
     results: list[BatchResult]

@@ -10,17 +10,21 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from ..auth.access import Caller, check_project, principal_now, require
+from ..auth.access import Caller, check_project, principal_now, project_not_found, require
 from ..dependencies import Ctx
 from ..http import BASE
+from ..http.caps import too_many_held
+from ..http.examples import PATH_SAMPLES
 from ..http.openapi import problems
 from ..http.route import Route
 from ..tasks.project_routes import Project
+from ..tasks.refusals import task_not_found
 from .logs import tell_log
 from .schemas import EVENT_STREAM
 
 router = APIRouter(prefix=BASE, tags=["events"], route_class=Route)
 
+_MANY = too_many_held("This key has 256 event streams already")
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 LastEventId = Annotated[
     str | None, Header(description="Id of the last event that was seen, from any replica: the stream goes on after it.")
@@ -46,7 +50,7 @@ Held = Annotated[AsyncExitStack, Depends(_until_answered)]
     responses={
         200: EVENT_STREAM,
         204: {"description": "The task has ended, and the last event that was seen is the end: there is nothing more."},
-        **problems(400, 401, 403, 404, 429, 503),
+        **problems(task_not_found(PATH_SAMPLES["task_id"]), _MANY),
     },
 )
 async def task_events(
@@ -88,7 +92,7 @@ async def task_events(
     operation_id="streamProjectEvents",
     dependencies=[require("tasks:read")],
     response_class=StreamingResponse,
-    responses={200: EVENT_STREAM, **problems(400, 401, 403, 404, 429, 503)},
+    responses={200: EVENT_STREAM, **problems(project_not_found(PATH_SAMPLES["project_id"]), _MANY)},
 )
 async def project_events(
     request: Request,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from mediatask_crds.freeform import check_json
 
-from .errors import ApiError, invalid_field, invalid_model
+from .errors import ApiError, invalid, invalid_field, invalid_model
 
 MAX_BODY_BYTES = 256 * 1024
 """Largest request body: that of a task's data in the resource."""
@@ -34,6 +34,10 @@ class JsonBody(Generic[M]):
     def __init__(self, model: type[M], limit: int = MAX_BODY_BYTES) -> None:
         self.model = model
         self.limit = limit
+        field = next(iter(model.model_fields))
+        missing = invalid(f"{field}: Field required", [{"loc": ["body", field], "msg": "Field required"}])
+        self.refusals = [missing, _timeout(BODY_SECONDS), _too_large(limit)]
+        """Examples of what it raises."""
 
     async def __call__(self, request: Request) -> M:
         return parse(self.model, strict_json(await read(request, self.limit)))
@@ -45,26 +49,32 @@ async def read(request: Request, limit: int = MAX_BODY_BYTES, seconds: float = B
     Raises:
         ApiError: 413 for a larger one, also for a chunked one that never says its size; 408 for one that takes longer.
     """
-    # What is left of a body that was refused is not worth reading: the connection cannot be used again.
-    closing = {"Connection": "close"}
-    too_large = ApiError(
-        413, "body-too-large", f"The body is larger than {limit} bytes; pass large inputs by URL.", headers=closing
-    )
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced[:20]) > limit:
-        raise too_large
+        raise _too_large(limit)
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > limit:
-                    raise too_large
+                    raise _too_large(limit)
     except TimeoutError:
-        raise ApiError(
-            408, "body-timeout", f"The body did not arrive within {seconds:g} seconds.", headers=closing
-        ) from None
+        raise _timeout(seconds) from None
     return bytes(body)
+
+
+# What is left of a body that was refused is not worth reading: the connection cannot be used again.
+_CLOSING = {"Connection": "close"}
+
+
+def _too_large(limit: int) -> ApiError:
+    detail = f"The body is larger than {limit} bytes; pass large inputs by URL."
+    return ApiError(413, "body-too-large", detail, headers=_CLOSING)
+
+
+def _timeout(seconds: float) -> ApiError:
+    return ApiError(408, "body-timeout", f"The body did not arrive within {seconds:g} seconds.", headers=_CLOSING)
 
 
 async def steady(chunks: AsyncIterator[bytes], seconds: float = STALL_SECONDS) -> AsyncIterator[bytes]:
@@ -75,7 +85,7 @@ async def steady(chunks: AsyncIterator[bytes], seconds: float = STALL_SECONDS) -
                 chunk = await anext(chunks, None)
         except TimeoutError:
             detail = f"Nothing of the body arrived for {seconds:g} seconds."
-            raise ApiError(408, "body-timeout", detail, headers={"Connection": "close"}) from None
+            raise ApiError(408, "body-timeout", detail, headers=_CLOSING) from None
         if chunk is None:
             return
         yield chunk

@@ -9,6 +9,12 @@ from contextlib import contextmanager
 from .errors import RETRY_AFTER_SECONDS, ApiError
 
 
+def too_many_held(why: str) -> ApiError:
+    """429."""
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return ApiError(429, "too-many-held", f"{why}; try again later.", headers=headers)
+
+
 class Cap:
     """At most so many at one time in this process, and fewer for each caller."""
 
@@ -27,9 +33,9 @@ class Cap:
     def hold(self, caller: str) -> Iterator[None]:
         """Count one more of this caller until the end. Raises ApiError (429) where that is too many."""
         if self._held[caller] >= self._per_caller:
-            raise self._refusal(f"This key has {self._per_caller} {self._what} already")
+            raise too_many_held(f"This key has {self._per_caller} {self._what} already")
         if self._held.total() >= self._total:
-            raise self._refusal(f"This replica has {self._total} {self._what} already")
+            raise too_many_held(f"This replica has {self._total} {self._what} already")
         self._held[caller] += 1
         try:
             yield
@@ -37,8 +43,3 @@ class Cap:
             self._held[caller] -= 1
             if not self._held[caller]:
                 del self._held[caller]
-
-    def _refusal(self, why: str) -> ApiError:
-        return ApiError(
-            429, "too-many-held", f"{why}; try again later.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
-        )

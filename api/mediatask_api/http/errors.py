@@ -106,6 +106,12 @@ def kubernetes_away(then: str, retry_after: float | None = None) -> ApiError:
     )
 
 
+def rate_limited(limit: str, seconds: int) -> ApiError:
+    """429, until so many seconds are over."""
+    headers = {"Retry-After": str(seconds)}
+    return ApiError(429, "rate-limited", f"{limit}; try again in {seconds} s.", headers=headers)
+
+
 def store_away(error: OSError) -> ApiError:
     """503 for an artifact store that does not answer."""
     return ApiError(

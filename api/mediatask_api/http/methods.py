@@ -1,4 +1,4 @@
-"""Which methods a path has, over all of its routes: the router itself tells only those of the first one that it meets."""
+"""Which methods a path has, over all of its routes: the router itself names those of the first that it meets."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def allowed_methods(request: Request) -> str:
     for context in iter_route_contexts(request.app.routes):
         route = context.original_route
         if isinstance(route, APIRoute) and route.matches(request.scope)[0] is not Match.NONE:
-            found.setdefault((len(route.param_convertors), route.path), set()).update(route.methods)
+            found.setdefault((len(route.param_convertors), route.path), set()).update(route.methods or ())
     return ", ".join(sorted(found[min(found)])) if found else ""

@@ -9,26 +9,47 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from .errors import PROBLEM_JSON
-from .schemas import Problem
+from .errors import PROBLEM_JSON, ApiError, as_problem
+from .examples import add_examples
+from .schemas import Problem, Rest
 
 REF = "#/components/schemas/{model}"
 _BODIES: dict[str, type[BaseModel]] = {}
 """The models of all request bodies, by name: FastAPI knows them as neither parameter nor answer."""
 
+Answers = dict[int | str, dict[str, Any]]
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Descriptions of the error answers of a route."""
-    content = {PROBLEM_JSON: {"schema": {"$ref": REF.format(model="Problem")}}}
-    answers: dict[int | str, dict[str, Any]] = {}
-    for status in statuses:
-        answers[status] = {"description": HTTPStatus(status).phrase, "content": content}
+
+def problems(*errors: ApiError) -> Answers:
+    """Descriptions of the error answers of a route, each of which is an example of its status."""
+    answers: Answers = {}
+    for error in errors:
+        status = error.status
+        answer = answers.setdefault(status, {"description": HTTPStatus(status).phrase, "content": {}})
+        media = answer["content"].setdefault(
+            PROBLEM_JSON, {"schema": {"$ref": REF.format(model="Problem")}, "examples": {}}
+        )
+        media["examples"][error.code] = {"value": as_problem(error, "").model_dump()}
         if status in (429, 503):
-            answers[status]["headers"] = {"Retry-After": header("Seconds to wait before the next try.", "integer")}
+            answer["headers"] = {"Retry-After": header("Seconds to wait before the next try.", "integer")}
         if status == 429:
-            answers[status]["headers"]["RateLimit"] = header("What is left of the limits that were counted.")
-            answers[status]["headers"]["RateLimit-Policy"] = header("These limits: q requests in w seconds.")
+            answer["headers"]["RateLimit"] = header("What is left of the limits that were counted.")
+            answer["headers"]["RateLimit-Policy"] = header("These limits: q requests in w seconds.")
     return answers
+
+
+def with_problems(answers: Answers, errors: list[ApiError]) -> Answers:
+    """The answers of a route and these errors; what the route itself says about a status stays."""
+    merged = dict(answers)
+    for status, answer in problems(*errors).items():
+        own = merged.get(status)
+        if own is None:
+            merged[status] = answer
+        elif PROBLEM_JSON in own.get("content", {}):
+            media = own["content"][PROBLEM_JSON]
+            examples = answer["content"][PROBLEM_JSON]["examples"] | media["examples"]
+            merged[status] = {**own, "content": {PROBLEM_JSON: {**media, "examples": examples}}}
+    return merged
 
 
 def header(description: str, type_: str = "string") -> dict[str, Any]:
@@ -61,7 +82,18 @@ def document(app: FastAPI, public_url: str | None) -> dict[str, Any]:
         schemas |= own.pop("$defs", {})
         schemas[model.__name__] = own
     _drop_default_validation_answers(schema)
+    _restore_nulls(schemas, Rest)
+    add_examples(schema)
     return schema
+
+
+def _restore_nulls(schemas: dict[str, Any], base: type[Rest]) -> None:
+    """FastAPI drops what is null, in examples, too."""
+    for model in base.__subclasses__():
+        extra = model.model_config.get("json_schema_extra")
+        if model.__name__ in schemas and isinstance(extra, dict) and "examples" in extra:
+            schemas[model.__name__]["examples"] = extra["examples"]
+        _restore_nulls(schemas, model)
 
 
 def _drop_default_validation_answers(schema: dict[str, Any]) -> None:

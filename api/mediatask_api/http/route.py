@@ -6,7 +6,7 @@ A route that does not say who may call it, or has no `operation_id`, keeps the s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from fastapi import Depends, Request
@@ -15,12 +15,15 @@ from fastapi.params import Query
 from fastapi.routing import APIRoute
 
 from .body import JsonBody
-from .errors import invalid
-from .openapi import request_body
+from .errors import ApiError, invalid
+from .openapi import request_body, with_problems
 
 
 class Access(ABC):
     """Who may call a route: a dependency that is named in the route's `dependencies`, and so decides first."""
+
+    refusals: tuple[ApiError, ...] = ()
+    """Examples of what it raises, for the OpenAPI document."""
 
     @abstractmethod
     async def __call__(self, request: Request) -> None:
@@ -32,10 +35,13 @@ async def _only_known_parameters(request: Request) -> None:
     route: Route = request.scope["route"]
     unknown = [name for name in request.query_params if name not in route.query_parameters]
     if unknown:
-        known = ", ".join(sorted(route.query_parameters))
-        errors = [{"loc": ["query", name[:100]], "msg": "unknown parameter"} for name in unknown[:10]]
-        detail = f"{unknown[0][:100]!r} is no query parameter of this call"
-        raise invalid(f"{detail}; there are {known}." if known else f"{detail}.", errors)
+        raise _unknown_parameters(unknown, route.query_parameters)
+
+
+def _unknown_parameters(unknown: Sequence[str], known: Collection[str]) -> ApiError:
+    errors = [{"loc": ["query", name[:100]], "msg": "unknown parameter"} for name in unknown[:10]]
+    detail = f"{unknown[0][:100]!r} is no query parameter of this call"
+    return invalid(f"{detail}; there are {', '.join(sorted(known))}." if known else f"{detail}.", errors)
 
 
 _KNOWN_PARAMETERS = Depends(_only_known_parameters)
@@ -57,6 +63,11 @@ class Route(APIRoute):
         self.access = named[0]
         parameters = get_flat_params(self.dependant)
         self.query_parameters = {part.alias for part in parameters if isinstance(part.field_info, Query)}
+        refusals = [*self.access.refusals]
         for part in self.dependant.dependencies:
             if isinstance(part.call, JsonBody):
                 self.openapi_extra = {**(self.openapi_extra or {}), **request_body(part.call.model)}
+                refusals += part.call.refusals
+        if not any(error.status == 400 for error in refusals):
+            refusals.append(_unknown_parameters(["pgae"], self.query_parameters))
+        self.responses = with_problems(self.responses, refusals)

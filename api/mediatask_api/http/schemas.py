@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -18,23 +20,20 @@ class Fault(Rest):
     msg: str
 
 
+PROBLEM_SAMPLE: dict[str, Any] = {
+    "type": "urn:mediatask:problem:invalid-request",
+    "title": "Bad Request",
+    "status": 400,
+    "detail": "task_data.scene_description: Field required",
+    "instance": "/api/v1/tasks/submit",
+    "errors": [{"loc": ["body", "task_data", "scene_description"], "msg": "Field required"}],
+}
+
+
 class Problem(Rest):
     """RFC 9457 problem document."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "urn:mediatask:problem:invalid-request",
-                    "title": "Bad Request",
-                    "status": 400,
-                    "detail": "task_data.scene_description: Field required",
-                    "instance": "/api/v1/tasks/submit",
-                    "errors": [{"loc": ["body", "task_data", "scene_description"], "msg": "Field required"}],
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [PROBLEM_SAMPLE]})
 
     type: str
     title: str

@@ -15,6 +15,7 @@ from ..http.body import JsonBody
 from ..http.openapi import problems
 from ..http.route import Route
 from .schemas import KeysAnswer, NewKeyAnswer, NewKeyRequest, RotationRequest
+from .service import beyond_own_rights, key_exists, key_not_found, too_many_keys
 
 router = APIRouter(prefix=f"{BASE}/keys", tags=["keys"], route_class=Route, dependencies=[require("keys:admin")])
 
@@ -27,7 +28,7 @@ _UNCACHED = {"Cache-Control": "no-store"}
     operation_id="createKey",
     status_code=201,
     response_model=NewKeyAnswer,
-    responses=problems(400, 401, 403, 408, 409, 413, 503),
+    responses=problems(beyond_own_rights(), key_exists(), too_many_keys()),
 )
 async def create(
     request: Request,
@@ -41,7 +42,7 @@ async def create(
     return Response(made.model_dump_json(), 201, media_type="application/json", headers=_UNCACHED)
 
 
-@router.get("", operation_id="listKeys", response_model=KeysAnswer, responses=problems(400, 401, 403, 503))
+@router.get("", operation_id="listKeys", response_model=KeysAnswer)
 async def list_keys(services: Ctx, caller: Caller) -> KeysAnswer:
     """The keys whose projects are all the caller's, without their secrets."""
     return KeysAnswer(keys=await services.key_service.list(caller))
@@ -51,7 +52,7 @@ async def list_keys(services: Ctx, caller: Caller) -> KeysAnswer:
     "/{key_id}/rotate",
     operation_id="rotateKey",
     response_model=NewKeyAnswer,
-    responses=problems(400, 401, 403, 404, 408, 409, 413, 503),
+    responses=problems(key_not_found(), beyond_own_rights(), too_many_keys()),
 )
 async def rotate(
     services: Ctx,
@@ -64,7 +65,9 @@ async def rotate(
     return Response(made.model_dump_json(), media_type="application/json", headers=_UNCACHED)
 
 
-@router.delete("/{key_id}", operation_id="revokeKey", status_code=204, responses=problems(400, 401, 403, 404, 409, 503))
+@router.delete(
+    "/{key_id}", operation_id="revokeKey", status_code=204, responses=problems(key_not_found(), beyond_own_rights())
+)
 async def revoke(services: Ctx, caller: Caller, key_id: KeyName) -> Response:
     """Revoke a key. Every replica refuses it within 5 seconds."""
     await services.key_service.revoke(caller, key_id)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from mediatask_common.access.keys import MAX_PROJECTS, KeyId, KeyProject
-from mediatask_common.access.roles import SCOPES, RoleName
+from mediatask_common.access.roles import ROLES, SCOPES, RoleName
 from mediatask_common.times import parse_time
 
 from ..http.schemas import Rest
@@ -75,6 +75,19 @@ class RotationRequest(Rest):
     """How long the present secret stays valid."""
 
 
+KEY_SAMPLE: dict[str, Any] = {
+    "id": "cutting-room",
+    "projects": ["detective_series_001"],
+    "role": "writer",
+    "scopes": sorted(ROLES["writer"].scopes),
+    "description": "the cutting room's render nodes",
+    "created_at": "2025-09-24T10:30:00Z",
+    "expires_at": "2026-12-31T00:00:00Z",
+    "last_used_at": None,
+    "earlier_secret_until": None,
+}
+
+
 class KeyAnswer(Rest):
     """A key, without its secret."""
 
@@ -95,11 +108,15 @@ class KeyAnswer(Rest):
 class NewKeyAnswer(KeyAnswer):
     """A key with its secret."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{**KEY_SAMPLE, "key": "mtk_... (told this once)"}]})
+
     key: str
     """What its owner sends in `X-API-Key`. It is told this once, and stored nowhere."""
 
 
 class KeysAnswer(Rest):
     """The keys that the caller may manage."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"keys": [KEY_SAMPLE]}]})
 
     keys: list[KeyAnswer]

@@ -46,7 +46,7 @@ class KeyService:
             description=wanted.description,
         )
         if not (_within(caller, key) and caller.grant.covers(key.grant)):
-            raise ApiError(403, "beyond-own-rights", "A key cannot do more than the caller that makes it.")
+            raise beyond_own_rights()
         with _told():
             await self._secret.create(wanted.name, key)
         return NewKeyAnswer(**shown(wanted.name, key), key=secret)
@@ -67,7 +67,7 @@ class KeyService:
         """A key that the caller may change: 404 for others, and 403 for those that can do more than the caller."""
         key = (await self._read()).keys.get(name)
         if key is None or not _within(caller, key):
-            raise _not_found()
+            raise key_not_found()
         if not caller.grant.covers(key.grant):
             raise ApiError(403, "beyond-own-rights", "This key can do more than the caller.")
         return key
@@ -80,7 +80,23 @@ def _within(caller: Principal, key: ApiKey) -> bool:
     return caller.all_projects or (ALL_PROJECTS not in key.projects and caller.projects.issuperset(key.projects))
 
 
-def _not_found() -> ApiError:
+def beyond_own_rights() -> ApiError:
+    """403."""
+    return ApiError(403, "beyond-own-rights", "A key cannot do more than the caller that makes it.")
+
+
+def key_exists() -> ApiError:
+    """409."""
+    return ApiError(409, "key-exists", "There is a key of this name already.")
+
+
+def too_many_keys() -> ApiError:
+    """409."""
+    return ApiError(409, "too-many-keys", "There is no room for another key: revoke one first.")
+
+
+def key_not_found() -> ApiError:
+    """404."""
     return ApiError(404, "key-not-found", "There is no key of this name.")
 
 
@@ -90,11 +106,11 @@ def _told() -> Iterator[None]:
     try:
         yield
     except KeyExists as error:
-        raise ApiError(409, "key-exists", "There is a key of this name already.") from error
+        raise key_exists() from error
     except NoRoom as error:
-        raise ApiError(409, "too-many-keys", "There is no room for another key: revoke one first.") from error
+        raise too_many_keys() from error
     except NoSuchKey as error:
-        raise _not_found() from error
+        raise key_not_found() from error
     except KubeError as error:
         if error.not_found:
             detail = "There is no Secret for keys yet: `mediatask keys create` makes it."

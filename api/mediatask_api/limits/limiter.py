@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..http.errors import ApiError
+from ..http.errors import rate_limited
 from ..http.sending import with_headers
 from ..redis_breaker import RedisBreaker
 from .bucket import WINDOW_SECONDS, Rate, Verdict
@@ -52,12 +52,7 @@ class Limiter:
         if not verdict.allowed:
             self._refused.labels(rate.name).inc()
             seconds = max(math.ceil(verdict.retry_after_seconds), 1)
-            raise ApiError(
-                429,
-                "rate-limited",
-                f"{subject} {rate.quota} {what} a minute; try again in {seconds} s.",
-                headers={"Retry-After": str(seconds)},
-            )
+            raise rate_limited(f"{subject} {rate.quota} {what} a minute", seconds)
 
     async def _take(self, rate: Rate, who: str, cost: int) -> Verdict:
         shared = self._shared

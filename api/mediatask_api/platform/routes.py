@@ -9,9 +9,17 @@ from mediatask_crds.task import Phase
 from ..auth.access import Caller, public, require
 from ..dependencies import Ctx
 from ..http import BASE
-from ..http.openapi import problems
+from ..http.openapi import Answers
 from ..http.route import Route
-from .schemas import HealthAnswer, StatsAnswer
+from .schemas import UNHEALTHY_SAMPLE, HealthAnswer, StatsAnswer
+
+_UNHEALTHY: Answers = {
+    503: {
+        "model": HealthAnswer,
+        "description": "Kubernetes is away.",
+        "content": {"application/json": {"example": UNHEALTHY_SAMPLE}},
+    }
+}
 
 router = APIRouter(prefix=BASE, tags=["monitoring"], route_class=Route)
 
@@ -22,7 +30,7 @@ router = APIRouter(prefix=BASE, tags=["monitoring"], route_class=Route)
     operation_id="getHealth",
     dependencies=[public],
     response_model=HealthAnswer,
-    responses={503: {"model": HealthAnswer, "description": "Kubernetes is away."}},
+    responses=_UNHEALTHY,
 )
 async def health(services: Ctx) -> Response:
     """The service and what it depends on, each with its latency. Needs no key."""
@@ -36,7 +44,12 @@ async def health(services: Ctx) -> Response:
 
 
 @router.head("/health/live", dependencies=[public], include_in_schema=False)
-@router.get("/health/live", operation_id="getLiveness", dependencies=[public])
+@router.get(
+    "/health/live",
+    operation_id="getLiveness",
+    dependencies=[public],
+    responses={200: {"content": {"application/json": {"example": {"status": "alive"}}}}},
+)
 async def live() -> dict[str, str]:
     """The process answers. Needs no key."""
     return {"status": "alive"}
@@ -48,7 +61,7 @@ async def live() -> dict[str, str]:
     operation_id="getReadiness",
     dependencies=[public],
     response_model=HealthAnswer,
-    responses={503: {"model": HealthAnswer}},
+    responses=_UNHEALTHY,
 )
 async def ready(services: Ctx) -> Response:
     """Requests can be served, which takes Kubernetes and nothing else. Needs no key."""
@@ -60,7 +73,6 @@ async def ready(services: Ctx) -> Response:
     operation_id="getStats",
     dependencies=[require("platform:read")],
     response_model=StatsAnswer,
-    responses=problems(400, 401, 403, 503),
 )
 async def stats(services: Ctx, caller: Caller) -> StatsAnswer:
     """Counts of tasks by status and type, in the projects of the key."""

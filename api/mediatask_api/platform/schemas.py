@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import ConfigDict
 
 from ..http.schemas import Rest
 
@@ -29,6 +31,30 @@ class WorkerAnswer(Rest):
 class WorkersAnswer(Rest):
     """All workers."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "workers": [
+                        {
+                            "worker_id": "worker-0a4e4c6e",
+                            "worker_type": "video",
+                            "status": "busy",
+                            "current_task_id": "5f0c2d0e-7a43-5c0b-9d2e-0c9a6f9f5b1e",
+                            "gpu_utilization": 1.0,
+                            "memory_usage": None,
+                            "tasks_completed": 7,
+                            "last_heartbeat": "2025-09-24T10:31:00Z",
+                        }
+                    ],
+                    "total_workers": 1,
+                    "active_workers": 1,
+                    "gpu_utilization": 1.0,
+                }
+            ]
+        }
+    )
+
     workers: list[WorkerAnswer]
     total_workers: int
     active_workers: int
@@ -44,8 +70,27 @@ class CheckAnswer(Rest):
     message: str | None = None
 
 
+HEALTHY_SAMPLE: dict[str, Any] = {
+    "status": "healthy",
+    "version": "0.1.0",
+    "checks": {
+        "kubernetes": {"status": "ok", "latency_ms": 3.1, "message": None},
+        "redis": {"status": "disabled", "latency_ms": None, "message": None},
+        "store": {"status": "ok", "latency_ms": 1.4, "message": None},
+    },
+}
+_AWAY = {"status": "failed", "latency_ms": None, "message": "no answer within 2 s"}
+UNHEALTHY_SAMPLE = {
+    **HEALTHY_SAMPLE,
+    "status": "unhealthy",
+    "checks": {**HEALTHY_SAMPLE["checks"], "kubernetes": _AWAY},
+}
+
+
 class HealthAnswer(Rest):
     """State of the service."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [HEALTHY_SAMPLE]})
 
     status: Literal["healthy", "degraded", "unhealthy"]
     """`degraded`: everything works, but slower or with parts missing; `unhealthy`: Kubernetes is away."""
@@ -55,6 +100,18 @@ class HealthAnswer(Rest):
 
 class StatsAnswer(Rest):
     """Counts of tasks in the projects of the key."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "total": 13,
+                    "by_status": {"queued": 1, "processing": 2, "completed": 9, "failed": 1, "cancelled": 0},
+                    "by_type": {"generate_video": {"queued": 1, "processing": 2, "completed": 9, "failed": 1}},
+                }
+            ]
+        }
+    )
 
     total: int
     by_status: dict[str, int]

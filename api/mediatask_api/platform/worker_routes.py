@@ -10,7 +10,6 @@ from mediatask_crds.names import LABEL_MANAGED_BY, MANAGED_BY, label_value
 from ..auth.access import Caller, require
 from ..dependencies import Ctx, Services
 from ..http import BASE
-from ..http.openapi import problems
 from ..http.route import Route
 from .schemas import WorkersAnswer
 from .workers import workers_status
@@ -23,7 +22,6 @@ router = APIRouter(prefix=f"{BASE}/workers", tags=["monitoring"], route_class=Ro
     operation_id="listWorkers",
     dependencies=[require("platform:read")],
     response_model=WorkersAnswer,
-    responses=problems(400, 401, 403, 503),
 )
 async def status(services: Ctx, caller: Caller) -> WorkersAnswer:
     """A worker is a live Job pod, or a GPU that waits for one. Some seconds old at most."""

@@ -40,6 +40,12 @@ def task_annotations(digest: str, answer: bytes) -> dict[str, str]:
     return {ANNOTATION_IDEMPOTENCY_BODY: digest, ANNOTATION_IDEMPOTENCY_ANSWER: answer.decode()}
 
 
+def key_reused() -> ApiError:
+    """422."""
+    detail = f"This {HEADER} was used for another request; use a new key for a new request."
+    return ApiError(422, "idempotency-key-reused", detail)
+
+
 def replay(task: Object, digest: str) -> bytes:
     """The first answer, byte for byte.
 
@@ -48,7 +54,6 @@ def replay(task: Object, digest: str) -> bytes:
     """
     kept = task["metadata"].get("annotations") or {}
     if kept.get(ANNOTATION_IDEMPOTENCY_BODY) != digest or ANNOTATION_IDEMPOTENCY_ANSWER not in kept:
-        detail = f"This {HEADER} was used for another request; use a new key for a new request."
-        raise ApiError(422, "idempotency-key-reused", detail)
+        raise key_reused()
     answer: str = kept[ANNOTATION_IDEMPOTENCY_ANSWER]
     return answer.encode()

@@ -12,7 +12,8 @@ from mediatask_common.store import ArtifactStore, log_key
 from mediatask_crds.freeform import without_control_characters
 from mediatask_crds.names import LABEL_ATTEMPT, LABEL_TASK, label_value
 
-from ..http.errors import ApiError, store_away
+from ..http.errors import store_away
+from .refusals import no_log, pod_not_started
 
 KEPT_LIMIT = 1024 * 1024
 """Bytes of a kept log; the operator keeps less."""
@@ -48,7 +49,7 @@ async def open_log(
         yield _lines(await _kept(store, task, wanted))
         return
     if not pod["spec"].get("nodeName"):
-        raise _not_started()  # the API server would give an empty log
+        raise pod_not_started()  # the API server would give an empty log
     path = PODS.path(namespace, pod["metadata"]["name"], "log")
     params = {"follow": "true"} if follow_seconds is not None else None
     deadline = None if follow_seconds is None else time.monotonic() + follow_seconds
@@ -58,7 +59,7 @@ async def open_log(
             first = await _first(lines, deadline, gone)
         except KubeError as error:
             if error.status == 400:
-                raise _not_started() from error
+                raise pod_not_started() from error
             if not error.not_found:
                 raise
             yield _lines(await _kept(store, task, wanted))
@@ -71,8 +72,7 @@ async def _kept(store: ArtifactStore, task: Object, attempt: int) -> bytes:
     try:
         return await store.read(log_key(task["spec"]["projectId"], task["metadata"]["uid"], attempt), limit=KEPT_LIMIT)
     except FileNotFoundError:
-        detail = "There is no log of this attempt: it has no pod yet, or its log went with its pod."
-        raise ApiError(404, "no-log", detail) from None
+        raise no_log() from None
     except OSError as error:
         raise store_away(error) from error
 
@@ -109,10 +109,6 @@ async def _next(lines: AsyncIterator[bytes], deadline: float | None) -> bytes:
             return await anext(lines, b"")
     except TimeoutError:
         return b""
-
-
-def _not_started() -> ApiError:
-    return ApiError(409, "not-started", "The pod has not started yet.", headers={"Retry-After": "2"})
 
 
 def _recency(pod: Object) -> tuple[int, str]:

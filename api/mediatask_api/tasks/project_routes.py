@@ -9,10 +9,11 @@ from fastapi import APIRouter, Path, Query
 from mediatask_crds.task import Phase
 from mediatask_crds.tasktypes import task_types
 
-from ..auth.access import Caller, require
+from ..auth.access import Caller, project_not_found, require
 from ..dependencies import Ctx
 from ..http import BASE
 from ..http.errors import invalid_field
+from ..http.examples import PATH_SAMPLES
 from ..http.openapi import problems
 from ..http.route import Route
 from .cursor import MAX_LENGTH as MAX_CURSOR
@@ -34,7 +35,7 @@ TypeName = Annotated[str | None, Query(max_length=63, description="One of `GET /
     operation_id="listTasks",
     dependencies=[require("tasks:read")],
     response_model=TaskPage,
-    responses=problems(400, 401, 403, 404, 503),
+    responses=problems(project_not_found(PATH_SAMPLES["project_id"])),
 )
 async def tasks(
     services: Ctx,

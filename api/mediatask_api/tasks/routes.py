@@ -12,15 +12,30 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
-from ..auth.access import Caller, require, while_allowed
+from mediatask_crds.task import Phase
+
+from ..auth.access import Caller, project_not_allowed, require, while_allowed
 from ..auth.audit import note
 from ..dependencies import Ctx
 from ..http import BASE
 from ..http.body import JsonBody
+from ..http.caps import too_many_held
+from ..http.examples import PATH_SAMPLES
 from ..http.openapi import header, problems
 from ..http.route import Route
 from . import idempotency
 from .logs import open_log
+from .refusals import (
+    no_log,
+    no_media,
+    not_your_task,
+    pod_not_started,
+    task_finished,
+    task_not_completed,
+    task_not_found,
+    task_not_queued,
+    task_not_retryable,
+)
 from .schemas import ChangeRequest, SubmitAnswer, SubmitRequest, TaskAnswer
 from .submission import prepare
 
@@ -28,6 +43,9 @@ router = APIRouter(prefix=f"{BASE}/tasks", tags=["tasks"], route_class=Route)
 
 MAX_WAIT_SECONDS = 60.0
 _WAIT = re.compile(r"(?:^|[,;]\s*)wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
+_TASK, _PROJECT = PATH_SAMPLES["task_id"], PATH_SAMPLES["project_id"]
+_MANY_WAIT = too_many_held("This key has 128 held requests already")
+_LOG = "loading the model\nstep 1 of 28\n"
 _LOCATION = header("Where the task's status is.")
 _ACCEPTED = {"description": "The task is accepted.", "headers": {"Location": _LOCATION}}
 
@@ -48,7 +66,7 @@ _ACCEPTED = {"description": "The task is accepted.", "headers": {"Location": _LO
                 "Preference-Applied": header("`wait=N`, where the answer was held."),
             },
         },
-        **problems(400, 401, 403, 408, 413, 422, 429, 503),
+        **problems(project_not_allowed(_PROJECT), idempotency.key_reused(), _MANY_WAIT),
     },
 )
 async def submit(
@@ -94,7 +112,7 @@ async def submit(
     responses={
         200: {"headers": {"ETag": header("Changes with the answer; send it back as If-None-Match.")}},
         304: {"description": "Nothing has changed since the ETag."},
-        **problems(400, 401, 403, 404, 429, 503),
+        **problems(task_not_found(_TASK), _MANY_WAIT),
     },
 )
 async def status(
@@ -130,7 +148,7 @@ async def status(
     response_model=TaskAnswer,
     responses={
         202: {"model": TaskAnswer, "description": "The task is being stopped."},
-        **problems(400, 401, 403, 404, 409, 503),
+        **problems(task_not_found(_TASK), not_your_task(), task_finished(Phase.COMPLETED)),
     },
 )
 async def cancel(services: Ctx, caller: Caller, task_id: str) -> Response:
@@ -144,7 +162,7 @@ async def cancel(services: Ctx, caller: Caller, task_id: str) -> Response:
     operation_id="updateTask",
     dependencies=[require("tasks:prioritize")],
     response_model=TaskAnswer,
-    responses=problems(400, 401, 404, 408, 409, 413, 503),
+    responses=problems(task_not_found(_TASK), not_your_task(), task_not_queued(Phase.PROCESSING)),
 )
 async def change(
     services: Ctx, caller: Caller, task_id: str, wanted: Annotated[ChangeRequest, Depends(JsonBody(ChangeRequest))]
@@ -160,7 +178,10 @@ async def change(
     dependencies=[require("tasks:retry")],
     status_code=202,
     response_model=SubmitAnswer,
-    responses={202: _ACCEPTED, **problems(400, 401, 403, 404, 409, 503)},
+    responses={
+        202: _ACCEPTED,
+        **problems(task_not_found(_TASK), not_your_task(), task_not_retryable(Phase.COMPLETED)),
+    },
 )
 async def retry(services: Ctx, caller: Caller, task_id: str) -> Response:
     """Run a failed or cancelled task once more, under the same id."""
@@ -176,7 +197,7 @@ async def retry(services: Ctx, caller: Caller, task_id: str) -> Response:
     response_class=RedirectResponse,
     responses={
         302: {"description": "Where the media is.", "headers": {"Location": header("URL of the media.")}},
-        **problems(400, 401, 403, 404, 409, 503),
+        **problems(task_not_found(_TASK), no_media(), task_not_completed(Phase.PROCESSING)),
     },
 )
 async def media(services: Ctx, caller: Caller, task_id: str) -> Response:
@@ -199,8 +220,8 @@ async def _until_answered(services: Ctx, caller: Caller, follow: bool = False) -
     dependencies=[require("tasks:read")],
     response_class=StreamingResponse,
     responses={
-        200: {"content": {"text/plain": {}}, "description": "The log of the attempt."},
-        **problems(400, 401, 403, 404, 409, 429, 503),
+        200: {"content": {"text/plain": {"example": _LOG}}, "description": "The log of the attempt."},
+        **problems(task_not_found(_TASK), no_log(), pod_not_started(), too_many_held("This key has 16 logs already")),
     },
 )
 async def logs(

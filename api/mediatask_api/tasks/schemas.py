@@ -84,23 +84,20 @@ class SubmitRequest(Rest):
     """Free-form values, 16 KiB at most, echoed in status answers and in the webhook."""
 
 
+ANSWER_SAMPLE: dict[str, Any] = {
+    "task_id": "5f0c2d0e-7a43-5c0b-9d2e-0c9a6f9f5b1e",
+    "status": "queued",
+    "project_id": "detective_series_001",
+    "estimated_duration": 300,
+    "queue_position": 2,
+    "created_at": "2025-09-24T10:30:00Z",
+}
+
+
 class SubmitAnswer(Rest):
     """The task is accepted."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "task_id": "5f0c2d0e-7a43-5c0b-9d2e-0c9a6f9f5b1e",
-                    "status": "queued",
-                    "project_id": "detective_series_001",
-                    "estimated_duration": 300,
-                    "queue_position": 2,
-                    "created_at": "2025-09-24T10:30:00Z",
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [ANSWER_SAMPLE]})
 
     task_id: str
     """Name of the task, here and in Kubernetes."""
@@ -148,41 +145,38 @@ class ErrorAnswer(Rest):
     """Whether a retry may help."""
 
 
+TASK_SAMPLE: dict[str, Any] = {
+    "task_id": "5f0c2d0e-7a43-5c0b-9d2e-0c9a6f9f5b1e",
+    "project_id": "detective_series_001",
+    "task_type": "generate_video",
+    "status": "completed",
+    "progress": 1.0,
+    "current_step": "upload_complete",
+    "result": {
+        "media_url": "https://r2.cloudflare.com/bucket/detective_series_001/video_abc123.mp4",
+        "payload_media_id": "64f1b2c3a8d9e0f1",
+        "metadata": {"duration": 7.0, "resolution": "1920x1080", "file_size": 15728640, "fps": 24},
+        "artifacts": [],
+    },
+    "error": None,
+    "created_at": "2025-09-24T10:30:00Z",
+    "started_at": "2025-09-24T10:30:15Z",
+    "completed_at": "2025-09-24T10:35:30Z",
+    "attempt": 1,
+    "priority": 1,
+    "tags": ["night"],
+    "not_before": None,
+    "metadata": {"user_id": "user123"},
+    "queue_position": None,
+    "estimated_start": None,
+    "timings": {"queued": 0.4, "infer": 281.0, "total": 315.0},
+}
+
+
 class TaskAnswer(Rest):
     """A task's state."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "task_id": "5f0c2d0e-7a43-5c0b-9d2e-0c9a6f9f5b1e",
-                    "project_id": "detective_series_001",
-                    "task_type": "generate_video",
-                    "status": "completed",
-                    "progress": 1.0,
-                    "current_step": "upload_complete",
-                    "result": {
-                        "media_url": "https://r2.cloudflare.com/bucket/detective_series_001/video_abc123.mp4",
-                        "payload_media_id": "64f1b2c3a8d9e0f1",
-                        "metadata": {"duration": 7.0, "resolution": "1920x1080", "file_size": 15728640, "fps": 24},
-                        "artifacts": [],
-                    },
-                    "error": None,
-                    "created_at": "2025-09-24T10:30:00Z",
-                    "started_at": "2025-09-24T10:30:15Z",
-                    "completed_at": "2025-09-24T10:35:30Z",
-                    "attempt": 1,
-                    "priority": 1,
-                    "tags": ["night"],
-                    "not_before": None,
-                    "metadata": {"user_id": "user123"},
-                    "queue_position": None,
-                    "estimated_start": None,
-                    "timings": {"queued": 0.4, "infer": 281.0, "total": 315.0},
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [TASK_SAMPLE]})
 
     task_id: str
     project_id: str
@@ -216,6 +210,21 @@ class TaskAnswer(Rest):
 class TaskPage(Rest):
     """One page of a project's tasks, newest first."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "tasks": [TASK_SAMPLE],
+                    "total": 21,
+                    "page": 1,
+                    "limit": 1,
+                    "pages": 21,
+                    "next_cursor": "MTc2MzcyMTAwMC01ZjBj",
+                }
+            ]
+        }
+    )
+
     tasks: list[TaskAnswer]
     total: int
     """Tasks that match, on all pages."""
@@ -236,8 +245,20 @@ class ChangeRequest(Rest):
     """0 is most urgent, 9 least."""
 
 
+TYPE_SAMPLE: dict[str, Any] = {
+    "name": "generate_video",
+    "summary": "Generate a short film from a scene description.",
+    "media": "video",
+    "typical_seconds": 300,
+    "default_class": "video",
+    "classes": ["video", "video-large"],
+}
+
+
 class TaskTypeAnswer(Rest):
     """A kind of work."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [TYPE_SAMPLE]})
 
     name: str
     summary: str
@@ -252,6 +273,24 @@ class TaskTypeAnswer(Rest):
 
 class TaskTypeDetail(TaskTypeAnswer):
     """A kind of work and the form of its `task_data`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    **TYPE_SAMPLE,
+                    "schema": {
+                        "$schema": "https://json-schema.org/draft/2020-12/schema",
+                        "type": "object",
+                        "properties": {"scene_description": {"type": "string", "minLength": 1, "maxLength": 8192}},
+                        "required": ["scene_description"],
+                        "additionalProperties": False,
+                    },
+                    "defaults": {"fps": 24},
+                }
+            ]
+        }
+    )
 
     schema_: Annotated[dict[str, Any], Field(serialization_alias="schema")]
     """JSON Schema 2020-12 of `task_data`."""

@@ -15,7 +15,7 @@ from mediatask_common.times import rfc3339, utcnow
 from mediatask_crds.names import ANNOTATION_SUBMITTED_BY, API_VERSION
 from mediatask_crds.task import Phase
 
-from ..auth.access import check_project
+from ..auth.access import check_project, project_not_allowed
 from ..auth.principal import Principal
 from ..http.drain import Drain
 from ..http.errors import ApiError
@@ -25,6 +25,15 @@ from . import resource as rest
 from .cursor import Cursor
 from .estimates import Estimates
 from .reader import Filter, TaskReader
+from .refusals import (
+    no_media,
+    not_your_task,
+    task_finished,
+    task_not_completed,
+    task_not_found,
+    task_not_queued,
+    task_not_retryable,
+)
 from .schemas import TaskAnswer, TaskPage
 from .submission import Submission
 
@@ -99,7 +108,7 @@ class TaskService:
         project = submission.request.project_id
         if caller.allows(project):
             return None
-        return ApiError(403, "project-not-allowed", f"This key may not use the project {project!r}.")
+        return project_not_allowed(project)
 
     async def take_back(self, name: str) -> str | None:
         """Delete a task that was created a moment ago; its name where that fails."""
@@ -139,7 +148,7 @@ class TaskService:
         if _NAME.fullmatch(task_id):
             task = await (self._reader.get_true(task_id) if true else self._reader.get(task_id))
         if task is None or not caller.allows(task["spec"]["projectId"]):
-            raise ApiError(404, "task-not-found", f"There is no task {task_id!r}.")
+            raise task_not_found(task_id)
         return task
 
     async def wait(
@@ -170,10 +179,9 @@ class TaskService:
         """Where a completed task's media can be read."""
         task = await self.status(caller, task_id)
         if task.status is not Phase.COMPLETED:
-            detail = f"The task is {task.status}; its media is there once it is completed."
-            raise ApiError(409, "task-not-completed", detail)
+            raise task_not_completed(task.status)
         if task.result is None or task.result.media_url is None:
-            raise ApiError(404, "no-media", "The task completed without media.")
+            raise no_media()
         return task.result.media_url
 
     # ---- change
@@ -184,7 +192,7 @@ class TaskService:
         def change(task: Object) -> Object | None:
             phase = rest.phase_of(task)
             if phase.terminal:
-                raise ApiError(409, "task-finished", f"The task is {phase} already and cannot be cancelled.")
+                raise task_finished(phase)
             return None if task["spec"].get("cancel") else {"cancel": True}
 
         await self.change_spec(caller, task_id, change)
@@ -196,8 +204,7 @@ class TaskService:
         def change(task: Object) -> Object:
             phase = rest.phase_of(task)
             if phase not in (Phase.FAILED, Phase.CANCELLED):
-                detail = f"The task is {phase}; only failed and cancelled tasks can be retried."
-                raise ApiError(409, "task-not-retryable", detail)
+                raise task_not_retryable(phase)
             return {"cancel": False, "retryRequest": task["spec"].get("retryRequest", 0) + 1}
 
         task = await self.change_spec(caller, task_id, change)
@@ -211,8 +218,7 @@ class TaskService:
         def change(task: Object) -> Object | None:
             phase = Phase((task.get("status") or {}).get("phase") or Phase.QUEUED)
             if phase is not Phase.QUEUED:
-                detail = f"The task is {phase}; only a queued one can get another priority."
-                raise ApiError(409, "task-not-queued", detail)
+                raise task_not_queued(phase)
             return None if task["spec"].get("priority", 5) == priority else {"priority": priority}
 
         return self._shown(await self.change_spec(caller, task_id, change))
@@ -222,7 +228,7 @@ class TaskService:
         for tries in range(1, WRITE_TRIES + 1):
             task = await self.find(caller, task_id, true=True)
             if not caller.may_change((task["metadata"].get("annotations") or {}).get(ANNOTATION_SUBMITTED_BY)):
-                raise ApiError(403, "not-your-task", "This caller may change only tasks that it has submitted itself.")
+                raise not_your_task()
             spec = change(task)
             if spec is None:
                 return task

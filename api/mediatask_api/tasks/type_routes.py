@@ -21,9 +21,12 @@ router = APIRouter(
 )
 
 
-@router.get(
-    "", operation_id="listTaskTypes", response_model=list[TaskTypeAnswer], responses=problems(400, 401, 403, 503)
-)
+def _not_found(name: str) -> ApiError:
+    detail = f"There is no task type {name!r}; there are {', '.join(task_types())}."
+    return ApiError(404, "task-type-not-found", detail)
+
+
+@router.get("", operation_id="listTaskTypes", response_model=list[TaskTypeAnswer])
 async def all_types(services: Ctx) -> list[TaskTypeAnswer]:
     """The kinds of work there are."""
     classes = await _classes(services)
@@ -31,14 +34,13 @@ async def all_types(services: Ctx) -> list[TaskTypeAnswer]:
 
 
 @router.get(
-    "/{name}", operation_id="getTaskType", response_model=TaskTypeDetail, responses=problems(400, 401, 403, 404, 503)
+    "/{name}", operation_id="getTaskType", response_model=TaskTypeDetail, responses=problems(_not_found("paint"))
 )
 async def one_type(services: Ctx, name: str) -> TaskTypeDetail:
     """One kind of work, with the JSON Schema of its `task_data`."""
     kind = task_types().get(name)
     if kind is None:
-        detail = f"There is no task type {name!r}; there are {', '.join(task_types())}."
-        raise ApiError(404, "task-type-not-found", detail)
+        raise _not_found(name)
     return catalogue.detail(kind, await _classes(services))
 
 

@@ -6,12 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 
-from ..auth.access import Caller, require
+from ..auth.access import Caller, project_not_allowed, require
 from ..dependencies import Ctx
 from ..http import BASE
 from ..http.body import JsonBody
+from ..http.examples import PATH_SAMPLES
 from ..http.openapi import problems
 from ..http.route import Route
+from .refusals import quota_exceeded, upload_incomplete, upload_not_found
 from .schemas import CompleteAnswer, CompleteRequest, UploadAnswer, UploadRequest
 
 router = APIRouter(
@@ -26,7 +28,9 @@ UploadId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
     operation_id="createUpload",
     status_code=201,
     response_model=UploadAnswer,
-    responses=problems(400, 401, 403, 408, 409, 413, 429, 503),
+    responses=problems(
+        project_not_allowed(PATH_SAMPLES["project_id"]), quota_exceeded(PATH_SAMPLES["project_id"], 1000, 20 * 1024**3)
+    ),
 )
 async def create(
     services: Ctx, caller: Caller, wanted: Annotated[UploadRequest, Depends(JsonBody(UploadRequest))]
@@ -43,7 +47,9 @@ async def create(
     "/{upload_id}/complete",
     operation_id="completeUpload",
     response_model=CompleteAnswer,
-    responses=problems(400, 401, 403, 404, 408, 409, 413, 429, 503),
+    responses=problems(
+        upload_not_found(PATH_SAMPLES["upload_id"]), upload_incomplete("Nothing has been uploaded yet.")
+    ),
 )
 async def complete(
     services: Ctx,

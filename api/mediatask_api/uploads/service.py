@@ -16,10 +16,12 @@ from mediatask_crds.artifact import ARTIFACT_LIMIT
 from mediatask_crds.mediatypes import HEAD_BYTES, input_types
 from mediatask_crds.references import UPLOAD
 
+from ..auth.access import project_not_allowed
 from ..auth.principal import Principal
-from ..http.errors import ApiError, invalid_field, store_away
+from ..http.errors import invalid_field, store_away
 from . import records
 from .records import GRANT_SECONDS, Lifetimes, Upload
+from .refusals import quota_exceeded, upload_incomplete, upload_not_found
 from .schemas import CompleteAnswer, PartAnswer, UploadAnswer, UploadRequest
 
 
@@ -63,7 +65,7 @@ class Uploads:
         """
         project = request.project_id
         if not caller.allows(project):
-            raise ApiError(403, "project-not-allowed", f"This key may not use the project {project!r}.")
+            raise project_not_allowed(project)
         sizes = records.part_sizes(request.bytes)
         in_parts = len(sizes) > 1
         if len(request.parts_sha256) != (len(sizes) if in_parts else 0):
@@ -111,11 +113,7 @@ class Uploads:
             if count <= self._quota.count and size <= self._quota.bytes:
                 return
             await self._store.delete(key)
-        detail = (
-            f"The project {project!r} may have {self._quota.count} uploads with {self._quota.bytes} bytes in all, and "
-            "this one would exceed that; unused ones expire by themselves."
-        )
-        raise ApiError(409, "upload-quota-exceeded", detail)
+        raise quota_exceeded(project, self._quota.count, self._quota.bytes)
 
     async def _grants(self, request: UploadRequest, upload_id: str, sizes: list[int]) -> list[UploadGrant]:
         key = records.content_key(request.project_id, upload_id)
@@ -140,7 +138,7 @@ class Uploads:
         Raises:
             ApiError: 404 for one that there is not, also of a foreign project; 409 where parts are missing; 503.
         """
-        unknown = ApiError(404, "upload-not-found", f"There is no upload {upload_id!r} in this project.")
+        unknown = upload_not_found(upload_id)
         if not caller.allows(project):
             raise unknown
         try:
@@ -152,9 +150,9 @@ class Uploads:
                     records.content_key(project, upload_id), records.part_sizes(upload.announced)
                 )
         except FileNotFoundError:
-            raise ApiError(409, "upload-incomplete", "Nothing has been uploaded yet.") from None
+            raise upload_incomplete("Nothing has been uploaded yet.") from None
         except Incomplete as error:
-            raise ApiError(409, "upload-incomplete", f"The {error}.") from error
+            raise upload_incomplete(f"The {error}.") from error
         except OSError as error:
             raise store_away(error) from error
         return CompleteAnswer(upload_id=upload_id, reference=f"{UPLOAD}{upload_id}", bytes=upload.announced)

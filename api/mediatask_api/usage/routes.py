@@ -11,9 +11,10 @@ from pydantic import BeforeValidator
 
 from mediatask_common.times import utcnow
 
-from ..auth.access import Caller, check_project, require
+from ..auth.access import Caller, check_project, project_not_found, require
 from ..dependencies import Ctx
 from ..http import BASE
+from ..http.examples import PATH_SAMPLES
 from ..http.openapi import problems
 from ..http.route import Route
 from ..tasks.project_routes import Project
@@ -39,7 +40,7 @@ Day = Annotated[date, BeforeValidator(_written_as_a_day)]
     dependencies=[require("usage:read")],
     response_model=UsageAnswer,
     response_model_exclude_unset=True,
-    responses=problems(400, 401, 403, 404, 503),
+    responses=problems(project_not_found(PATH_SAMPLES["project_id"])),
 )
 async def usage(
     services: Ctx,

@@ -42,6 +42,21 @@ class UsageItem(Amount):
 class UsageAnswer(Rest):
     """The usage of a project."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "project_id": "detective_series_001",
+                    "from": "2025-09-01",
+                    "to": "2025-09-30",
+                    "group_by": "day",
+                    "items": [{"day": "2025-09-24", "tasks": 12, "gpu_seconds": 3372.5, "cost": None}],
+                    "total": {"tasks": 12, "gpu_seconds": 3372.5, "cost": None},
+                }
+            ]
+        }
+    )
+
     project_id: str
     first_day: str = Field(alias="from")
     last_day: str = Field(alias="to")

@@ -7,10 +7,14 @@ from fastapi import APIRouter
 from ..auth.access import Caller, require
 from ..dependencies import Ctx
 from ..http import BASE
+from ..http.examples import PATH_SAMPLES
 from ..http.openapi import problems
 from ..http.route import Route
+from ..tasks.refusals import no_webhook, not_your_task, task_not_found, webhook_not_sent
 from .schemas import WebhookAnswer
 from .state import redelivery, webhook
+
+_NOT_FOUND = task_not_found(PATH_SAMPLES["task_id"])
 
 router = APIRouter(prefix=f"{BASE}/tasks", tags=["webhooks"], route_class=Route)
 
@@ -20,7 +24,7 @@ router = APIRouter(prefix=f"{BASE}/tasks", tags=["webhooks"], route_class=Route)
     operation_id="getWebhookLog",
     dependencies=[require("tasks:read")],
     response_model=WebhookAnswer,
-    responses=problems(400, 401, 404, 503),
+    responses=problems(_NOT_FOUND, no_webhook()),
 )
 async def log(services: Ctx, caller: Caller, task_id: str) -> WebhookAnswer:
     """What became of the task's webhook, with its last tries."""
@@ -33,7 +37,7 @@ async def log(services: Ctx, caller: Caller, task_id: str) -> WebhookAnswer:
     dependencies=[require("webhooks:write")],
     status_code=202,
     response_model=WebhookAnswer,
-    responses=problems(400, 401, 403, 404, 409, 503),
+    responses=problems(_NOT_FOUND, no_webhook(), not_your_task(), webhook_not_sent()),
 )
 async def redeliver(services: Ctx, caller: Caller, task_id: str) -> WebhookAnswer:
     """Deliver the task's last webhook anew, under the same id and by the whole schedule. Media links are new ones."""

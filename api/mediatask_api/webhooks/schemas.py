@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import ConfigDict
+
 from ..http.schemas import Rest
 
 
@@ -22,6 +24,27 @@ class WebhookTry(Rest):
 
 class WebhookAnswer(Rest):
     """The webhook of the last event that the task told of."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "task_id": "5f0c2d0e-7a43-5c0b-9d2e-0c9a6f9f5b1e",
+                    "receiver": "https://main-app.com",
+                    "state": "delivered",
+                    "webhook_id": "de77343d-527d-51f6-9629-355eaf2be343",
+                    "event": "task.completed",
+                    "attempts": 2,
+                    "next_attempt_at": None,
+                    "delivered_at": "2025-09-24T10:35:36Z",
+                    "tries": [
+                        {"number": 1, "at": "2025-09-24T10:35:31Z", "status_code": 503, "error": "answered 503"},
+                        {"number": 2, "at": "2025-09-24T10:35:36Z", "status_code": 204, "error": None},
+                    ],
+                }
+            ]
+        }
+    )
 
     task_id: str
     receiver: str

@@ -9,6 +9,7 @@ from mediatask_common.kube import Object
 from mediatask_crds.freeform import without_control_characters
 
 from ..http.errors import ApiError
+from ..tasks.refusals import no_webhook, webhook_not_sent
 from .schemas import WebhookAnswer, WebhookTry
 
 MOST_REQUESTS = 1000
@@ -18,7 +19,7 @@ def webhook(task: Object) -> WebhookAnswer:
     """The answer for a task. Raises ApiError (404) where it has no callback."""
     callback = task["spec"].get("callback")
     if callback is None:
-        raise ApiError(404, "no-webhook", "The task was submitted without a callback URL.")
+        raise no_webhook()
     state = _state(task)
     return WebhookAnswer(
         task_id=task["metadata"]["name"],
@@ -48,9 +49,9 @@ def redelivery(task: Object) -> Object | None:
         ApiError: 404 where it has no callback, 409 where nothing was sent yet or too much was asked for.
     """
     if task["spec"].get("callback") is None:
-        raise ApiError(404, "no-webhook", "The task was submitted without a callback URL.")
+        raise no_webhook()
     if not _state(task):
-        raise ApiError(409, "webhook-not-sent", "There is nothing to deliver yet: no event of the task was told.")
+        raise webhook_not_sent()
     if _asked(task):
         return None
     asked: int = task["spec"].get("redeliverRequest", 0)

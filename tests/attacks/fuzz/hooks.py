@@ -1,10 +1,14 @@
-"""Loaded by Schemathesis: what OpenAPI 3.1 cannot say of an event stream."""
+"""Loaded by Schemathesis: what OpenAPI 3.1 cannot say of an event stream, and a fault of CPython."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import schemathesis
+from hypothesis.internal import lambda_sources
+
+# Only for messages; it parses source code, which CPython 3.11 sometimes refuses to do deep in a stack (SystemError).
+lambda_sources.lambda_description = lambda function: "lambda: <unknown>"
 
 EVENT = {
     "type": "object",
