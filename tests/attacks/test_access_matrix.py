@@ -7,6 +7,7 @@ keep. What belongs to others has to be answered as if it were not there, to the 
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from integration.api.conftest import World
 from mediatask_api.app import internal_app, public_app
 from mediatask_api.settings import JwtSettings, ServiceAccount
 from mediatask_api.tasks import service
+from mediatask_common.access.keys import new_key
 from mediatask_common.kube import TASKS
 from mediatask_common.redisview import RedisView
 from mediatask_crds.names import ANNOTATION_SUBMITTED_BY
@@ -276,3 +278,43 @@ async def _submitted_by(world: World, mine: Estate, caller: str) -> Target:
     await world.kube.patch(TASKS, task, body, world.namespace)
     ids = {**mine.targets("own")[0].ids, "task_id": task}
     return Target("own, submitted by the caller", mine.project, ids, submitted_by=caller)
+
+
+VARYING = re.compile(r"expires=[0-9]+&signature=[0-9a-f]+|event: closed.*", re.DOTALL)
+"""Of links, by the time; and the end of a stream."""
+OF_ALL = ("/health", "/workers/status")
+"""What is about the service and its machines, of which everybody is told the number."""
+
+
+async def seen(world: World, caller: Caller, mine: Estate) -> dict[str, str]:
+    """All that a caller can read of its project, by request."""
+    found = {}
+    async with httpx.AsyncClient(transport=world.public, base_url="http://api", headers=caller.headers) as client:
+        for call in calls(public_app(world.services)):
+            if call.method != "GET" or "key" in call.parameters or any(part in call.path for part in OF_ALL):
+                continue
+            for target in mine.targets("own"):
+                path = call.path.format(**{"name": "test_prompt", **target.ids})
+                answer = await client.get(path)
+                found[path] = f"{answer.status_code} {VARYING.sub('', answer.text)}"
+    return found
+
+
+async def test_what_others_have_changes_nothing_that_is_read(open_world: Callable[..., Any], figure: Figure) -> None:
+    """Not even a number: counts, pages and usage are as they are without the other project."""
+    async with issuer() as provider:
+        settings = {"jwt": JwtSettings(**provider.settings), "event_stream_seconds": 0.1}
+        async with open_world(**settings) as world:
+            mine = await estate(world, f"mine-{secrets.token_hex(6)}")
+            token = provider.token(role="producer", projects=[mine.project])
+            caller = Caller("producer", {"Authorization": f"Bearer {token}"})
+            alone = await seen(world, caller, mine)
+        # With nothing left of what it has kept in memory.
+        async with open_world(**settings) as world:
+            await world.keys.create(mine.key_id, new_key([mine.project], scopes=["keys:admin"])[1])
+            theirs = await estate(world, f"them-{secrets.token_hex(6)}")
+            beside = await seen(world, caller, mine)
+    changed = sorted(path for path in alone if alone[path] != beside[path])
+    figure(f"{len(alone)} answers beside a project with {len(theirs.tasks) + 1} tasks: {len(changed)} differ")
+    assert sum(answer.startswith("200") for answer in alone.values()) > 15
+    assert not changed, [(path, alone[path][:300], beside[path][:300]) for path in changed[:5]]

@@ -34,3 +34,4 @@ class Requirement:
 CLUSTER = Requirement("cluster")
 S3 = Requirement("S3")
 REDIS = Requirement("Redis")
+BROWSER = Requirement("browser")
