@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterable
 from .errors import APIError, MediaTaskError, WaitTimeout
 from .models import Task
 from .rest.calls import events_path, project_events_path
-from .rest.events import LONGEST_SILENCE, Event, Sign
+from .rest.events import Event, Sign
 
 FASTEST, SLOWEST = 0.3, 3.0
 """Seconds between two looks at tasks without a stream; longer while nothing changes."""
 LAST_SECONDS = 20.0
 """This long before time is up a stream is left: its next message may be a heartbeat (15 s) away."""
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
-"""Seconds until a stream is tried again that was refused or broke."""
+SILENCE = 20.0
+"""Seconds without a message after which a stream counts as lost: one that a proxy keeps back looks like that."""
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
+"""Seconds until a stream is tried again that was refused, broke or told nothing."""
 
 
 class Following:
@@ -68,7 +70,7 @@ class Following:
     @property
     def longest_silence(self) -> float:
         """Seconds without a message after which the stream counts as lost."""
-        return min(LONGEST_SILENCE, max(self._deadline - self._clock(), 1.0))
+        return min(SILENCE, max(self._deadline - self._clock(), 1.0))
 
     def to_ask(self, sign: Event | Sign) -> list[str]:
         """Tasks whose state has to be asked for after a message of the stream."""

@@ -1,4 +1,4 @@
-"""A task that was just submitted, at hand."""
+"""A submitted task, and what the client can do with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AsyncSubmission(Submitted):
-    """The answer to a submit, with what the client can do with the task."""
+    """The answer to a submit; its methods act on the task."""
 
     _client: AsyncTasks = PrivateAttr()
 

@@ -69,20 +69,36 @@ class AsyncTasks(AsyncUploads, AsyncEvents, AsyncMedia):
         project_id: str | None = None,
         timeout: float | None = None,
         on_change: Callable[[Task], None] | None = None,
-        **options: Any,
+        priority: int | None = None,
+        tags: Sequence[str] | None = None,
+        not_before: datetime | str | None = None,
+        callback_url: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        **extra: Any,
     ) -> Task:
-        """Submit a task, wait until it has completed, and return it.
+        """Submit a task, wait until it has completed, and return it; what is not named here is as for `submit`.
 
         Args:
             project_id: `MEDIATASK_PROJECT`, else `default`, when absent.
             on_change: called with the task whenever it has changed.
-            options: further arguments of `submit`.
 
         Raises:
             TaskFailed: it has failed or was cancelled.
             WaitTimeout: after `timeout` seconds; the task goes on.
         """
-        submission = await self.submit(project_id or config.project(), task_type, task_data, **options)
+        submission = await self.submit(
+            project_id or config.project(),
+            task_type,
+            task_data,
+            priority=priority,
+            tags=tags,
+            not_before=not_before,
+            callback_url=callback_url,
+            metadata=metadata,
+            idempotency_key=idempotency_key,
+            **extra,
+        )
         task = await submission.wait(timeout=timeout, on_change=on_change)
         return task.raise_for_status()
 

@@ -1,5 +1,5 @@
 # Generated from `_async` by `make client`.
-"""A task that was just submitted, at hand."""
+"""A submitted task, and what the client can do with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Submission(Submitted):
-    """The answer to a submit, with what the client can do with the task."""
+    """The answer to a submit; its methods act on the task."""
 
     _client: Tasks = PrivateAttr()
 

@@ -56,7 +56,7 @@ class Event(Answer):
 
 
 class Sign(Enum):
-    """What else a stream tells."""
+    """What a stream tells beside events."""
 
     OPENED = "opened"
     ALIVE = "alive"

@@ -35,7 +35,7 @@ class Received:
 
 
 class Listener:
-    """Listens from its making on; `run` serves until it is interrupted, or has taken as many as it shall."""
+    """Listens as soon as it is made; `run` serves until it is interrupted or has taken `count` webhooks."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Listener:
             address: host, and port or 0 for a free one.
             tell: called for each request before it is answered, one at a time.
             forward: URL to which genuine webhooks are passed on, signature and all.
-            count: ends after so many genuine ones.
+            count: genuine webhooks after which `run` ends.
 
         Raises:
             OSError: the address is in use, or not of this machine.

@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 from typer.testing import CliRunner, Result
 
@@ -455,6 +457,23 @@ def test_ctrl_c_ends_a_watch_quietly(service: Service) -> None:
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in err
+
+
+def verbs(group: Any, *path: str) -> Iterator[str]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from verbs(command, *path, name)
+        else:
+            yield " ".join([*path, name])
+
+
+def test_every_verb_with_a_result_gives_it_in_every_form() -> None:
+    """The others start something, print text as it is, or have no result."""
+    others = {"up", "demo", "logs", "open", "keys revoke"}
+    found = set(verbs(typer.main.get_command(cli.app)))
+    assert others < found
+    told = {verb: "".join(run(*verb.split(), "--help").stdout.split()) for verb in found}
+    assert {verb for verb, text in told.items() if "table|json|yaml|name" not in text} == others
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mediatask_client.errors import NotFound, Unavailable, WaitTimeout
-from mediatask_client.following import LAST_SECONDS, LONGEST_PAUSE, SLOWEST, Following
+from mediatask_client.following import LAST_SECONDS, LONGEST_PAUSE, SILENCE, SLOWEST, Following
 from mediatask_client.models import Task
 from mediatask_client.rest.events import Event, Sign
 
@@ -98,7 +98,7 @@ def test_a_service_without_events_is_not_asked_for_them_again(clock: Clock) -> N
 
 def test_a_stream_that_breaks_is_tried_again_after_longer_and_longer(clock: Clock) -> None:
     followed, pauses = following(clock, task()), []
-    for _ in range(8):
+    for _ in range(9):
         followed.lost(Unavailable("busy"))
         before = clock.now
         while followed.stream() is None:
@@ -125,9 +125,10 @@ def test_pauses_grow_while_nothing_changes(clock: Clock) -> None:
 def test_time_is_up_on_time(clock: Clock) -> None:
     followed = following(clock, task(), timeout=60)
     assert followed.stream() is not None
-    assert followed.longest_silence == 60
+    assert followed.longest_silence == SILENCE
     clock.now += 60 - LAST_SECONDS + 1
     assert followed.stream() is None, "a heartbeat may be further away than the end"
+    assert followed.longest_silence == LAST_SECONDS - 1
     clock.now = 159.9
     assert followed.pause() == pytest.approx(0.1)
     clock.now = 160
