@@ -17,6 +17,8 @@ LAST_SECONDS = 20.0
 """This long before time is up a stream is left: its next message may be a heartbeat (15 s) away."""
 SILENCE = 20.0
 """Seconds without a message after which a stream counts as lost: one that a proxy keeps back looks like that."""
+LOOK_SECONDS = 15.0
+"""How often all tasks are asked for beside a stream: no event tells that the queue has moved on."""
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 """Seconds until a stream is tried again that was refused, broke or told nothing."""
 
@@ -37,6 +39,9 @@ class Following:
         self._deadline = math.inf if timeout is None else clock() + timeout
         self._changed = False
         self._pause = FASTEST
+        self._looked = clock()
+        self._behind: set[str] = set()
+        """Tasks that have ended by an event, and have not by the answer that came after it."""
         self._faults = 0
         self._stream_from = -math.inf
         """When a stream may be tried again."""
@@ -47,7 +52,10 @@ class Following:
 
     def learn(self, task_id: str, task: Task) -> bool:
         """Whether an answer of the service is news."""
-        if task == self._last.get(task_id):
+        before = self._last.get(task_id)
+        if task.done or (before and before.attempt != task.attempt):
+            self._behind.discard(task_id)
+        if task == before:
             return False
         self._last[task_id] = task
         self._changed = True
@@ -55,7 +63,7 @@ class Following:
 
     def stream(self) -> str | None:
         """Path of the stream that tells of all unfinished tasks; None where they have to be asked for."""
-        if self._clock() < self._stream_from or self.near_end:
+        if self._clock() < self._stream_from or self.leave:
             return None
         tasks = [self._last[task_id] for task_id in self.unfinished]
         projects = {task.project_id for task in tasks if task}
@@ -64,8 +72,10 @@ class Following:
         return project_events_path(*projects) if len(projects) == 1 else None
 
     @property
-    def near_end(self) -> bool:
-        return self._deadline - self._clock() < LAST_SECONDS
+    def leave(self) -> bool:
+        """Whether a stream has nothing more to tell, and tasks have to be asked for."""
+        near_end = self._deadline - self._clock() < LAST_SECONDS
+        return near_end or bool(self._behind) or not self.unfinished
 
     @property
     def longest_silence(self) -> float:
@@ -75,19 +85,22 @@ class Following:
     def to_ask(self, sign: Event | Sign) -> list[str]:
         """Tasks whose state has to be asked for after a message of the stream."""
         if sign is Sign.OPENED:
+            self._looked = self._clock()
             # What has happened before a project's stream began is not in it; a task's begins with its state.
             unfinished = self.unfinished
             return unfinished if len(unfinished) > 1 else []
         self._faults = 0
-        if isinstance(sign, Sign):
-            # No event tells that the queue has moved on.
-            tasks = [(task_id, self._last[task_id]) for task_id in self.unfinished]
-            return [task_id for task_id, task in tasks if task and task.status == "queued"]
-        task = self._last.get(sign.task_id)
-        if task is None or task.done or sign.status is None:
+        task = self._last.get(sign.task_id) if isinstance(sign, Event) else None
+        told = sign if isinstance(sign, Event) and task and not task.done and sign.status else None
+        if told and told.ended:
+            self._behind.add(told.task_id)
+        if self._clock() - self._looked >= LOOK_SECONDS:
+            self._looked = self._clock()
+            return self.unfinished
+        if told is None or task is None:
             return []
-        known = not sign.ended and (sign.status, sign.attempt or 0) == (task.status, task.attempt or 0)
-        return [] if known else [sign.task_id]
+        known = not told.ended and (told.status, told.attempt or 0) == (task.status, task.attempt or 0)
+        return [] if known else [told.task_id]
 
     def progress(self, sign: Event | Sign) -> Task | None:
         """The state of a task that has got on, as an event tells it."""
@@ -107,7 +120,7 @@ class Following:
         if isinstance(error, APIError):
             self._stream_from = math.inf
         elif error is not None or self._faults:
-            self._stream_from = self._clock() + min(FIRST_PAUSE * 2.0**self._faults, LONGEST_PAUSE)
+            self._stream_from = self._clock() + min(FIRST_PAUSE * 2.0 ** min(self._faults, 10), LONGEST_PAUSE)
         self._faults += 1
 
     def pause(self) -> float:

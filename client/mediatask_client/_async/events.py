@@ -44,7 +44,7 @@ class AsyncEvents(AsyncConnected):
                                     yield task
                             if (changed := following.progress(sign)) is not None:
                                 yield changed
-                            if following.near_end or not following.unfinished:
+                            if following.leave:
                                 break
                 except (APIError, Unavailable) as error:
                     lost = error

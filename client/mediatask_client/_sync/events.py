@@ -45,7 +45,7 @@ class Events(Connected):
                                     yield task
                             if (changed := following.progress(sign)) is not None:
                                 yield changed
-                            if following.near_end or not following.unfinished:
+                            if following.leave:
                                 break
                 except (APIError, Unavailable) as error:
                     lost = error

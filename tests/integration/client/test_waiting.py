@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,6 +103,28 @@ def test_tasks_of_a_project_share_one_stream(client: Client, service: Service) -
     assert ("task-2", 0.9) in seen
     assert len(service.asked("GET", PROJECT_EVENTS)) == 1
     assert not any("stranger" in request.path for request in service.requests)
+
+
+def test_an_end_that_the_answer_does_not_know_yet_is_not_missed(
+    client: Client, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status answers may be behind the events, and a project's stream goes on without telling the end again."""
+    monkeypatch.setattr("mediatask_client.following.SILENCE", 60.0)
+    service.on(
+        "GET",
+        "/api/v1/tasks/task-2/status",
+        *[Answer(200, task(task_id="task-2"))] * 5,
+        Answer(200, task("completed", task_id="task-2")),
+    )
+    service.on("GET", STATUS, *[Answer(200, task())] * 3, Answer(200, task("completed")))
+    open_stream = told(event("completed", "completed"))
+    open_stream.headers = {**STREAM, "Content-Length": "1000000"}
+    service.on("GET", PROJECT_EVENTS, open_stream)
+    service.on("GET", "/api/v1/tasks/task-2/events", problem(404, "no route"))
+    began = time.monotonic()
+    ended = [state.task_id for state in client.follow(["task-1", "task-2"]) if state.done]
+    assert ended == ["task-1", "task-2"]
+    assert time.monotonic() - began < 55, "it did not wait for the stream"
 
 
 def test_time_is_up(client: Client, service: Service) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mediatask_client.errors import NotFound, Unavailable, WaitTimeout
-from mediatask_client.following import LAST_SECONDS, LONGEST_PAUSE, SILENCE, SLOWEST, Following
+from mediatask_client.following import LAST_SECONDS, LONGEST_PAUSE, LOOK_SECONDS, SILENCE, SLOWEST, Following
 from mediatask_client.models import Task
 from mediatask_client.rest.events import Event, Sign
 
@@ -85,8 +85,36 @@ def test_lines_of_a_log_and_tasks_that_have_ended_are_not_asked_for(clock: Clock
 def test_what_a_projects_stream_does_not_tell_is_asked_for(clock: Clock) -> None:
     followed = following(clock, task(), task("queued", task_id="b"))
     assert followed.to_ask(Sign.OPENED) == ["a", "b"], "they may have ended before it began"
-    assert followed.to_ask(Sign.ALIVE) == ["b"], "its place in the queue"
     assert following(clock, task()).to_ask(Sign.OPENED) == [], "a task's own stream begins with its state"
+
+
+def test_all_are_asked_for_now_and_then(clock: Clock) -> None:
+    """The queue moves on without an event, and an event may have been lost."""
+    followed = following(clock, task(), task("queued", task_id="b"))
+    followed.to_ask(Sign.OPENED)
+    assert followed.to_ask(Sign.ALIVE) == []
+    clock.now += LOOK_SECONDS
+    assert followed.to_ask(Sign.ALIVE) == ["a", "b"]
+    assert followed.to_ask(Sign.ALIVE) == []
+
+
+def test_an_answer_that_is_behind_the_events_ends_the_stream(clock: Clock) -> None:
+    followed = following(clock, task(), task(task_id="b"))
+    followed.to_ask(Sign.OPENED)
+    assert followed.to_ask(event("completed", "completed")) == ["a"]
+    followed.learn("a", task(progress=0.9))
+    assert followed.leave
+    assert followed.stream() is None, "no event tells of this end again"
+    followed.learn("a", task("completed"))
+    assert not followed.leave
+    assert followed.stream() is not None
+
+
+def test_a_task_that_was_retried_meanwhile_is_followed_on(clock: Clock) -> None:
+    followed = following(clock, task())
+    followed.to_ask(event("failed", "failed"))
+    followed.learn("a", task("queued", attempt=2))
+    assert not followed.leave
 
 
 def test_a_service_without_events_is_not_asked_for_them_again(clock: Clock) -> None:
