@@ -29,6 +29,7 @@ from .http.drain import Drain
 from .keys.service import KeyService
 from .limits.bucket import Rate
 from .limits.buckets import RedisBuckets
+from .limits.leases import Leases
 from .limits.limiter import Limiter
 from .platform.health import Health
 from .platform.metrics import Metrics
@@ -176,7 +177,7 @@ def _limiter(settings: ApiSettings, metrics: Metrics) -> Limiter:
     return Limiter(
         Rate("caller", caller) if caller else None,
         Rate("project", project) if project else None,
-        RedisBuckets(connect(settings.redis_url), settings.namespace) if settings.redis_url else None,
+        Leases(RedisBuckets(connect(settings.redis_url), settings.namespace)) if settings.redis_url else None,
         metrics.rate_limited,
     )
 
@@ -192,7 +193,8 @@ def _authenticators(settings: ApiSettings, kube: Kube, keys: KeyRing, jwks: Jwks
     return accepted
 
 
-def _services(request: Request) -> Services:
+# Async as all dependencies are: FastAPI would run it in a thread.
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 

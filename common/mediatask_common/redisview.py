@@ -100,19 +100,36 @@ redis.call('HSET', KEYS[1], 'timed', timed, 'used', used)
 return 1
 """
 
-# KEYS: an index. ARGV: score and name of the task after which to read, how many. Whether it is still there or not:
-# the place of a task that is gone is found by putting it there for this moment.
+# KEYS: sorted sets. How many members they have together.
+_COUNT = """
+local count = 0
+for _, key in ipairs(KEYS) do count = count + redis.call('ZCARD', key) end
+return count
+"""
+
+# KEYS: an index. ARGV: how many to read, prefix of the tasks' hashes, how many to leave out.
+_SKIP = "local start = tonumber(ARGV[3])\n"
+
+# ARGV: the same, but score and name of the task after which to read. Whether it is still there or not: the place of a
+# task that is gone is found by putting it there for this moment.
 _AFTER = """
-local known = redis.call('ZSCORE', KEYS[1], ARGV[2])
+local known = redis.call('ZSCORE', KEYS[1], ARGV[4])
 local start
-if known and tonumber(known) == tonumber(ARGV[1]) then
-  start = redis.call('ZREVRANK', KEYS[1], ARGV[2]) + 1
+if known and tonumber(known) == tonumber(ARGV[3]) then
+  start = redis.call('ZREVRANK', KEYS[1], ARGV[4]) + 1
 else
-  redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
-  start = redis.call('ZREVRANK', KEYS[1], ARGV[2])
-  if known then redis.call('ZADD', KEYS[1], known, ARGV[2]) else redis.call('ZREM', KEYS[1], ARGV[2]) end
+  redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
+  start = redis.call('ZREVRANK', KEYS[1], ARGV[4])
+  if known then redis.call('ZADD', KEYS[1], known, ARGV[4]) else redis.call('ZREM', KEYS[1], ARGV[4]) end
 end
-return {redis.call('ZREVRANGE', KEYS[1], start, start + ARGV[3] - 1), redis.call('ZCARD', KEYS[1]), start}
+"""
+
+_READ = """
+local docs = {}
+for i, name in ipairs(redis.call('ZREVRANGE', KEYS[1], start, start + ARGV[1] - 1)) do
+  docs[i] = redis.call('HGET', ARGV[2] .. name, 'doc')
+end
+return {docs, redis.call('ZCARD', KEYS[1]), start}
 """
 
 
@@ -281,18 +298,10 @@ class RedisView:
             start: how many to leave out, or the creation time and name of the task after which to begin.
         """
         key = self._index(project, phase, task_type, tag)
-        if isinstance(start, int):
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.zrevrange(key, start, start + limit - 1)
-                pipe.zcard(key)
-                names, total = await pipe.execute()
-            offset = start
-        else:
-            names, total, offset = await cast("Any", self._redis.eval)(_AFTER, 1, key, *start, limit)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for name in names:
-                pipe.hget(f"{self._prefix}:task:{name.decode()}", "doc")
-            docs = await pipe.execute()
+        place, begin = ((start,), _SKIP) if isinstance(start, int) else (start, _AFTER)
+        docs, total, offset = await cast("Any", self._redis.eval)(
+            begin + _READ, 1, key, limit, f"{self._prefix}:task:", *place
+        )
         return [_document(doc) for doc in docs if doc], total, offset
 
     async def counts(
@@ -307,10 +316,8 @@ class RedisView:
 
     async def queued(self, task_type: str, up_to_priority: int) -> int:
         """How many tasks of a type wait that are at least as urgent (0 is most urgent)."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            for priority in range(up_to_priority + 1):
-                pipe.zcard(self._backlog(task_type, priority))
-            return sum(await pipe.execute())
+        keys = [self._backlog(task_type, priority) for priority in range(up_to_priority + 1)]
+        return int(await cast("Any", self._redis.eval)(_COUNT, len(keys), *keys))
 
     async def durations(self, task_type: str) -> tuple[float, ...]:
         """How long the last completed tasks of a type ran, in seconds from `startedAt` to `completedAt`, newest first.

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from mediatask_common.access.roles import SCOPES
 
@@ -22,12 +21,23 @@ RECHECK_SECONDS = 2.0
 
 T = TypeVar("T")
 
-_key = APIKeyHeader(name=API_KEY_HEADER, auto_error=False, description="`mtk_...`, made by the platform team.")
-_token = HTTPBearer(auto_error=False, description="A JWT of the identity provider, or a service account's token.")
-
 
 class _Required(Access):
     """Callers with a scope."""
+
+    schemes = {
+        "APIKeyHeader": {
+            "type": "apiKey",
+            "description": "`mtk_...`, made by the platform team.",
+            "in": "header",
+            "name": API_KEY_HEADER,
+        },
+        "HTTPBearer": {
+            "type": "http",
+            "description": "A JWT of the identity provider, or a service account's token.",
+            "scheme": "bearer",
+        },
+    }
 
     def __init__(self, scope: str) -> None:
         if scope not in SCOPES:
@@ -40,12 +50,7 @@ class _Required(Access):
             kubernetes_away("nothing was lost, try again"),
         )
 
-    async def __call__(
-        self,
-        request: Request,
-        _k: Annotated[str | None, Depends(_key)] = None,
-        _t: Annotated[HTTPAuthorizationCredentials | None, Depends(_token)] = None,
-    ) -> None:
+    async def __call__(self, request: Request) -> None:
         authentication: Authentication = request.app.state.authentication
         principal = await authentication.principal(request.headers)
         request.state.principal = principal
@@ -137,7 +142,7 @@ def project_not_allowed(project: str) -> ApiError:
     return ApiError(403, "project-not-allowed", f"This key may not use the project {project!r}.")
 
 
-def _caller(request: Request) -> Principal:
+async def _caller(request: Request) -> Principal:
     principal: Principal = request.state.principal
     return principal
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +17,9 @@ from .schemas import Problem, Rest
 REF = "#/components/schemas/{model}"
 _BODIES: dict[str, type[BaseModel]] = {}
 """The models of all request bodies, by name: FastAPI knows them as neither parameter nor answer."""
+
+_SCHEMES: dict[str, dict[str, str]] = {}
+"""The security schemes of all routes, by name."""
 
 Answers = dict[int | str, dict[str, Any]]
 
@@ -64,6 +68,12 @@ def request_body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
+def security(schemes: Mapping[str, dict[str, str]]) -> dict[str, Any]:
+    """`openapi_extra` of a route that any of these lets in."""
+    _SCHEMES.update(schemes)
+    return {"security": [{name: []} for name in schemes]}
+
+
 def document(app: FastAPI, public_url: str | None) -> dict[str, Any]:
     """The OpenAPI document of the app."""
     schema = get_openapi(
@@ -73,7 +83,9 @@ def document(app: FastAPI, public_url: str | None) -> dict[str, Any]:
         routes=app.routes,
         servers=[{"url": public_url}] if public_url else None,
     )
-    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    components = schema.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    components["securitySchemes"] = _SCHEMES
     paths = str(schema["paths"])
     models: list[type[BaseModel]] = [Problem]
     models += [body for name, body in _BODIES.items() if f"'{REF.format(model=name)}'" in paths]

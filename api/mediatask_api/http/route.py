@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import Depends, Request
 from fastapi.dependencies.utils import get_flat_params
@@ -16,12 +16,14 @@ from fastapi.routing import APIRoute
 
 from .body import JsonBody
 from .errors import ApiError, invalid
-from .openapi import request_body, with_problems
+from .openapi import request_body, security, with_problems
 
 
 class Access(ABC):
     """Who may call a route: a dependency that is named in the route's `dependencies`, and so decides first."""
 
+    schemes: ClassVar[dict[str, dict[str, str]]] = {}
+    """OpenAPI's security schemes, any of which lets a caller in; it reads the headers itself."""
     refusals: tuple[ApiError, ...] = ()
     """Examples of what it raises, for the OpenAPI document."""
 
@@ -63,11 +65,15 @@ class Route(APIRoute):
         self.access = named[0]
         parameters = get_flat_params(self.dependant)
         self.query_parameters = {part.alias for part in parameters if isinstance(part.field_info, Query)}
+        described = dict(self.openapi_extra or {})
+        if self.access.schemes:
+            described |= security(self.access.schemes)
         refusals = [*self.access.refusals]
         for part in self.dependant.dependencies:
             if isinstance(part.call, JsonBody):
-                self.openapi_extra = {**(self.openapi_extra or {}), **request_body(part.call.model)}
+                described |= request_body(part.call.model)
                 refusals += part.call.refusals
+        self.openapi_extra = described
         if not any(error.status == 400 for error in refusals):
             refusals.append(_unknown_parameters(["pgae"], self.query_parameters))
         self.responses = with_problems(self.responses, refusals)

@@ -12,8 +12,9 @@ from redis.asyncio import Redis
 from .bucket import WINDOW_SECONDS, Rate, Verdict, judge, verdict_on
 
 # Redis's own clock, so that replicas need not agree on the time. A value that is no number, or further off than a
-# bucket can be, counts as the nearest that can. Answers whether the request is allowed, and the milliseconds until the
-# bucket is full, before it.
+# bucket can be, counts as the nearest that can. What is taken ahead is taken only where half of the bucket is left
+# then. Answers whether the request is allowed, the milliseconds until the bucket is full, before it, and whether more
+# was taken ahead.
 _TAKE = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + clock[2] / 1000
@@ -22,11 +23,12 @@ local missing = (tonumber(redis.call('GET', KEYS[1])) or now) - now
 if missing ~= missing or missing < 0 then missing = 0 end
 if missing > window then missing = window end
 local after = missing + price
-local allowed = after <= window + 0.001
+local allowed, ahead = after <= window + 0.001, after + tonumber(ARGV[3]) <= window / 2
 if allowed then
+  if ahead then after = after + tonumber(ARGV[3]) end
   redis.call('SET', KEYS[1], string.format('%.3f', now + after), 'PX', math.ceil(after) + 1000)
 end
-return {allowed and 1 or 0, string.format('%.3f', missing)}
+return {allowed and 1 or 0, string.format('%.3f', missing), ahead and 1 or 0}
 """
 
 
@@ -38,13 +40,17 @@ class RedisBuckets:
         self._prefix = f"mt:{{{namespace}}}:rate"
         self._take = redis.register_script(_TAKE)
 
-    async def take(self, rate: Rate, who: str, cost: int) -> Verdict:
-        """Count `cost` requests of somebody, or refuse them."""
+    async def take(self, rate: Rate, who: str, cost: int, ahead: int = 0) -> tuple[Verdict, bool]:
+        """Count `cost` requests of somebody, or refuse them.
+
+        Args:
+            ahead: more to take for later ones; the answer says whether they were, and the verdict is from before them.
+        """
         # Hashed: names come from tokens of identity providers, and may be of any length.
         key = f"{self._prefix}:{rate.name}:{hashlib.sha256(who.encode(errors='surrogatepass')).hexdigest()[:32]}"
-        price = round(1000 * cost * rate.interval, 3)
-        took, missing = await cast("Any", self._take(keys=[key], args=[1000 * WINDOW_SECONDS, price]))
-        return verdict_on(rate, float(missing) / 1000, cost, allowed=bool(took))
+        prices = [round(1000 * number * rate.interval, 3) for number in (cost, ahead)]
+        took, missing, more = await cast("Any", self._take(keys=[key], args=[1000 * WINDOW_SECONDS, *prices]))
+        return verdict_on(rate, float(missing) / 1000, cost, allowed=bool(took)), bool(more)
 
     async def close(self) -> None:
         await self._redis.aclose()

@@ -13,15 +13,14 @@ from ..http.errors import rate_limited
 from ..http.sending import with_headers
 from ..redis_breaker import RedisBreaker
 from .bucket import WINDOW_SECONDS, Rate, Verdict
-from .buckets import LocalBuckets, RedisBuckets
+from .buckets import LocalBuckets
+from .leases import Leases
 
 
 class Limiter:
     """Counts requests against the limits. Without Redis, or while it is away, each replica counts for itself."""
 
-    def __init__(
-        self, caller: Rate | None, project: Rate | None, shared: RedisBuckets | None, refused: Counter
-    ) -> None:
+    def __init__(self, caller: Rate | None, project: Rate | None, shared: Leases | None, refused: Counter) -> None:
         """None for a limit: it does not exist. `refused` counts refusals by the name of the limit."""
         self._caller = caller
         self._project = project

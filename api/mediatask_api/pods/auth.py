@@ -98,7 +98,7 @@ pod_token = Depends(_PodToken())
 """For the `dependencies` of a route: Job pods only."""
 
 
-def _calling_pod(request: Request) -> Pod:
+async def _calling_pod(request: Request) -> Pod:
     pod: Pod = request.state.pod
     return pod
 

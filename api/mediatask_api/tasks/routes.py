@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, nullcontext
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
@@ -47,6 +47,8 @@ _TASK, _PROJECT = PATH_SAMPLES["task_id"], PATH_SAMPLES["project_id"]
 _MANY_WAIT = too_many_held("This key has 128 held requests already")
 _LOG = "loading the model\nstep 1 of 28\n"
 _LOCATION = header("Where the task's status is.")
+_SIGNED: Any = {"result": {"media_url": True, "artifacts": {"__all__": {"url"}}}}
+"""What is signed anew for each answer."""
 _ACCEPTED = {"description": "The task is accepted.", "headers": {"Location": _LOCATION}}
 
 
@@ -132,13 +134,14 @@ async def status(
             task = await services.tasks.wait(caller, task_id, seconds, request.is_disconnected)
     else:
         task = await services.tasks.status(caller, task_id)
-    etag = _etag(task, services.settings.store.url_expiry_seconds)
+    content = task.model_dump_json().encode()
+    etag = _etag(task, content, services.settings.store.url_expiry_seconds)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if seconds:
         headers["Preference-Applied"] = f"wait={seconds:g}"
     if if_none_match is not None and {"*", etag} & {tag.strip() for tag in if_none_match.split(",")}:
         return Response(status_code=304, headers=headers)
-    return _json(task.model_dump_json().encode(), 200, headers)
+    return _json(content, 200, headers)
 
 
 @router.delete(
@@ -250,15 +253,12 @@ def _json(content: bytes, status_code: int, headers: dict[str, str]) -> Response
     return Response(content, status_code=status_code, media_type="application/json", headers=headers)
 
 
-def _etag(task: TaskAnswer, url_life_seconds: int) -> str:
+def _etag(task: TaskAnswer, content: bytes, url_life_seconds: int) -> str:
     """Changes with the state, and in time before signed URLs of an earlier answer expire."""
-    unsigned = task.model_copy(deep=True)
-    if unsigned.result is not None:
-        unsigned.result.media_url = None
-        for artifact in unsigned.result.artifacts:
-            artifact.url = ""
+    if task.result is not None:
+        content = task.model_dump_json(exclude=_SIGNED).encode()
     period = int(time.time() / (url_life_seconds / 2))
-    return f'W/"{hashlib.sha256(f"{period}{unsigned.model_dump_json()}".encode()).hexdigest()[:32]}"'
+    return f'W/"{hashlib.sha256(b"%d" % period + content).hexdigest()[:32]}"'
 
 
 def _wait_seconds(prefer: str | None) -> float:
