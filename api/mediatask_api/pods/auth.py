@@ -2,7 +2,6 @@
 
 # No annotations as strings here: FastAPI cannot resolve those of objects that are dependencies.
 
-import hashlib
 from collections.abc import Collection
 from typing import Annotated, NamedTuple
 
@@ -11,7 +10,8 @@ from fastapi import Depends, Request
 from mediatask_common.kube import PODS, Kube, KubeError
 from mediatask_crds.names import TOKEN_AUDIENCE
 
-from ..auth.token_review import ACCOUNT_PREFIX, review
+from ..auth.authenticators import MAX_TOKEN
+from ..auth.token_review import ACCOUNT_PREFIX, TokenReviews
 from ..http.errors import ApiError
 from ..http.route import Access
 from ..ttlcache import TtlCache
@@ -40,8 +40,8 @@ class PodAuth:
     def __init__(self, kube: Kube, namespaces: Collection[str] = ()) -> None:
         """Know the pods of these namespaces; of all where there are none."""
         self._kube = kube
+        self._reviews = TokenReviews(kube, TOKEN_AUDIENCE, REVIEW_SECONDS)
         self._namespaces = frozenset(namespaces)
-        self._reviews: TtlCache[_Holder] = TtlCache(REVIEW_SECONDS)
         self._pods: TtlCache[Pod] = TtlCache(POD_SECONDS)
 
     async def pod(self, token: str) -> Pod:
@@ -51,12 +51,11 @@ class PodAuth:
             ApiError: 401 when the token is not valid here, 403 when it is no pod's of a namespace served here.
             KubeError: the API server does not answer.
         """
-        digest = hashlib.sha256(token.encode()).digest()  # no token stays in memory
-        holder = await self._reviews.get(digest, lambda: self._review(token))
+        holder = await self._holder(token)
         return await self._pods.get(holder.uid, lambda: self._read(holder))
 
-    async def _review(self, token: str) -> _Holder:
-        user = await review(self._kube, token, TOKEN_AUDIENCE)
+    async def _holder(self, token: str) -> _Holder:
+        user = await self._reviews.user(token) if len(token) <= MAX_TOKEN else None
         if user is None:
             raise ApiError(401, "token-not-valid", "The token is not valid for this service.")
         extra = user.get("extra") or {}
