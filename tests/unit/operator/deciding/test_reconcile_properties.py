@@ -50,7 +50,9 @@ class Histories(RuleBasedStateMachine):
         # At rest the rule has nothing more to say: no write, no Job.
         rest = self.world.reconcile()
         assert not any(isinstance(action, PatchStatus | CreateJob) for action in rest.actions)
-        if self.world.phase == "processing":
+        # A cancelled task waits until its Job is gone, also after its pod has ended.
+        stopping = any("deletionTimestamp" in job["metadata"] for job in self.world.jobs)
+        if self.world.phase == "processing" and not stopping:
             assert self.world.running_pods(), "status says processing, and no pod runs"
 
     # ---- the cluster
