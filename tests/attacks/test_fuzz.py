@@ -108,7 +108,9 @@ async def test_requests_made_up_from_the_document(open_front: Any, tmp_path: Pat
         # A token, as it could revoke its own key.
         token = provider.token(role="producer", projects=["*"], exp=int(time.time()) + 4 * 3600)
         async with open_front(**SETTINGS, **environment) as front:
-            tasks = [None, await task(front, token, "completed"), await task(front, token, "failed")]
+            tasks: list[str | None] = [await task(front, token, "completed")]
+            if CASES:
+                tasks += [await task(front, token, "failed"), None]
             cases, statuses = 0, Counter[int]()
             for number, task_id in enumerate(cycle(tasks)):
                 report = tmp_path / f"{number}.ndjson"
@@ -118,7 +120,7 @@ async def test_requests_made_up_from_the_document(open_front: Any, tmp_path: Pat
                 assert tried, "nothing was tried"
                 cases += tried
                 statuses.update(answers(report))
-                if cases >= CASES and number + 1 >= (len(tasks) if CASES else 2):
+                if cases >= CASES and number + 1 >= len(tasks):
                     break
     by_kind = Counter(f"{status // 100}xx" for status in statuses.elements())
     figure(f"{cases} cases ({', '.join(f'{kind} {count}' for kind, count in sorted(by_kind.items()))}); 0 undocumented")
