@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 STALL_SECONDS = 60.0
 """A connection whose caller reads nothing of a waiting answer for this long is cut off."""
+UNSENT_BYTES = 64 * 1024
+"""What the kernel takes of an answer that its caller does not read. By itself it would take megabytes, for each of
+thousands of streams, and it would take longer to see that nobody reads them."""
 GRACE_SECONDS = 20
 """Time for open requests after the last accepted one; the pod's grace period is longer than this and draining."""
 
@@ -94,6 +98,7 @@ class _TimedProtocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         self._expect_head(self.first_head_seconds)
 
     def handle_events(self) -> None:
