@@ -130,7 +130,7 @@ def beginning(later: Event) -> Event:
     kept = ("task_id", "project_id", "task_type", "attempt", "timestamp")
     data = {key: later.data[key] for key in kept if key in later.data}
     data |= {"status": Phase.PROCESSING, "progress": 0.0, "current_step": "starting"}
-    return replace(later, kind="started", position=position, data=data, ending={}, version=0)
+    return replace(later, kind="started", position=position, data=data, ending={})
 
 
 def news(event: Event, seen: Position | None) -> list[Event]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from functools import partial
 
 from mediatask_common.eventpositions import ENDED, QUEUED, Position
@@ -31,6 +32,8 @@ BLOCK_SECONDS = 0.2
 OVERLAP_SECONDS = 5.0
 """Reports from before a project is followed that are read again, so that none falls between."""
 AGAIN_SECONDS = 1.0
+BEHIND_SECONDS = 5.0
+"""How long a reader waits who has seen more on another replica than this one knows yet."""
 
 
 class Feeds:
@@ -44,6 +47,7 @@ class Feeds:
         self._namespace = namespace
         self._tasks: list[asyncio.Task[None]] = []
         self._began = asyncio.Event()
+        self._moved = asyncio.Event()
 
     async def ready(self) -> None:
         """Return once the hub learns of every change. Raises ApiError (503) where Kubernetes does not answer."""
@@ -76,6 +80,7 @@ class Feeds:
 
         What was before this process began to watch, the API server tells: it keeps the changes of some minutes.
         """
+        await self._reach(version)
         kept = self.hub.kept_after(project, version)
         if kept is not None or not 0 < version <= self.hub.version:
             return kept
@@ -99,6 +104,14 @@ class Feeds:
             return None
         return events
 
+    async def _reach(self, version: int) -> None:
+        """Wait a moment until this process has seen what another one has told."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BEHIND_SECONDS):
+                while self.hub.version < version:
+                    self._moved.clear()
+                    await self._moved.wait()
+
     # ---- Kubernetes
 
     async def _watch(self) -> None:
@@ -112,6 +125,7 @@ class Feeds:
                     if kind != "BOOKMARK":
                         await self._news(kind, task)
                     self.hub.version = int(version)
+                    self._moved.set()
             except KubeError as error:
                 if error.status != 0 or pause > 0.1:
                     version = ""  # more than a lost connection: begin anew

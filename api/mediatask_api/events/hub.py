@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mediatask_common.eventpositions import PROGRESS, Position
+from mediatask_common.eventpositions import PROGRESS, QUEUED, Position
 from mediatask_common.kube import Object
 
 from ..tasks.resource import Sign, phase_of
@@ -27,6 +27,8 @@ class _Known:
     uid: str
     project: str
     position: Position
+    state: Position
+    """The last one that a resource gave, without its progress."""
     latest: Event | None = None
     """The last report, while Redis does not keep it."""
 
@@ -128,14 +130,20 @@ class Hub:
             if known is not None or new:
                 self._tell(present(task, self.sign), known)
             return
-        if by_redis := position.rank == PROGRESS and self.by_redis:
-            position = position.beginning()
+        event, state = present(task, self.sign), position
+        if position.rank == PROGRESS:
+            state = position.beginning()
+            if self.by_redis:
+                event, position = beginning(event), state
         if known is not None and not position.follows(known.position):
+            if state.follows(known.state):
+                known.state = state
+                # A report has told it already, but has no version for those who come again.
+                self._keep(event if state.rank == QUEUED else beginning(event))
             return
-        self._known[name] = _Known(uid, project, position)
+        self._known[name] = _Known(uid, project, position, state)
         if not silent:
-            event = present(task, self.sign)
-            self._tell(beginning(event) if by_redis else event, known)
+            self._tell(event, known)
 
     def ended(self, task: Object) -> None:
         """The end of a followed task, which was missed while there was no watch."""

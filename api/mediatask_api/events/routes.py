@@ -105,13 +105,13 @@ async def project_events(
     """Events of all tasks of a project: first its unfinished tasks as they are, then each change.
 
     Ids go with the changes of the resources; reports of progress between them have none. After a connection was lost
-    an event may come again: `event_id` tells.
+    no change of state is missing, but one may come again: `event_id` tells.
     """
     check_project(caller, project_id)
     events = services.events
     subscription = held.enter_context(events.feeds.hub.subscribe(project_id))
-    first = await events.streams.first_of_project(project_id, last_event_id)
-    body = events.streams.project(subscription, first, lambda: _may_read(request, project_id))
+    first, seen = await events.streams.first_of_project(project_id, last_event_id)
+    body = events.streams.project(subscription, first, seen, lambda: _may_read(request, project_id))
     return StreamingResponse(body, media_type="text/event-stream", headers=HEADERS)
 
 

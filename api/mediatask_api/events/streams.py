@@ -101,12 +101,13 @@ class Streams:
                 if each.terminal:
                     return
 
-    async def first_of_project(self, project: str, last_id: str | None) -> list[Event]:
-        """With what a project's stream begins: what came after the id, or its unfinished tasks as they are."""
+    async def first_of_project(self, project: str, last_id: str | None) -> tuple[list[Event], int]:
+        """With what a project's stream begins: what came after the id, or its unfinished tasks as they are; and up to
+        which resourceVersion its reader has seen everything."""
         if last_id and last_id.isascii() and last_id.isdigit() and len(last_id) < 20:
             missed = await self._feeds.since(project, int(last_id))
             if missed is not None:
-                return missed
+                return missed, int(last_id)
         shown: list[Event] = []
         for phase in (Phase.PROCESSING, Phase.QUEUED):
             for offset in range(0, MOST_SHOWN, PAGE):
@@ -114,9 +115,11 @@ class Streams:
                 shown += [present(task, self._sign) for task in page.tasks]
                 if offset + PAGE >= page.total:
                     break
-        return sorted(shown, key=lambda event: event.version)
+        return sorted(shown, key=lambda event: event.version), 0
 
-    async def project(self, subscription: Subscription, first: Iterable[Event], allowed: Check) -> AsyncIterator[bytes]:
+    async def project(
+        self, subscription: Subscription, first: Iterable[Event], seen: int, allowed: Check
+    ) -> AsyncIterator[bytes]:
         """A project's events, until something ends the stream."""
         yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
         shown: dict[str, Position] = {}
@@ -127,6 +130,8 @@ class Streams:
             if isinstance(live, bytes):
                 yield live
                 continue
+            if 0 < live.version <= seen:
+                continue  # on a replica that was ahead of this one
             # What the stream began with may come once more, and only that.
             if (before := shown.get(live.task_id)) is not None:
                 if not live.position.follows(before):

@@ -66,24 +66,29 @@ class Sign(Enum):
 
 
 class Seen:
-    """Events of a project's stream that were given already; the latest are remembered."""
+    """How far the events of each task in a project's stream have come; of many tasks, of the latest ones.
+
+    The numbers of an `event_id`, `uid.round.attempt.kind.progress.sequence`, grow as the events of a task follow each
+    other.
+    """
 
     MOST = 10_000
 
     def __init__(self) -> None:
-        self._ids: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._reached: OrderedDict[str, tuple[str, list[int]]] = OrderedDict()
 
     def again(self, event: Event) -> bool:
-        """Whether the event was given before; from now on it was."""
-        if event.event_id is None:
+        """Whether the event, or one that follows it, was given before; from now on it was."""
+        uid, *numbers = (event.event_id or "").split(".")
+        if not numbers or not all(number.isdecimal() for number in numbers):
             return False
-        name = (event.task_id, event.event_id)
-        if name in self._ids:
-            return True
-        self._ids[name] = None
-        if len(self._ids) > self.MOST:
-            self._ids.popitem(last=False)
-        return False
+        position = [int(number) for number in numbers]
+        before = self._reached.pop(event.task_id, None)
+        again = before is not None and before[0] == uid and position <= before[1]
+        self._reached[event.task_id] = before if again and before is not None else (uid, position)
+        if len(self._reached) > self.MOST:
+            self._reached.popitem(last=False)
+        return again
 
 
 class Messages:

@@ -352,6 +352,66 @@ async def test_a_project_is_told_on_every_replica_and_resumes_on_another(front: 
         assert told == {running: "completed", new: "cancelled"}
 
 
+def once(messages: list[Message]) -> dict[str, list[Message]]:
+    """Events of a project's stream by task, without what came again: as the documents tell readers to do."""
+    found: dict[str, list[Message]] = {}
+    reached: dict[str, list[int]] = {}
+    for message in messages:
+        task_id, (_, *numbers) = message.data["task_id"], message.data["event_id"].split(".")
+        position = [int(number) for number in numbers]
+        if position > reached.get(task_id, []):
+            reached[task_id] = position
+            found.setdefault(task_id, []).append(message)
+    return found
+
+
+async def test_who_drops_a_projects_stream_again_and_again_misses_no_change_of_state(front: Front) -> None:
+    project, count = f"series-{secrets.token_hex(2)}", 10
+    tasks: list[str] = []
+
+    async def work() -> None:
+        for number in range(count):
+            task_id = await front.world.submit(project_id=project)
+            tasks.append(task_id)
+            token = asyncio.create_task(front.token(task_id))
+            if number % 2:  # the job is at times faster than the news that it runs
+                await token
+                await front.report(task_id, 0.1, replica=number % 2)
+            await front.world.set_status(task_id, phase="processing", attempt=1, progress=0.0)
+            await token
+            for progress in (0.2, 0.3):
+                await front.report(task_id, progress, replica=number % 2)
+            await front.end(task_id)
+
+    seen: list[Message] = []
+
+    def ended() -> int:
+        return len({message.data["task_id"] for message in seen if message.kind in ENDS})
+
+    async with front.project(project, replica=0) as stream:
+        before = await front.world.submit(project_id=project)
+        last_id = (await stream.next(PATIENCE)).id
+    working = asyncio.create_task(work())
+    connections = 0
+    while ended() < count:
+        connections += 1
+        wanted = 1 if connections <= 25 else 10_000
+        async with front.project(project, last_id, replica=connections % 2) as stream:
+            while wanted and ended() < count:
+                message = await stream.next(PATIENCE)
+                seen.append(message)
+                last_id = message.id or last_id
+                wanted -= 1
+    await working
+    told = once(seen)
+    assert set(told) - {before} == set(tasks)
+    for task_id in tasks:
+        states = [message.kind for message in told[task_id] if message.kind != "progress"]
+        assert states == ["queued", "started", "completed"]
+    changes = [message.data["event_id"] for message in seen if message.id and message.kind != "progress"]
+    assert len(changes) == len(set(changes)), "what has an id comes once"
+
+
 async def test_other_peoples_tasks_and_projects_have_no_stream(front: Front) -> None:
     task_id = await front.world.submit()
     stranger = await front.world.caller("elsewhere")
