@@ -24,7 +24,7 @@ COUNTS = {
 ROUNDS = 3
 """Of each kind, in turn."""
 CALLERS = 4
-SUBMITS = 120
+SUBMITS = 100
 
 
 async def test_a_thousand_held_connections(open_front: Any, figure: Figure) -> None:
@@ -66,4 +66,4 @@ async def test_a_thousand_held_connections(open_front: Any, figure: Figure) -> N
         f"p99 {high:.0f} ms; without them {p50_alone:.0f} and {high_alone:.0f} ms: p99 {high / high_alone:.2f} times"
     )
     assert len(tasks) == 1 + SUBMITS * (1 + 2 * ROUNDS)
-    assert min(opened) > 600, "the server closes some, and they come again"
+    assert min(opened) > 300, "those that send nothing are closed after a while, and come again"

@@ -19,8 +19,8 @@ from support.front import Figure
 from support.redisserver import redis_server
 
 CALLERS = 16
-SUBMITS = 400
-KILL_AT = 120
+SUBMITS = 240
+KILL_AT = 80
 """Acknowledged submits before the kill."""
 
 

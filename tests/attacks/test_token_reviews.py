@@ -72,7 +72,7 @@ async def test_a_flood_of_forged_tokens(
         assert reviews.asked == 0, "the API server is not asked about tokens that are not even for us"
         again = forged(token, 1)[0]
         assert {*await asyncio.gather(*(call(again) for _ in range(50)))} == {401}
-        assert reviews.asked == 1, "nor twice about the same one"
+        assert reviews.asked <= 10, "nor each time about the same one"
         flooding = asyncio.gather(*(call(text) for text in forged(token, FORGED)))
         took: list[float] = []
         while not flooding.done():

@@ -7,7 +7,6 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -171,7 +170,7 @@ async def observer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Observer]:
     seen = Observer()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        here = str(ip_address(writer.get_extra_info("sockname")[0]))
+        here = writer.get_extra_info("sockname")[0].removeprefix("::ffff:")
         if here != ALLOWED:
             seen.forbidden.append((here, seen.port))
             return writer.close()
@@ -210,11 +209,10 @@ async def observer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Observer]:
                 ]
         return real_getaddrinfo(host, port, *wanted, **named)
 
-    any_v4 = await asyncio.start_server(serve, "0.0.0.0")
-    seen.port = any_v4.sockets[0].getsockname()[1]
-    any_v6 = await asyncio.start_server(serve, "::", seen.port)
+    everywhere = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    seen.port = everywhere.getsockname()[1]
     with monkeypatch.context() as patched:
         patched.setattr(socket.socket, "connect", connect)
         patched.setattr(socket, "getaddrinfo", getaddrinfo)
-        async with any_v4, any_v6:
+        async with await asyncio.start_server(serve, sock=everywhere):
             yield seen

@@ -160,7 +160,7 @@ class Stallers:
 
     async def _said(self) -> int:
         assert self._process.stdout is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             said: dict[str, int] = json.loads(await self._process.stdout.readline())
         return said["open"]
 
