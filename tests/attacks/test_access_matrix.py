@@ -30,7 +30,7 @@ from support.issuer import issuer
 
 from .access.callers import Caller, Callers
 from .access.calls import Call, calls
-from .access.estate import Estate, Target, estate, everything, key_of, nobodys
+from .access.estate import Estate, Target, estate, everything, key_of, nobodys, upload_of
 from .access.verdicts import Verdict, pod_verdict, verdict
 
 POD_BODIES: dict[str, Any] = {
@@ -90,7 +90,8 @@ class Matrix:
         key = f"made-{secrets.token_hex(6)}"
         body = _about(call.example, target.project, key)
         path = call.path.replace(":path}", "}").format(**{"name": "test_prompt", **target.ids})
-        answer = await client.request(call.method, path, json=body, headers=caller.headers)
+        query = {name: target.ids[name] for name in call.query}
+        answer = await client.request(call.method, path, params=query or None, json=body, headers=caller.headers)
         told = Told.of(answer, [*about, target.project, key])
         if answer.status_code == 201 and call.model is not None and call.model.__name__ == "NewKeyRequest":
             await self.world.keys.revoke(key)
@@ -269,6 +270,9 @@ async def _row(matrix: Matrix, client: httpx.AsyncClient, call: Call, caller: Ca
         if wanted is Verdict.OPEN and "key_id" in call.parameters:
             owner = mine if target.project == mine.project else theirs
             owner.key_id = await key_of(world, owner.project)  # it may have been revoked
+        if wanted is Verdict.OPEN and call.method == "DELETE" and "upload_id" in call.parameters:
+            owner = mine if target.project == mine.project else theirs
+            owner.upload_id = await upload_of(world, owner.project, owner.word)
 
 
 async def _submitted_by(world: World, mine: Estate, caller: str) -> Target:

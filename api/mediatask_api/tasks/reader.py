@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+
+import orjson
 
 from mediatask_common.kube import TASKS, Kube, KubeError, Object
 from mediatask_common.redisview import ALL_PROJECTS, scheduled, slim
@@ -53,6 +56,8 @@ class TaskReader:
         self._counts: TtlCache[Counts] = TtlCache(5)
         self._usage: TtlCache[dict[Kind, Used]] = TtlCache(30, size=256)
         self._lists: SingleFlight[list[Object]] = SingleFlight()
+        self._searching = asyncio.Lock()
+        """Whole tasks are large: nobody makes many of them be read at a time."""
 
     async def get(self, name: str) -> Object | None:
         """A task without its data, perhaps a moment old; None when there is none."""
@@ -151,6 +156,16 @@ class TaskReader:
             phase = (task.get("status") or {}).get("phase") or Phase.QUEUED
             counted[phase, task["spec"]["taskType"]] += 1
         return counted
+
+    async def unfinished_naming(self, project: str, text: str) -> str:
+        """A task of the project that has not ended and whose data has just this value somewhere; "" where none has."""
+        wanted = orjson.dumps(text)
+        selector = ",".join([f"spec.projectId={project}", *(f"status.phase!={end}" for end in Phase if end.terminal)])
+        async with self._searching:
+            async for task in self._kube.list_all(TASKS, self._namespace, page=50, fieldSelector=selector):
+                if wanted in orjson.dumps(task["spec"].get("taskData")):
+                    return str(task["metadata"]["name"])
+        return ""
 
     def _select(self, project: str | None, phase: Phase | None, task_type: str | None) -> AsyncIterator[Object]:
         selector = field_selector(project, phase, task_type)

@@ -13,6 +13,10 @@ def upload_incomplete(detail: str) -> ApiError:
     return ApiError(409, "upload-incomplete", detail)
 
 
+def upload_in_use(upload_id: str, task_id: str) -> ApiError:
+    return ApiError(409, "upload-in-use", f"The task {task_id!r}, which has not ended, uses the upload {upload_id!r}.")
+
+
 def quota_exceeded(project: str, count: int, size: int) -> ApiError:
     detail = (
         f"The project {project!r} may have {count} uploads with {size} bytes in all, and this one would exceed that; "

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from mediatask_crds.references import UPLOAD
+from mediatask_crds.task import ProjectId
 
 from ..auth.access import Caller, project_not_allowed, require
 from ..dependencies import Ctx
@@ -13,7 +16,7 @@ from ..http.body import JsonBody
 from ..http.examples import PATH_SAMPLES
 from ..http.openapi import problems
 from ..http.route import Route
-from .refusals import quota_exceeded, upload_incomplete, upload_not_found
+from .refusals import quota_exceeded, upload_in_use, upload_incomplete, upload_not_found
 from .schemas import CompleteAnswer, CompleteRequest, UploadAnswer, UploadRequest
 
 router = APIRouter(
@@ -41,6 +44,32 @@ async def create(
     in parts. An upload that no task uses expires.
     """
     return await services.uploads.grant(caller, wanted, f"{services.settings.public_url or ''}{BASE}/uploads")
+
+
+@router.delete(
+    "/{upload_id}",
+    operation_id="deleteUpload",
+    status_code=204,
+    response_class=Response,
+    responses=problems(
+        upload_not_found(PATH_SAMPLES["upload_id"]), upload_in_use(PATH_SAMPLES["upload_id"], PATH_SAMPLES["task_id"])
+    ),
+)
+async def delete(
+    services: Ctx,
+    caller: Caller,
+    upload_id: UploadId,
+    project_id: Annotated[ProjectId, Query(description="Project of the upload.")],
+) -> Response:
+    """Delete an upload before it expires, which frees its part of the quota.
+
+    It is refused while a task uses it that has not ended. A task that is retried later does not find it any more.
+    """
+    reader, reference = services.reader, f"{UPLOAD}{upload_id}"
+    await services.uploads.delete(
+        caller, project_id, upload_id, lambda: reader.unfinished_naming(project_id, reference)
+    )
+    return Response(status_code=204)
 
 
 @router.post(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from weakref import WeakValueDictionary
@@ -21,8 +22,9 @@ from ..auth.principal import Principal
 from ..http.errors import invalid_field, store_away
 from . import records
 from .records import GRANT_SECONDS, Lifetimes, Upload
-from .refusals import quota_exceeded, upload_incomplete, upload_not_found
+from .refusals import quota_exceeded, upload_in_use, upload_incomplete, upload_not_found
 from .schemas import CompleteAnswer, PartAnswer, UploadAnswer, UploadRequest
+from .sweep import delete
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,27 @@ class Uploads:
         except OSError as error:
             raise store_away(error) from error
         return CompleteAnswer(upload_id=upload_id, reference=f"{UPLOAD}{upload_id}", bytes=upload.announced)
+
+    async def delete(self, caller: Principal, project: str, upload_id: str, user: Callable[[], Awaitable[str]]) -> None:
+        """Delete an upload that no unfinished task uses: its part of the quota is free at once.
+
+        Args:
+            user: finds such a task; asked only where a task has ever used the upload.
+
+        Raises:
+            ApiError: 404 for one that there is not, also of a foreign project; 409 where it is in use; 503.
+        """
+        if not caller.allows(project):
+            raise upload_not_found(upload_id)
+        try:
+            upload = await self._find(project, upload_id)
+            if upload is None:
+                raise upload_not_found(upload_id)
+            if upload.used is not None and (task_id := await user()):
+                raise upload_in_use(upload_id, task_id)
+            await delete(self._store, upload)
+        except OSError as error:
+            raise store_away(error) from error
 
     async def find(self, project: str, upload_id: str) -> Input:
         """The content of an upload, looked at: it begins like what it was announced to be. Raises Unusable."""

@@ -34,12 +34,13 @@ async def sweep(store: ArtifactStore, lifetimes: Lifetimes, now: datetime) -> in
     deleted = 0
     async for upload in records.read(store.objects(records.ROOT)):
         if upload.expires_at(lifetimes) + GRACE < now:
-            await _delete(store, upload)
+            await delete(store, upload)
             deleted += 1
     return deleted
 
 
-async def _delete(store: ArtifactStore, upload: Upload) -> None:
+async def delete(store: ArtifactStore, upload: Upload) -> None:
+    """Delete an upload. Raises OSError when the store is away."""
     if len(records.part_sizes(upload.announced)) > 1:
         await store.drop_parts(records.content_key(upload.project, upload.id))
     # The grant last: as long as it is there, what an interrupted sweep has left is found again.

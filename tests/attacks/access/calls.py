@@ -26,6 +26,8 @@ class Call:
     access: Access
     parameters: tuple[str, ...]
     """Names in the path."""
+    query: tuple[str, ...]
+    """Names in the query that have to be given."""
     model: type[BaseModel] | None
     """Of its body."""
     example: Any
@@ -62,8 +64,11 @@ def calls(app: FastAPI, examples: Mapping[str, Any] | None = None) -> list[Call]
         bodies = [part.call.model for part in route.dependant.dependencies if isinstance(part.call, JsonBody)]
         model = bodies[0] if bodies else None
         names = tuple(parameter.alias for parameter in route.dependant.path_params)
+        query = tuple(part.alias for part in route.dependant.query_params if part.field_info.is_required())
         example = None if model is None else _example(model, examples or {})
-        found += [Call(method, route.path, route.access, names, model, example) for method in sorted(route.methods)]
+        found += [
+            Call(method, route.path, route.access, names, query, model, example) for method in sorted(route.methods)
+        ]
     return found
 
 

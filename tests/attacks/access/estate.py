@@ -90,12 +90,18 @@ async def estate(world: World, project: str) -> Estate:
         made.tasks[state] = await _task(world, made, state)
     made.key_id = await key_of(world, project)
     made.spare = await _task(world, made, "failed")
+    made.upload_id = await upload_of(world, project, made.word)
+    return made
+
+
+async def upload_of(world: World, project: str, word: str) -> str:
+    """The id of a new upload of the project."""
     content = png()
-    grant = (await world.api.post("/uploads", json=announced(content, project, filename=f"{made.word}.png"))).json()
+    grant = (await world.api.post("/uploads", json=announced(content, project, filename=f"{word}.png"))).json()
     sent = await world.api.put(grant["url"], headers=grant["headers"], content=content)
     assert sent.is_success, sent.text
-    made.upload_id = grant["upload_id"]
-    return made
+    upload_id: str = grant["upload_id"]
+    return upload_id
 
 
 async def _task(world: World, made: Estate, state: str) -> Object:

@@ -420,12 +420,53 @@ async def test_odd_objects_among_uploads_disturb_nobody(place: World, project: s
     assert sorted(await left(place, project)) == sorted(odd[:3])
 
 
+async def test_a_deleted_upload_is_gone_and_so_is_its_part_of_the_quota(
+    open_world: Callable[..., Any], place: World, project: str
+) -> None:
+    reference = await upload(place, project)
+    path = f"/uploads/{reference.removeprefix('upload://')}?project_id={project}"
+    assert (await place.api.delete(path)).status_code == 204
+    assert await left(place, project) == []
+    assert (await submit(place, project, reference)).status_code == 400
+    assert (await place.api.delete(path)).status_code == 404
+    async with open_world(upload_quota_count=1) as small:
+        first = await upload(small, project)
+        assert (await small.api.post("/uploads", json=announced(PICTURE, project))).status_code == 409
+        path = f"/uploads/{first.removeprefix('upload://')}?project_id={project}"
+        assert (await small.api.delete(path)).status_code == 204
+        await upload(small, project)
+
+
+async def test_an_upload_is_not_deleted_while_a_task_needs_it(world: World, project: str) -> None:
+    reference = await upload(world, project)
+    path = f"/uploads/{reference.removeprefix('upload://')}?project_id={project}"
+    task_id = (await submit(world, project, reference)).json()["task_id"]
+    for phase in (None, "processing"):
+        if phase:
+            await world.set_status(task_id, phase=phase, attempt=1)
+        refused = await world.api.delete(path)
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:mediatask:problem:upload-in-use")
+        assert task_id in refused.json()["detail"]
+    await world.set_status(task_id, phase="failed", attempt=1)
+    assert (await world.api.delete(path)).status_code == 204
+
+
+async def test_nobody_deletes_uploads_of_a_foreign_project(world: World, project: str) -> None:
+    reference = await upload(world, project)
+    stranger = await world.caller("another", role="producer")
+    for where in (project, "another"):
+        path = f"/uploads/{reference.removeprefix('upload://')}?project_id={where}"
+        assert (await stranger.delete(path)).status_code == 404
+    assert (await submit(world, project, reference)).status_code == 202
+
+
 async def test_a_store_that_is_away_is_told(open_world: Callable[..., Any], s3: S3Server, project: str) -> None:
     async with open_world(store=settings_of(s3, bucket="no-such-bucket")) as world:
         for answer in (
             await world.api.post("/uploads", json=announced(PICTURE, project)),
             await submit(world, project, f"upload://{'a' * 32}"),
             await world.api.post(f"/uploads/{'a' * 32}/complete", json={"project_id": project}),
+            await world.api.delete(f"/uploads/{'a' * 32}?project_id={project}"),
         ):
             assert (answer.status_code, answer.json()["type"]) == (503, "urn:mediatask:problem:store-unavailable")
             assert int(answer.headers["retry-after"]) > 0
