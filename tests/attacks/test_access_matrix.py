@@ -19,6 +19,7 @@ import pytest
 
 from integration.api.conftest import World
 from mediatask_api.app import internal_app, public_app
+from mediatask_api.events import streams
 from mediatask_api.settings import JwtSettings, ServiceAccount
 from mediatask_api.tasks import service
 from mediatask_common.access.keys import new_key
@@ -183,6 +184,7 @@ async def served(
 ) -> AsyncIterator[tuple[World, Callers]]:
     """The API with every kind of credential, reading from each of its sources."""
     monkeypatch.setattr(service, "CANCEL_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(streams, "LOOK_SECONDS", 0.02)
     project = f"mine-{secrets.token_hex(6)}"
     account = ServiceAccount(namespace=namespace, name="default", role="writer", projects=[project])
     redis = request.getfixturevalue("redis_url") if request.param == "redis" else None
