@@ -162,9 +162,13 @@ class Feeds:
         if kind == "DELETED":
             self.hub.gone(meta["name"])
             return
-        if position_of(task).rank in (QUEUED, ENDED) and self.hub.by_redis:
+        rank = position_of(task).rank
+        if rank in (QUEUED, ENDED) and self.hub.by_redis:
             # What the job reported last comes before the end of its attempt, however late Redis tells it.
             await self._catch_up(meta["name"], meta["uid"][:8], project)
+        if rank == ENDED and self.hub.followed(meta["name"], project):
+            # Who hears of the end and asks for the result gets it, though the operator may write the view later.
+            await self._reader.note(task)
         self.hub.see(task, new=kind == "ADDED")
 
     # ---- Redis

@@ -496,6 +496,24 @@ async def test_what_nobody_wrote_in_redis_is_passed_over(open_front: Opened) -> 
                 assert (await stream.next()).data["progress"] == 0.4
 
 
+async def test_who_hears_of_an_end_gets_the_result(open_front: Opened) -> None:
+    """Status answers come from the view in Redis, which an operator writes a moment later, or here not at all."""
+    with redis_server() as redis:
+        async with open_front(redis) as front, httpx.AsyncClient(headers={"X-API-Key": front.key}) as caller:
+            view = RedisView.open(redis.url, front.world.namespace)
+            task_id = await front.running_task()
+            await view.put(await front.world.kube.get(TASKS, task_id, front.world.namespace))
+            await view.renew_freshness()
+            async with front.project("film", replica=0) as stream:
+                assert (await stream.next()).kind == "started"
+                await front.end(task_id)
+                assert (await stream.next()).kind == "completed"
+            for replica in front.replicas:
+                url = f"http://127.0.0.1:{replica.port}/api/v1/tasks/{task_id}/status"
+                assert (await caller.get(url, timeout=PATIENCE)).json()["status"] == "completed"
+            await view.close()
+
+
 async def test_previews_come_to_those_who_ask_once_they_have_been_looked_at(front: Front) -> None:
     task_id = await front.running_task()
     picture = io.BytesIO()
