@@ -83,6 +83,7 @@ async def run(url: str, token: str, config: Path, report: Path, options: tuple[s
         ),
         *("--report", "ndjson", "--report-ndjson-path", report, *options),
         env={**os.environ, "PYTHONPATH": str(FUZZ), "SCHEMATHESIS_HOOKS": "hooks"},
+        cwd=report.parent,  # it leaves a folder there
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
