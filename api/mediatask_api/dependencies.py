@@ -32,6 +32,7 @@ from .limits.buckets import RedisBuckets
 from .limits.leases import Leases
 from .limits.limiter import Limiter
 from .platform.health import Health
+from .platform.machines import Machines
 from .platform.metrics import Metrics
 from .pods.auth import PodAuth
 from .pods.reports import ReportSinks
@@ -40,14 +41,10 @@ from .tasks.reader import TaskReader
 from .tasks.resource import phase_of
 from .tasks.service import TaskService
 from .tasks.submission import UrlPolicy
-from .ttlcache import TtlCache
 from .uploads.records import Lifetimes
 from .uploads.references import References
 from .uploads.service import Quota, Uploads
 from .uploads.sweep import sweep_for_ever
-
-MACHINES_SECONDS = 3.0
-"""How long one reading of all pods and nodes serves whoever asks for workers."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +90,7 @@ class Services:
     drain: Drain
     limiter: Limiter
     caps: Caps
-    machines: TtlCache[tuple[list[Object], list[Object]]]
-    """Pods and nodes, as they were a moment ago."""
+    machines: Machines
 
     @property
     def urls(self) -> UrlPolicy:
@@ -133,6 +129,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
         sweeping = sweep_for_ever(store, lifetimes, settings.upload_sweep_seconds)
         background = [asyncio.create_task(work) for work in (keys.follow(), keys.note_uses(), sweeping)]
         references = References(uploads, reader)
+        machines = Machines(kube, settings.namespace)
         jwks = Jwks(settings.jwt.jwks_url, settings.jwt.algorithms) if settings.jwt.issuer else None
         try:
             yield Services(
@@ -157,7 +154,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                     Cap("held requests", settings.max_held_requests, settings.max_held_requests_per_key),
                     Cap("event streams", settings.max_event_streams, settings.max_event_streams_per_key),
                 ),
-                machines=TtlCache(MACHINES_SECONDS),
+                machines=machines,
             )
         finally:
             for task in background:
@@ -165,6 +162,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
             await asyncio.wait(background)
             if jwks is not None:
                 await jwks.close()
+            await machines.close()
             await feeds.close()
             await reports.close()
             await limiter.close()

@@ -9,11 +9,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from redis.asyncio import Redis
 
 from mediatask_common.kube import Object
 from mediatask_common.redisview import RedisView
+from mediatask_crds.names import TOKEN_AUDIENCE
 from support.processes import free_port
 from support.proxy import kubernetes_proxy
 
@@ -108,7 +110,10 @@ async def test_kubernetes_away_is_503_with_the_time_to_come_back(
             assert answer.status_code == 503, path
             assert answer.headers["content-type"] == "application/problem+json"
             assert int(answer.headers["retry-after"]) >= 1
-        reported = await world.report("token", "x", "progress", attempt=1, progress=0.1, step="x")
+        # Looks like a pod's: only of such a token the API server is asked.
+        claims = {"sub": "system:serviceaccount:x:default", "aud": [TOKEN_AUDIENCE]}
+        token = jwt.encode(claims, "k" * 32, "HS256")
+        reported = await world.report(token, "x", "progress", attempt=1, progress=0.1, step="x")
         assert reported.status_code == 503, "a job tries again"
         health = await world.api.get("/health")
         assert (health.status_code, health.json()["status"]) == (503, "unhealthy")

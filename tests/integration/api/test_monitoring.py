@@ -11,11 +11,11 @@ import pytest
 from prometheus_client import generate_latest
 
 from mediatask_api.platform.workers import workers_status
-from mediatask_common.kube import CLASSES, Object, Resource
+from mediatask_common.kube import CLASSES, PODS, Object, Resource
 from mediatask_crds.names import LABEL_PROJECT
 from mediatask_crds.tasktypes import task_types
 
-from .conftest import PROMPT, World
+from .conftest import PROMPT, World, until
 
 
 async def test_health_names_each_dependency_with_its_latency(world: World) -> None:
@@ -41,7 +41,9 @@ async def test_workers_are_live_pods_and_say_nothing_about_foreign_tasks(world: 
     assert task_id not in seen
 
 
-async def test_many_who_ask_for_workers_read_the_pods_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_however_many_ask_for_workers_the_pods_are_read_once_and_then_followed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pages: list[str] = []
     read = world.services.kube.list
 
@@ -49,10 +51,26 @@ async def test_many_who_ask_for_workers_read_the_pods_once(world: World, monkeyp
         pages.append(resource.plural)
         return await read(resource, *args, **params)
 
+    async def workers() -> int:
+        answer = await world.api.get("/workers/status")
+        assert answer.status_code == 200
+        return int(answer.json()["total_workers"])
+
     monkeypatch.setattr(world.services.kube, "list", counted)
-    answers = await asyncio.gather(*(world.api.get("/workers/status") for _ in range(20)))
-    assert {answer.status_code for answer in answers} == {200}
-    assert sorted(pages) == ["nodes", "pods"]
+    before = await asyncio.gather(*(workers() for _ in range(20)))
+    assert set(before) == {0}
+    pod = await world.pod(await world.submit())
+
+    async def becomes(wanted: int) -> None:
+        async def so() -> bool:
+            return await workers() == wanted
+
+        await until(so)
+
+    await becomes(1)
+    await world.kube.delete(PODS, pod["metadata"]["name"], world.namespace, grace_period_seconds=0)
+    await becomes(0)
+    assert sorted(page for page in pages if page in ("nodes", "pods")) == ["nodes", "pods"]
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
