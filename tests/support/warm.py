@@ -26,6 +26,8 @@ from typing import Any
 
 from mediatask_local.die_with_parent import PR_SET_PDEATHSIG, die_with_parent
 
+READY = b"ready\n"
+
 
 class WarmJob:
     """A forked job, with what tests use of `subprocess.Popen`."""
@@ -66,15 +68,19 @@ class WarmJob:
 
 @contextmanager
 def warm_jobs(folder: Path) -> Iterator[Path]:
-    """The process to fork from; gives the socket to ask it at. It imports while the tests go on."""
+    """The process to fork from, once it has imported all; gives the socket to ask it at."""
     at = folder / "warm"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(at))
         listener.listen()
         process = subprocess.Popen(
-            die_with_parent([sys.executable, __file__, str(listener.fileno())]), pass_fds=[listener.fileno()]
+            die_with_parent([sys.executable, __file__, str(listener.fileno())]),
+            pass_fds=[listener.fileno()],
+            stdout=subprocess.PIPE,
         )
     try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == READY, "no process to fork from"
         yield at
     finally:
         process.kill()
@@ -140,4 +146,5 @@ def _run(request: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     _import_all()
+    os.write(1, READY)
     _run(_next_job(socket.socket(fileno=int(sys.argv[1]))))

@@ -46,6 +46,15 @@ class Uploads(Connected):
             self._run(calls.complete_upload(project_id, grant.upload_id))
         return grant
 
+    def delete_upload(self, upload_id: str, project_id: str) -> None:
+        """Delete an upload (`Upload.upload_id`) before it expires, which frees its part of the quota.
+
+        Raises:
+            NotFound: there is none in this project.
+            Conflict: a task uses it that has not ended.
+        """
+        self._run(calls.delete_upload(project_id, upload_id))
+
     def _put(
         self, url: str, headers: Mapping[str, str], path: Path, start: int, size: int, tell: Callable[[int], None]
     ) -> None:

@@ -226,6 +226,12 @@ def complete_upload(project_id: str, upload_id: str) -> Call[None]:
     return Call("POST", path, lambda _: None, body=_json({"project_id": project_id}), headers=_JSON_BODY)
 
 
+def delete_upload(project_id: str, upload_id: str) -> Call[None]:
+    """Not repeatable: of the second the service would say that there is no such upload."""
+    path, params = f"{BASE}/uploads/{_segment(upload_id)}", {"project_id": project_id}
+    return Call("DELETE", path, lambda _: None, params=params, repeatable=False)
+
+
 def put_delay(tries: int, outcome: httpx.Response | httpx.RequestError) -> float | None:
     """Seconds until a PUT to the store is tried again, None to give up. It creates only, so repeating it is safe."""
     return delay(_PUT, tries, outcome)

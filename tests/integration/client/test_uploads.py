@@ -137,6 +137,16 @@ def test_a_full_quota_says_what_to_do(service: Service, picture: Path) -> None:
     assert "mediatask get" not in str(caught.value)
 
 
+def test_an_upload_is_deleted(service: Service) -> None:
+    path = f"{UPLOADS}/{'a' * 32}"
+    service.on("DELETE", path, problem(409, "The task task-1 uses it."), Answer(204))
+    with Client() as client:
+        with pytest.raises(Conflict, match="task-1"):
+            client.delete_upload("a" * 32, "film")
+        client.delete_upload("a" * 32, "film")
+    assert [request.query for request in service.asked("DELETE", path)] == [{"project_id": "film"}] * 2
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

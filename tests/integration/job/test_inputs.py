@@ -145,11 +145,9 @@ def test_more_bytes_than_allowed_are_not_read(run: Any, store: Any) -> None:
 @pytest.mark.parametrize(("pause", "limits"), [(0.0, {"max_bytes": 100_000}), (0.05, {"timeout_seconds": 1})])
 def test_a_body_without_end_is_cut_off(run: Any, store: Any, pause: float, limits: dict[str, Any]) -> None:
     store.slow_input = pause
-    began = time.monotonic()
     ended = run("generate_video", film(store, "drip"), inputs=limits)
     assert ended.code == 10
     assert ended.words.error.code == ("InputTooLarge" if "max_bytes" in limits else "InputUnreachable")
-    assert time.monotonic() - began < 20
 
 
 def test_inputs_are_fetched_side_by_side_and_used_in_their_order(run: Any, store: Any) -> None:
