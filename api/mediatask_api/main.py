@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 from functools import partial
 
@@ -61,6 +62,9 @@ async def serve(settings: ApiSettings) -> None:
 def main() -> None:
     """Entry point of `mediatask-api`."""
     settings = ApiSettings()
+    # Each connection takes a descriptor, and many systems give a process 1024 unless it asks for more.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     setup_logging(settings.log_level, settings.log_style)
     asyncio.run(serve(settings))
 

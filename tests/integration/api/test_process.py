@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import secrets
 import shutil
 import socket
@@ -88,6 +89,16 @@ def test_a_body_over_the_limit_is_refused_on_the_wire(
             answer = wire.recv(65536)
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert client.get("/api/v1/health/live").status_code == 200
+
+
+def test_a_low_limit_of_descriptors_is_raised(tmp_path: Path, kubeconfig: Path, namespace: str) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, limits[1]))
+    try:
+        with process(tmp_path, kubeconfig, namespace) as (_, _, running):
+            assert resource.prlimit(running.pid, resource.RLIMIT_NOFILE) == (limits[1], limits[1])  # type: ignore[attr-defined]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_metrics_have_a_port_of_their_own_and_nothing_else_is_there(
