@@ -89,8 +89,8 @@ class _Watched:
             try:
                 if not version:
                     version, self._objects = await self._read()
+                    self._lost_at = None
                     self._tried.set()
-                self._lost_at = None
                 changes = self._kube.watch(
                     self._resource, self._namespace, version, silence=SILENCE_SECONDS, **self._selector
                 )
@@ -103,13 +103,13 @@ class _Watched:
                     elif kind != "BOOKMARK":
                         objects[found["metadata"]["uid"]] = self._slim(found)
             except KubeError as error:
+                # Begin anew, also after a lost connection: only an answered list shows that there is one again.
+                version = ""
                 if error.status == 403:
                     self._objects = {}
                     pause = FORBIDDEN_PAUSE_SECONDS
                 else:
                     self._lost_at = self._lost_at or time.monotonic()
-                if error.status != 0:
-                    version = ""  # more than a lost connection: begin anew
                 log.info("watch ended", of=self._resource.plural, error=str(error), again_in=pause)
             except Exception:
                 # Nothing may end this loop: whoever asks would be told old news for ever.
