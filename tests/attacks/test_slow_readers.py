@@ -14,10 +14,11 @@ from typing import Any
 
 import httpx
 
-from integration.api.conftest import World, until
+from integration.api.conftest import World
 from integration.api.test_events import Front, Replica
 from integration.api.test_process import PATIENCE, process
 from integration.api.test_slow_readers import MESSAGE, follow
+from support.front import until
 
 SLOW = 200
 TASKS = 4

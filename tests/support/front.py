@@ -116,12 +116,13 @@ def open_front(kube: Kube, kubeconfig: Path, tmp_path: Path) -> Callable[..., An
     return opened
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
-    """Return as soon as it is true."""
+async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 30) -> Any:
+    """What the condition gives, as soon as it gives something."""
     deadline = time.monotonic() + seconds
-    while not await condition():
+    while not (found := await condition()):
         assert time.monotonic() < deadline, f"not so within {seconds} s"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.02)
+    return found
 
 
 def p99(seconds: list[float]) -> float:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from integration.api.conftest import World, until
+from integration.api.conftest import World
 from mediatask_api.auth.principal import Principal
 from mediatask_api.http.errors import ApiError
 from mediatask_common.access.keys import new_key, new_secret
 from mediatask_common.access.roles import ROLES, SCOPES, of_scopes
 from mediatask_common.kube import Object
 from mediatask_common.times import utcnow
+from support.front import until
 from support.issuer import Issuer
 
 

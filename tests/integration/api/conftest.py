@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -37,6 +35,7 @@ from mediatask_crds.names import (
 )
 from mediatask_local.s3server import S3Server
 from support.apiserver import embedded_apiserver
+from support.front import until
 from support.redisserver import redis_server
 from support.s3server import s3_server, settings_of
 
@@ -46,15 +45,6 @@ PROMPT: dict[str, Any] = {
     "task_data": {"prompt_template": "Describe {{name}}", "test_parameters": {"name": "the alley"}},
     "metadata": {"user_id": "u1"},
 }
-
-
-async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 15) -> Any:
-    """What the condition gives, as soon as it gives something."""
-    deadline = time.monotonic() + seconds
-    while not (found := await condition()):
-        assert time.monotonic() < deadline, "the condition never came true"
-        await asyncio.sleep(0.02)
-    return found
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,11 @@ from redis.asyncio import Redis
 from mediatask_common.kube import Object
 from mediatask_common.redisview import RedisView
 from mediatask_crds.names import TOKEN_AUDIENCE
+from support.front import until
 from support.processes import free_port
 from support.proxy import kubernetes_proxy
 
-from .conftest import PROMPT, World, until
+from .conftest import PROMPT, World
 
 
 async def use_everything(world: World) -> None:

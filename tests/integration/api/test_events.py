@@ -27,9 +27,10 @@ from mediatask_common.kube import SECRETS, TASKS, Kube
 from mediatask_common.redisview import RedisView
 from mediatask_common.settings import StoreSettings
 from support.eventstream import EventStream, Message, balancer, open_events
+from support.front import until
 from support.redisserver import RunningRedis, redis_server
 
-from .conftest import World, open_namespace, until
+from .conftest import World, open_namespace
 from .test_logs import set_pod
 from .test_process import PATIENCE, process
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support.front import until
 from support.proxy import kubernetes_proxy
 
-from .conftest import World, until
+from .conftest import World
 from .test_logs import pytestmark as _needs_the_embedded_server
 from .test_logs import set_pod
 from .test_process import PATIENCE, process

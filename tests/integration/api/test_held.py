@@ -15,9 +15,10 @@ import httpx
 import pytest
 
 from mediatask_common.kube import TASKS
+from support.front import until
 from support.processes import free_port
 
-from .conftest import PROMPT, World, until
+from .conftest import PROMPT, World
 from .test_logs import set_pod
 from .test_process import process
 

@@ -12,8 +12,9 @@ import orjson
 import pytest
 
 from mediatask_common.kube import PODS, TASKS, Object
+from support.front import until
 
-from .conftest import World, until
+from .conftest import World
 
 CONTENT = b"all the pixels"
 SHA = hashlib.sha256(CONTENT).hexdigest()

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from mediatask_common.times import rfc3339, utcnow
+from support.front import until
 
-from .conftest import World, until
+from .conftest import World
 
 WANTED: dict[str, Any] = {"name": "app", "projects": ["film"], "role": "writer"}
 

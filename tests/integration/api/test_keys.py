@@ -13,8 +13,9 @@ from mediatask_api.auth.keyring import NOTED_AGAIN
 from mediatask_common.access.keysecret import LAST_USED
 from mediatask_common.kube import SECRETS
 from mediatask_common.times import parse_time, utcnow
+from support.front import until
 
-from .conftest import PROMPT, World, until
+from .conftest import PROMPT, World
 
 GUARDED = [
     ("POST", "/tasks/submit"),

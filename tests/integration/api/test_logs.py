@@ -12,8 +12,9 @@ import pytest
 
 from mediatask_common.kube import PODS, Object
 from mediatask_common.store import log_key
+from support.front import until
 
-from .conftest import World, until
+from .conftest import World
 
 LOG_ANNOTATION = "embedded.tasks.ft.tc/log"
 

@@ -14,8 +14,9 @@ from mediatask_api.platform.workers import workers_status
 from mediatask_common.kube import CLASSES, PODS, Object, Resource
 from mediatask_crds.names import LABEL_PROJECT
 from mediatask_crds.tasktypes import task_types
+from support.front import until
 
-from .conftest import PROMPT, World, until
+from .conftest import PROMPT, World
 
 
 async def test_health_names_each_dependency_with_its_latency(world: World) -> None:

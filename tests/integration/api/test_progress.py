@@ -15,8 +15,9 @@ from mediatask_common.kube import Object
 from mediatask_common.redisview import RedisView
 from mediatask_crds.names import LABEL_ATTEMPT, LABEL_TASK, PROGRESS_FIELD_MANAGER
 from mediatask_crds.podcontract import ProgressReport
+from support.front import until
 
-from .conftest import World, until
+from .conftest import World
 
 
 def pod_of(task: Object, attempt: int = 1) -> Pod:

@@ -13,9 +13,10 @@ from typing import Any
 from mediatask_api.app import public_app
 from mediatask_api.http.server import make_server
 from support.eventstream import open_events
+from support.front import until
 from support.processes import free_port
 
-from .conftest import World, until
+from .conftest import World
 from .test_process import PATIENCE
 
 MESSAGE = "x" * 1000

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from mediatask_common.kube import TASKS
+from support.front import until
 
-from .conftest import PROMPT, World, until
+from .conftest import PROMPT, World
 
 
 def fault(answer: httpx.Response) -> dict[str, Any]:

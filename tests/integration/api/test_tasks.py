@@ -12,8 +12,9 @@ from mediatask_common.kube import TASKS, KubeError
 from mediatask_common.redisview import RedisView
 from mediatask_common.times import rfc3339, utcnow
 from mediatask_crds.task import Phase
+from support.front import until
 
-from .conftest import PROMPT, World, until
+from .conftest import PROMPT, World
 
 ARTIFACT = {
     "name": "clip.mp4", "key": "projects/film/u/1/clip.mp4", "sha256": "0" * 64, "bytes": 7, "contentType": "video/mp4",

@@ -20,10 +20,11 @@ from mediatask_api.uploads.sweep import sweep
 from mediatask_common.redisview import RedisView
 from mediatask_common.times import utcnow
 from mediatask_local.s3server import S3Server
+from support.front import until
 from support.inputs import announced, png
 from support.s3server import settings_of
 
-from .conftest import World, until
+from .conftest import World
 
 PICTURE = png()
 LIFETIMES = Lifetimes(timedelta(hours=24), timedelta(days=30))
