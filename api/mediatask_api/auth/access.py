@@ -90,18 +90,28 @@ async def principal_now(request: Request) -> Principal | None:
         return known
 
 
+async def still_allowed(request: Request) -> bool:
+    """Whether the caller of a request that lasts would be let in as it was."""
+    known: Principal = request.state.principal
+    return await principal_now(request) == known
+
+
+def access_ended() -> ApiError:
+    """401."""
+    return unauthenticated("The credentials are not valid any more.", "ApiKey")
+
+
 async def while_allowed(request: Request, items: AsyncIterator[T]) -> AsyncIterator[T]:
     """The items of an answer that lasts, until the caller would no longer be let in: a revoked key, a token that ended.
 
     Looks on a timer, whether items come or not. For routes that require a scope.
     """
-    known: Principal = request.state.principal
     waiting: asyncio.Timeout | None = None
 
     async def watch() -> None:
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
-            if await principal_now(request) != known:
+            if not await still_allowed(request):
                 break
         if waiting is not None:
             waiting.reschedule(asyncio.get_running_loop().time())

@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 
 from mediatask_crds.task import Phase
 
-from ..auth.access import Caller, project_not_allowed, require, while_allowed
+from ..auth.access import Caller, access_ended, project_not_allowed, require, still_allowed, while_allowed
 from ..auth.audit import note
 from ..dependencies import Ctx
 from ..http import BASE
@@ -101,7 +101,7 @@ async def submit(
         if seconds:
             headers["Preference-Applied"] = f"wait={seconds:g}"
             task = await services.tasks.wait(caller, done.task_id, seconds, request.is_disconnected)
-            if task.status.terminal:
+            if task.status.terminal and await still_allowed(request):
                 return _json(task.model_dump_json().encode(), 200, headers)
     return _json(done.answer, 202, headers)
 
@@ -132,6 +132,8 @@ async def status(
     if seconds:
         with services.caps.waiters.hold(caller.id):
             task = await services.tasks.wait(caller, task_id, seconds, request.is_disconnected)
+        if not await still_allowed(request):
+            raise access_ended()
     else:
         task = await services.tasks.status(caller, task_id)
     content = task.model_dump_json().encode()

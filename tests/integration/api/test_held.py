@@ -53,6 +53,33 @@ async def test_one_key_may_hold_so_many_waits_and_no_more(open_world: Callable[.
         assert cap._held.total() == 0
 
 
+async def test_who_has_lost_the_key_meanwhile_does_not_hear_the_end(world: World) -> None:
+    caller = await world.caller("film")
+    task_id = await world.submit()
+    status = asyncio.create_task(caller.get(f"/tasks/{task_id}/status", headers={"Prefer": "wait=30"}))
+    submit = asyncio.create_task(caller.post("/tasks/submit", json=PROMPT, headers={"Prefer": "wait=30"}))
+
+    async def both_held() -> bool:
+        return world.services.caps.waiters._held.total() == 2
+
+    async def two_tasks() -> list[str]:
+        tasks = (await world.kube.list(TASKS, world.namespace))["items"]
+        return [task["metadata"]["name"] for task in tasks] if len(tasks) == 2 else []
+
+    async def refused() -> bool:
+        return (await caller.get("/stats")).status_code == 401
+
+    await until(both_held)
+    names = await until(two_tasks)
+    await world.keys.revoke("key-2")
+    await until(refused)
+    for name in names:
+        await world.set_status(name, phase="failed")
+    assert (await status).status_code == 401
+    accepted = await submit
+    assert (accepted.status_code, accepted.json()["status"]) == (202, "queued"), "it was accepted before"
+
+
 async def test_a_submit_that_cannot_be_held_creates_nothing(open_world: Callable[..., Any]) -> None:
     async with open_world(max_held_requests=1) as world:
         task_id = await world.submit()
