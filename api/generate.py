@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mediatask_api.app import api_document
-from mediatask_api.http.breaking import breaking_changes
+from mediatask_api.http.openapi.breaking import breaking_changes
 
 FILE = Path(__file__).with_name("openapi.json")
 

@@ -17,7 +17,7 @@ from .events import routes as events
 from .http.browser import SecurityHeaders, allow_origins
 from .http.drain import Farewell
 from .http.errors import install_handlers
-from .http.openapi import document
+from .http.openapi.document import document
 from .http.request_ids import RequestIds
 from .keys import routes as keys
 from .limits.limiter import LimitHeaders
@@ -29,7 +29,7 @@ from .pods import routes as internal
 from .tasks import project_routes as projects
 from .tasks import routes as tasks
 from .tasks import type_routes as task_types
-from .tasks.submit_schema import with_task_types
+from .tasks.submitting.submit_schema import with_task_types
 from .uploads import routes as uploads
 from .usage import routes as usage
 from .webhooks import routes as webhooks

@@ -37,10 +37,10 @@ from .platform.metrics import Metrics
 from .pods.auth import PodAuth
 from .pods.reports import ReportSinks
 from .settings import ApiSettings
-from .tasks.reader import TaskReader
+from .tasks.reading.reader import TaskReader
 from .tasks.resource import phase_of
 from .tasks.service import TaskService
-from .tasks.submission import UrlPolicy
+from .tasks.submitting.submission import UrlPolicy
 from .uploads.records import Lifetimes
 from .uploads.references import References
 from .uploads.service import Quota, Uploads

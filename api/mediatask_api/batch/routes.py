@@ -13,13 +13,13 @@ from ..dependencies import Ctx
 from ..http import BASE
 from ..http.body import JsonBody
 from ..http.errors import ApiError, as_problem
-from ..http.examples import PATH_SAMPLES
-from ..http.openapi import problems
+from ..http.openapi.document import problems
+from ..http.openapi.examples import PATH_SAMPLES
 from ..http.route import Route
-from ..tasks.idempotency import key_reused
 from ..tasks.schemas import SubmitAnswer
 from ..tasks.service import Submitted
-from ..tasks.submission import Submission
+from ..tasks.submitting.idempotency import key_reused
+from ..tasks.submitting.submission import Submission
 from .schemas import BatchAnswer, BatchRequest, BatchResult
 from .submission import prepare_each, submit_all, submit_each
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from ..http.schemas import PROBLEM_SAMPLE, Problem, Rest
+from ..http.openapi.schemas import PROBLEM_SAMPLE, Problem, Rest
 from ..tasks.schemas import ANSWER_SAMPLE, SubmitAnswer
 
 MOST_TASKS = 100

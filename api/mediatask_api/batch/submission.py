@@ -13,7 +13,7 @@ from ..http.body import parse
 from ..http.errors import ApiError, from_kube, invalid_field
 from ..tasks.schemas import SubmitRequest
 from ..tasks.service import Submitted, TaskService
-from ..tasks.submission import Submission, UrlPolicy, prepare
+from ..tasks.submitting.submission import Submission, UrlPolicy, prepare
 
 AT_ONCE = 8
 """Tasks of one batch that are created side by side."""

@@ -14,8 +14,8 @@ from mediatask_common.redisview import Entry, RedisView, slim
 from mediatask_crds.task import Phase
 
 from ..http.errors import kubernetes_away
-from ..tasks.reader import TaskReader
-from ..tasks.redis_reader import RedisReader
+from ..tasks.reading.reader import TaskReader
+from ..tasks.reading.redis_reader import RedisReader
 from .event import Event, by_position, from_stream, news, position_of, present
 from .hub import KEPT, Hub
 

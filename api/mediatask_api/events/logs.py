@@ -11,7 +11,7 @@ from mediatask_common.times import rfc3339, utcnow
 
 from ..http.errors import ApiError
 from ..tasks.logs import open_log
-from ..tasks.reader import TaskReader
+from ..tasks.reading.reader import TaskReader
 from .event import Event
 from .subscription import Subscription
 

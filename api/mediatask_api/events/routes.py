@@ -14,8 +14,8 @@ from ..auth.access import Caller, check_project, principal_now, project_not_foun
 from ..dependencies import Ctx
 from ..http import BASE
 from ..http.caps import too_many_held
-from ..http.examples import PATH_SAMPLES
-from ..http.openapi import problems
+from ..http.openapi.document import problems
+from ..http.openapi.examples import PATH_SAMPLES
 from ..http.route import Route
 from ..tasks.project_routes import Project
 from ..tasks.refusals import task_not_found

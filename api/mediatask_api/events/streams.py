@@ -10,7 +10,7 @@ from mediatask_common.kube import Object
 from mediatask_crds.task import Phase
 
 from ..http.drain import Drain
-from ..tasks.reader import Filter, TaskReader
+from ..tasks.reading.reader import Filter, TaskReader
 from ..tasks.resource import Sign
 from .event import Event, by_position, message, news, present
 from .feeds import Feeds

@@ -17,8 +17,8 @@ from mediatask_common.kube import KubeError
 from mediatask_common.logging import get_logger
 
 from .methods import allowed_methods
+from .openapi.schemas import Fault, Problem
 from .request_ids import REQUEST_ID
-from .schemas import Fault, Problem
 
 log = get_logger(__name__)
 

@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 
 from .body import JsonBody
 from .errors import ApiError, invalid
-from .openapi import request_body, security, with_problems
+from .openapi.document import request_body, security, with_problems
 
 
 class Access(ABC):

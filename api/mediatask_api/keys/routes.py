@@ -12,7 +12,7 @@ from ..auth.audit import note
 from ..dependencies import Ctx
 from ..http import BASE
 from ..http.body import JsonBody
-from ..http.openapi import problems
+from ..http.openapi.document import problems
 from ..http.route import Route
 from .schemas import KeysAnswer, NewKeyAnswer, NewKeyRequest, RotationRequest
 from .service import beyond_own_rights, key_exists, key_not_found, too_many_keys

@@ -10,7 +10,7 @@ from mediatask_common.access.keys import MAX_PROJECTS, KeyId, KeyProject
 from mediatask_common.access.roles import ROLES, SCOPES, RoleName
 from mediatask_common.times import parse_time
 
-from ..http.schemas import Rest
+from ..http.openapi.schemas import Rest
 
 Scope = Annotated[str, Field(json_schema_extra={"enum": list(SCOPES)})]
 

@@ -9,7 +9,7 @@ from mediatask_crds.task import Phase
 from ..auth.access import Caller, public, require
 from ..dependencies import Ctx
 from ..http import BASE
-from ..http.openapi import Answers
+from ..http.openapi.document import Answers
 from ..http.route import Route
 from .schemas import UNHEALTHY_SAMPLE, HealthAnswer, StatsAnswer
 

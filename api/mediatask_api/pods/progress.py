@@ -17,8 +17,8 @@ from ..events.event import from_stream
 from ..events.event import report as event_of_report
 from ..events.hub import Hub
 from ..http.errors import ApiError
-from ..tasks.reader import TaskReader
-from ..tasks.redis_reader import RedisReader
+from ..tasks.reading.reader import TaskReader
+from ..tasks.reading.redis_reader import RedisReader
 from .fencing import Pod, check_task
 from .previews import Throttle
 

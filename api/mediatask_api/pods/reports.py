@@ -10,8 +10,8 @@ from mediatask_common.kube import Kube
 from mediatask_common.redisview import RedisView
 
 from ..events.hub import Hub
-from ..tasks.reader import TaskReader
-from ..tasks.redis_reader import RedisReader
+from ..tasks.reading.reader import TaskReader
+from ..tasks.reading.redis_reader import RedisReader
 from .progress import ProgressWriter
 
 

@@ -23,7 +23,7 @@ from ..dependencies import Ctx, Services
 from ..http.body import JsonBody
 from ..http.errors import ApiError, invalid_field
 from ..http.route import Route
-from ..tasks.reader import TaskReader
+from ..tasks.reading.reader import TaskReader
 from ..uploads.references import References
 from . import results
 from .auth import CallingPod, pod_token

@@ -13,12 +13,12 @@ from ..auth.access import Caller, project_not_found, require
 from ..dependencies import Ctx
 from ..http import BASE
 from ..http.errors import invalid_field
-from ..http.examples import PATH_SAMPLES
-from ..http.openapi import problems
+from ..http.openapi.document import problems
+from ..http.openapi.examples import PATH_SAMPLES
 from ..http.route import Route
-from .cursor import MAX_LENGTH as MAX_CURSOR
-from .cursor import Cursor
-from .reader import Filter
+from .reading.cursor import MAX_LENGTH as MAX_CURSOR
+from .reading.cursor import Cursor
+from .reading.reader import Filter
 from .schemas import TaskPage
 
 router = APIRouter(prefix=f"{BASE}/projects", tags=["projects"], route_class=Route)

@@ -20,10 +20,9 @@ from ..dependencies import Ctx
 from ..http import BASE
 from ..http.body import JsonBody
 from ..http.caps import too_many_held
-from ..http.examples import PATH_SAMPLES
-from ..http.openapi import header, problems
+from ..http.openapi.document import header, problems
+from ..http.openapi.examples import PATH_SAMPLES
 from ..http.route import Route
-from . import idempotency
 from .logs import open_log
 from .refusals import (
     no_log,
@@ -37,7 +36,8 @@ from .refusals import (
     task_not_retryable,
 )
 from .schemas import ChangeRequest, SubmitAnswer, SubmitRequest, TaskAnswer
-from .submission import prepare
+from .submitting import idempotency
+from .submitting.submission import prepare
 
 router = APIRouter(prefix=f"{BASE}/tasks", tags=["tasks"], route_class=Route)
 

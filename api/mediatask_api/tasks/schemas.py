@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from mediatask_common.times import parse_time, rfc3339, utcnow
 from mediatask_crds.task import LONGEST_SCHEDULE, ZONED, CallbackUrl, Metadata, Phase, ProjectId, Tags
 
-from ..http.schemas import Rest
+from ..http.openapi.schemas import Rest
 
 Number = Annotated[float, Field(ge=0, le=1)]
 Priority = Annotated[int, Field(ge=0, le=9)]

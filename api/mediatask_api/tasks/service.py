@@ -20,11 +20,10 @@ from ..auth.principal import Principal
 from ..http.drain import Drain
 from ..http.errors import ApiError
 from ..uploads.references import References
-from . import idempotency
 from . import resource as rest
-from .cursor import Cursor
-from .estimates import Estimates
-from .reader import Filter, TaskReader
+from .reading.cursor import Cursor
+from .reading.estimates import Estimates
+from .reading.reader import Filter, TaskReader
 from .refusals import (
     no_media,
     not_your_task,
@@ -35,7 +34,8 @@ from .refusals import (
     task_not_retryable,
 )
 from .schemas import TaskAnswer, TaskPage
-from .submission import Submission
+from .submitting import idempotency
+from .submitting.submission import Submission
 
 CANCEL_WAIT_SECONDS = 1.0
 """A task that only waits is cancelled within this time, so that the caller gets its final state."""

@@ -11,7 +11,7 @@ from ..auth.access import require
 from ..dependencies import Ctx, Services
 from ..http import BASE
 from ..http.errors import ApiError
-from ..http.openapi import problems
+from ..http.openapi.document import problems
 from ..http.route import Route
 from . import catalogue
 from .schemas import TaskTypeAnswer, TaskTypeDetail

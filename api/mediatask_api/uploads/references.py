@@ -12,7 +12,7 @@ from mediatask_crds.references import OutputReference, UploadReference, parse_re
 from mediatask_crds.task import Phase
 
 from ..http.errors import invalid, store_away
-from ..tasks.reader import TaskReader
+from ..tasks.reading.reader import TaskReader
 from ..tasks.resource import phase_of
 from .service import Input, Unusable, Uploads
 

@@ -13,8 +13,8 @@ from ..auth.access import Caller, project_not_allowed, require
 from ..dependencies import Ctx
 from ..http import BASE
 from ..http.body import JsonBody
-from ..http.examples import PATH_SAMPLES
-from ..http.openapi import problems
+from ..http.openapi.document import problems
+from ..http.openapi.examples import PATH_SAMPLES
 from ..http.route import Route
 from .refusals import quota_exceeded, upload_in_use, upload_incomplete, upload_not_found
 from .schemas import CompleteAnswer, CompleteRequest, UploadAnswer, UploadRequest

@@ -11,7 +11,7 @@ from mediatask_crds.mediatypes import InputType
 from mediatask_crds.references import PART_BYTES
 from mediatask_crds.task import ProjectId
 
-from ..http.schemas import Rest
+from ..http.openapi.schemas import Rest
 
 MOST_PARTS = -(-ARTIFACT_LIMIT // PART_BYTES)
 

@@ -14,8 +14,8 @@ from mediatask_common.times import utcnow
 from ..auth.access import Caller, check_project, project_not_found, require
 from ..dependencies import Ctx
 from ..http import BASE
-from ..http.examples import PATH_SAMPLES
-from ..http.openapi import problems
+from ..http.openapi.document import problems
+from ..http.openapi.examples import PATH_SAMPLES
 from ..http.route import Route
 from ..tasks.project_routes import Project
 from .grouping import answer, days

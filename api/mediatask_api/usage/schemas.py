@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
-from ..http.schemas import Rest
+from ..http.openapi.schemas import Rest
 
 
 class GroupBy(StrEnum):

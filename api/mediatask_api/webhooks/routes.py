@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from ..auth.access import Caller, require
 from ..dependencies import Ctx
 from ..http import BASE
-from ..http.examples import PATH_SAMPLES
-from ..http.openapi import problems
+from ..http.openapi.document import problems
+from ..http.openapi.examples import PATH_SAMPLES
 from ..http.route import Route
 from ..tasks.refusals import no_webhook, not_your_task, task_not_found, webhook_not_sent
 from .schemas import WebhookAnswer

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
-from ..http.schemas import Rest
+from ..http.openapi.schemas import Rest
 
 
 class WebhookTry(Rest):

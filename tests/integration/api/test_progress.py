@@ -10,7 +10,7 @@ import pytest
 
 from mediatask_api.pods.fencing import Pod
 from mediatask_api.pods.progress import ProgressWriter
-from mediatask_api.tasks.redis_reader import RedisReader
+from mediatask_api.tasks.reading.redis_reader import RedisReader
 from mediatask_common.kube import Object
 from mediatask_common.redisview import RedisView
 from mediatask_crds.names import LABEL_ATTEMPT, LABEL_TASK, PROGRESS_FIELD_MANAGER

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mediatask_api.app import api_document
-from mediatask_api.http.breaking import breaking_changes
+from mediatask_api.http.openapi.breaking import breaking_changes
 
 DOCUMENT = api_document()
 Change = Callable[[dict[str, Any]], object]

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from mediatask_api.http.errors import ApiError
 from mediatask_api.pods.fencing import Pod, check_task
-from mediatask_api.tasks.estimates import typical_seconds
-from mediatask_api.tasks.idempotency import body_digest, task_name
+from mediatask_api.tasks.reading.estimates import typical_seconds
 from mediatask_api.tasks.resource import phase_of, to_answer, to_resource
 from mediatask_api.tasks.schemas import SubmitRequest
+from mediatask_api.tasks.submitting.idempotency import body_digest, task_name
 from mediatask_crds.names import LABEL_ATTEMPT
 from mediatask_crds.task import MediaTaskSpec, Phase
 

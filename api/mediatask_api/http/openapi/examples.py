@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from .errors import PROBLEM_JSON
+from ..errors import PROBLEM_JSON
 
 Schema = dict[str, Any]
 

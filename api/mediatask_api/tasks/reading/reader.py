@@ -16,8 +16,8 @@ from mediatask_common.usage import Kind, Used, add
 from mediatask_crds.task import Phase
 from mediatask_crds.tasktypes import task_types
 
-from ..single_flight import SingleFlight
-from ..ttlcache import TtlCache
+from ...single_flight import SingleFlight
+from ...ttlcache import TtlCache
 from .cursor import Cursor
 from .redis_reader import RedisReader
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from mediatask_crds.tasktypes import task_types
 
-from ..http.openapi import REF
-from .schemas import SubmitRequest
+from ...http.openapi.document import REF
+from ..schemas import SubmitRequest
 
 Schema = dict[str, Any]
 

@@ -7,7 +7,7 @@ from statistics import median
 
 from mediatask_crds.tasktypes import task_type as type_model
 
-from ..ttlcache import TtlCache
+from ...ttlcache import TtlCache
 from .reader import TaskReader
 
 MEASURED_ENOUGH = 3

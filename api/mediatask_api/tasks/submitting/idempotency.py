@@ -11,7 +11,7 @@ import orjson
 from mediatask_common.kube import Object
 from mediatask_crds.names import ANNOTATION_IDEMPOTENCY_ANSWER, ANNOTATION_IDEMPOTENCY_BODY
 
-from ..http.errors import ApiError, invalid_field
+from ...http.errors import ApiError, invalid_field
 
 HEADER = "Idempotency-Key"
 MAX_LENGTH = 255

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mediatask_common.kube import Object
 from mediatask_common.times import parse_time
 
-from ..http.errors import ApiError, invalid_field
+from ...http.errors import ApiError, invalid_field
 
 MAX_LENGTH = 512
 

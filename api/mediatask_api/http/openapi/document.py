@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from .errors import PROBLEM_JSON, ApiError, as_problem
+from ..errors import PROBLEM_JSON, ApiError, as_problem
 from .examples import add_examples
 from .schemas import Problem, Rest
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from mediatask_common.redisview import RedisView
 
-from ..redis_breaker import RedisBreaker
+from ...redis_breaker import RedisBreaker
 
 T = TypeVar("T")
 

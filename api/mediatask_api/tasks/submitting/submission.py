@@ -8,10 +8,10 @@ from mediatask_common.netguard import check_literal
 from mediatask_crds.references import is_reference, parse_reference
 from mediatask_crds.tasktypes import UnknownTaskType, input_urls, task_type
 
-from ..http.body import parse
-from ..http.errors import invalid_field
+from ...http.body import parse
+from ...http.errors import invalid_field
+from ..schemas import SubmitRequest
 from . import idempotency
-from .schemas import SubmitRequest
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""From a request to what is submitted: without I/O."""
