@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from functools import partial
 
 from mediatask_common.eventpositions import ENDED, QUEUED, Position
@@ -32,6 +33,8 @@ BLOCK_SECONDS = 0.2
 OVERLAP_SECONDS = 5.0
 """Reports from before a project is followed that are read again, so that none falls between."""
 AGAIN_SECONDS = 1.0
+QUIET_SECONDS = 1.5
+"""The API server tells what it keeps of the past at once: after such a pause there is no more of it."""
 BEHIND_SECONDS = 5.0
 """How long a reader waits who has seen more on another replica than this one knows yet."""
 
@@ -87,22 +90,33 @@ class Feeds:
         events: list[Event] = []
         reached: dict[str, Position] = {}
         try:
-            changes = self._kube.watch(
-                TASKS, self._namespace, str(version), fieldSelector=f"spec.projectId={project}", timeoutSeconds="1"
-            )
-            async for kind, task in changes:
-                if kind not in ("ADDED", "MODIFIED"):
-                    continue
-                event = present(task, self.hub.sign)
-                for each in news(event, reached.get(event.task_id)):
-                    events.append(each.without_ending())
-                    reached[event.task_id] = each.position
-                if len(events) > KEPT:
-                    return None
+            async with aclosing(self._history(project, version)) as changes:
+                async for task in changes:
+                    event = present(task, self.hub.sign)
+                    for each in news(event, reached.get(event.task_id)):
+                        events.append(each.without_ending())
+                        reached[event.task_id] = each.position
+                    if len(events) > KEPT:
+                        return None
         except KubeError as error:
             log.info("changes are not known any more", since=version, error=str(error))
             return None
         return events
+
+    async def _history(self, project: str, version: int) -> AsyncGenerator[Object, None]:
+        """A project's tasks at each change after a version, until nothing has come for a while: all that was."""
+        changes = self._kube.watch(
+            TASKS, self._namespace, str(version), fieldSelector=f"spec.projectId={project}", timeoutSeconds="5"
+        )
+        with suppress(TimeoutError):
+            while True:
+                async with asyncio.timeout(QUIET_SECONDS):
+                    found = await anext(changes, None)
+                if found is None:
+                    return
+                kind, task = found
+                if kind in ("ADDED", "MODIFIED"):
+                    yield task
 
     async def _reach(self, version: int) -> None:
         """Wait a moment until this process has seen what another one has told."""
