@@ -7,7 +7,7 @@ hub knows how far its events have come, and only what follows is passed on.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -138,8 +138,11 @@ class Hub:
         if known is not None and not position.follows(known.position):
             if state.follows(known.state):
                 known.state = state
-                # A report has told it already, but has no version for those who come again.
-                self._keep(event if state.rank == QUEUED else beginning(event))
+                # A report has told it already, but without a version for those who come again, and before some who
+                # follow the project now came.
+                told = event if state.rank == QUEUED else beginning(event)
+                self._keep(told)
+                self._offer(told, self._projects.get(project, ()))
             return
         self._known[name] = _Known(uid, project, position, state)
         if not silent:
@@ -185,6 +188,10 @@ class Hub:
             self._kept_since = self._kept.popleft().version
 
     def _pass_on(self, event: Event) -> None:
-        for by, key in ((self._tasks, event.task_id), (self._projects, event.project)):
-            for subscription in by.get(key, ()):
-                subscription.offer(event)
+        self._offer(event, self._tasks.get(event.task_id, ()))
+        self._offer(event, self._projects.get(event.project, ()))
+
+    @staticmethod
+    def _offer(event: Event, subscriptions: Iterable[Subscription]) -> None:
+        for subscription in subscriptions:
+            subscription.offer(event)

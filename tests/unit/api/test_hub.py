@@ -50,14 +50,28 @@ def test_who_comes_again_finds_every_change_of_state(by_redis: bool, first: str)
         hub.see(task(107, phase="processing", attempt=1, progress=0.2))
         hub.see(task(109, phase="completed", attempt=1))
         hub.version = 109
-        told = [event.kind for event in live._waiting]
-    assert [kind for kind in told if kind != "progress"] == ["queued", "started", "completed"]
+        changes = [event for event in live._waiting if event.kind != "progress"]
+    assert [event.kind for event in changes if event.version] == ["queued", "started", "completed"]
+    assert list(dict.fromkeys(event.kind for event in changes)) == ["queued", "started", "completed"]
     kept = hub.kept_after("film", 100)
     assert kept is not None
     assert [(event.kind, event.version) for event in kept] == [("queued", 101), ("started", 105), ("completed", 109)]
     again = hub.kept_after("film", 101)
     assert again is not None
     assert [event.kind for event in again] == ["started", "completed"]
+
+
+def test_who_comes_between_the_report_and_the_resource_hears_of_the_start() -> None:
+    hub = Hub(lambda key: key, by_redis=True)
+    hub.begin([], 100)
+    hub.see(task(101, phase="queued"), new=True)
+    reported(hub, 0.1, 1)
+    hub.version = 101
+    with hub.subscribe("film") as late:
+        assert hub.kept_after("film", 101) == []
+        hub.see(task(105, phase="processing", attempt=1, progress=0.0))
+        hub.see(task(109, phase="completed", attempt=1))
+        assert [(event.kind, event.version) for event in late._waiting] == [("started", 105), ("completed", 109)]
 
 
 @pytest.mark.parametrize(("size", "most"), [(10, MOST_WAITING), (40_000, MOST_BYTES // 40_000)])
