@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pytest
 
 from mediatask_local.up import UpInfo
 from support.inputs import png
+from support.processes import free_port
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "client.md"
 
@@ -35,13 +35,6 @@ def examples() -> list[Example]:
     text = PAGE.read_text()
     blocks = re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     return [Example(text.count("\n", 0, found.start(2)) + 1, found[1], found[2]) for found in blocks]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def test_each_example_is_of_a_language_that_runs() -> None:

@@ -25,7 +25,6 @@ log = get_logger(__name__)
 SILENCE_SECONDS = 150.0
 """The API server sends a bookmark about every minute: a watch that is silent for longer has died unnoticed."""
 MOST_PAUSE_SECONDS = 5.0
-PAGE = 500
 READY_SECONDS = 15.0
 """Longest wait of the first reader for the watch to begin."""
 BLOCK_SECONDS = 0.2
@@ -152,16 +151,11 @@ class Feeds:
 
     async def _begin(self) -> str:
         selector = ",".join(f"status.phase!={phase}" for phase in Phase if phase.terminal)
-        token = version = ""
+        version = ""
         found: list[Object] = []
-        while True:
-            more = {"continue": token} if token else {}
-            page = await self._kube.list(TASKS, self._namespace, limit=str(PAGE), fieldSelector=selector, **more)
+        async for page in self._kube.pages(TASKS, self._namespace, fieldSelector=selector):
             version = version or page["metadata"]["resourceVersion"]
             found += [slim(task) for task in page["items"]]
-            token = page["metadata"].get("continue", "")
-            if not token:
-                break
         for name, _ in self.hub.begin(found, int(version)):
             task = await self._reader.get_true(name)
             if task is None:

@@ -122,15 +122,11 @@ class _Watched:
     async def _read(self) -> tuple[str, dict[str, Object]]:
         """Version and objects of the collection."""
         objects: dict[str, Object] = {}
-        token = version = ""
-        while True:
-            more = {"continue": token} if token else {}
-            page = await self._kube.list(self._resource, self._namespace, limit=str(PAGE), **self._selector, **more)
+        version = ""
+        async for page in self._kube.pages(self._resource, self._namespace, page=PAGE, **self._selector):
             version = version or page["metadata"]["resourceVersion"]
             objects |= {found["metadata"]["uid"]: self._slim(found) for found in page["items"]}
-            token = page["metadata"].get("continue", "")
-            if not token:
-                return version, objects
+        return version, objects
 
 
 def _slim_pod(pod: Object) -> Object:

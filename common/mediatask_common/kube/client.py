@@ -116,20 +116,27 @@ class Kube:
         """One page of a collection, as the List object; `limit`, `continue`, selectors as parameters."""
         return await self.request("GET", resource.path(namespace), params=params)
 
-    async def list_all(
+    async def pages(
         self, resource: Resource, namespace: str | None = None, *, page: int = 500, **params: str
     ) -> AsyncIterator[Object]:
-        """Every object of a collection, read in pages."""
+        """A whole collection, list by list of `page` objects; a watch goes on from the first one's resourceVersion."""
         token = ""
         while True:
             listed = await self.list(
                 resource, namespace, limit=str(page), **params, **({"continue": token} if token else {})
             )
-            for item in listed["items"]:
-                yield item
+            yield listed
             token = listed["metadata"].get("continue", "")
             if not token:
                 return
+
+    async def list_all(
+        self, resource: Resource, namespace: str | None = None, *, page: int = 500, **params: str
+    ) -> AsyncIterator[Object]:
+        """Every object of a collection, read in pages."""
+        async for listed in self.pages(resource, namespace, page=page, **params):
+            for item in listed["items"]:
+                yield item
 
     async def create(self, resource: Resource, body: Object, namespace: str | None = None, **params: str) -> Object:
         return await self.request("POST", resource.path(namespace), body, params=params)
