@@ -103,7 +103,7 @@ def start_time(pid: int) -> str:
     """In clock ticks since boot; empty when the process is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter where it ends between opening and reading
         return ""
 
 
