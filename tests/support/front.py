@@ -18,7 +18,7 @@ from mediatask_common.access.keys import new_key
 from mediatask_common.access.keysecret import KeysSecret
 from mediatask_common.kube import NAMESPACES, Kube
 
-from .processes import free_port, python_module, wait_for_port
+from .processes import free_port, wait_for_port, warm_module
 
 Figure = Callable[[str], None]
 """Says what came of an attack."""
@@ -98,7 +98,7 @@ async def front(
                 **settings,
             }
             named = {f"MEDIATASK_{name}": value for name, value in env.items()}
-            process = await asyncio.to_thread(stack.enter_context, python_module("mediatask_api", env=named, log=log))
+            process = await asyncio.to_thread(stack.enter_context, warm_module("mediatask_api", env=named, log=log))
             await asyncio.to_thread(wait_for_port, port, process, log)
             made.urls.append(f"http://127.0.0.1:{port}")
             made.pids.append(process.pid)

@@ -14,6 +14,10 @@ from pathlib import Path
 
 from mediatask_local.die_with_parent import die_with_parent
 
+from .warm import WarmProcess
+
+AnyProcess = subprocess.Popen[str] | WarmProcess
+
 READY_SECONDS = 60.0
 
 
@@ -36,14 +40,29 @@ def python_module(
         try:
             yield process
         finally:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
             assert process.stdout is not None
             process.stdout.close()
+
+
+@contextlib.contextmanager
+def warm_module(module: str, *, env: Mapping[str, str], log: Path) -> Iterator[WarmProcess]:
+    """`python_module` for a module that many tests start: forked from a process that has its libraries."""
+    process = WarmProcess(module, {**os.environ, **env}, log)
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: AnyProcess) -> None:
+    """SIGTERM, and SIGKILL when that does not help."""
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def first_line(process: subprocess.Popen[str], log: Path, seconds: float = READY_SECONDS) -> str:
@@ -63,7 +82,7 @@ def free_port() -> int:
         return port
 
 
-def wait_for_port(port: int, process: subprocess.Popen[str], log: Path, seconds: float = READY_SECONDS) -> None:
+def wait_for_port(port: int, process: AnyProcess, log: Path, seconds: float = READY_SECONDS) -> None:
     """Return once a process listens. Fails with its log when it ends or takes too long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:

@@ -1,43 +1,51 @@
-"""Jobs that need not import torch and diffusers first: forked from one process that has done so.
+"""Processes that need not import their libraries first: forked from one that has done so.
 
-The imports take one to six seconds of CPU, which is most of what a job in a test costs. A forked job runs the same
-module with variables, signals, output and an exit code of its own. What is not true of it is how it started and how
-much memory the imports take; tests of those start a process of the usual kind.
+The imports take the API two to four seconds of CPU and a job up to six, which is most of what either costs in a test.
+A forked process runs the same module with variables, signals, output and an exit code of its own. What is not true of
+it is how it started and how much memory the imports take; tests of those start a process of the usual kind.
 
-Imported, this starts the process and asks it for jobs; run as a script, it is that process.
+Imported, this starts the process to fork from and asks it; run as a script, it is that process.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
 import importlib
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mediatask_local.die_with_parent import PR_SET_PDEATHSIG, die_with_parent
-
-READY = b"ready\n"
+PR_SET_PDEATHSIG = 1
 
 
-class WarmJob:
-    """A forked job, with what tests use of `subprocess.Popen`."""
+class WarmProcess:
+    """A forked `python -m module`, with what tests use of `subprocess.Popen`."""
 
-    def __init__(self, at: Path, env: dict[str, str], log: Path, setup: str) -> None:
+    def __init__(self, module: str, env: Mapping[str, str], log: Path, setup: str = "") -> None:
+        """Starts it.
+
+        Args:
+            module: to run; its `__main__` imports what the first process of this module has imported.
+            env: all of its variables.
+            log: takes what it prints.
+            setup: code to run first.
+        """
         log.touch()
         self.returncode: int | None = None
         self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.connect(str(at))
-        self._connection.sendall(json.dumps({"env": env, "log": str(log), "setup": setup}).encode() + b"\n")
+        self._connection.connect(_address(module))
+        asked = {"module": module, "env": dict(env), "log": str(log), "setup": setup}
+        self._connection.sendall(json.dumps(asked).encode() + b"\n")
         self._answers = self._connection.makefile("rb", buffering=0)
         self.pid = int(self._answers.readline())
 
@@ -47,12 +55,12 @@ class WarmJob:
         except subprocess.TimeoutExpired:
             return None
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float | None = None) -> int:
         if self.returncode is None:
             with selectors.DefaultSelector() as selector:
                 selector.register(self._connection, selectors.EVENT_READ)
                 if not selector.select(timeout):
-                    raise subprocess.TimeoutExpired("job", timeout)
+                    raise subprocess.TimeoutExpired("forked process", timeout or 0)
             self.returncode = int(self._answers.readline())
             self._answers.close()
             self._connection.close()
@@ -62,58 +70,50 @@ class WarmJob:
         if self.poll() is None:
             os.kill(self.pid, number)
 
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
 
-@contextmanager
-def warm_jobs(folder: Path) -> Iterator[Path]:
-    """The process to fork from, once it has imported all; gives the socket to ask it at."""
-    at = folder / "warm"
+LIBRARIES = {"mediatask_api": "mediatask_api.main", "mediatask_job": "support.job_libraries"}
+"""What to import before a module is run."""
+
+
+@functools.cache
+def _address(module: str) -> bytes:
+    """Where to ask for processes of that module; the first call starts the one to fork from."""
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(at))
+        listener.bind("")  # a name without a file, of the kernel's choice
         listener.listen()
         process = subprocess.Popen(
-            die_with_parent([sys.executable, __file__, str(listener.fileno())]),
+            [sys.executable, __file__, str(listener.fileno()), LIBRARIES[module]],
             pass_fds=[listener.fileno()],
+            stdin=subprocess.PIPE,  # closed by the end of this process, which is the end of that one
             stdout=subprocess.PIPE,
         )
-    try:
+        _started.append(process)
         assert process.stdout is not None
-        assert process.stdout.readline() == READY, "no process to fork from"
-        yield at
-    finally:
-        process.kill()
-        process.wait()
+        assert process.stdout.readline() == _READY, "no process to fork from"
+        address: bytes = listener.getsockname()
+        return address
 
 
-_RUNNERS = [
-    f"mediatask_job.runners.{type}" for type in ("generate_image", "generate_video", "process_audio", "test_prompt")
-]
-_MODULES = ["mediatask_job.models.load", "mediatask_job.run", *_RUNNERS, "httpcore"]
-_PIPELINES = ["StableDiffusionPipeline", "WanPipeline", "ZImagePipeline"]
-"""Each brings modules that `import diffusers` leaves for later."""
+_READY = b"ready\n"
+_started: list[subprocess.Popen[bytes]] = []
 
 
-def _import_all() -> None:
-    from mediatask_job.runtime.cpus import limit_threads, usable_cpus
-
-    limit_threads(os.environ, usable_cpus())
-    for module in _MODULES:
-        importlib.import_module(module)
-    for name in _PIPELINES:
-        getattr(sys.modules["diffusers"], name)
-    # Else the first collection in each fork copies all that was imported.
-    gc.freeze()
-
-
-def _next_job(listener: socket.socket) -> dict[str, Any]:
-    """Fork for each request and tell each caller its job's end; returns in the forked processes alone."""
+def _next_request(listener: socket.socket) -> dict[str, Any]:
+    """Fork for each request and tell each caller its process's end; returns in the forked processes alone."""
     with selectors.DefaultSelector() as selector, listener:
         selector.register(listener, selectors.EVENT_READ)
+        selector.register(0, selectors.EVENT_READ)
         while True:
             for key, _ in selector.select():
-                if key.data is None:
+                if key.fd == 0:
+                    os._exit(0)  # the tests are over
+                elif key.data is None:
                     connection, _ = listener.accept()
                     request: dict[str, Any] = json.loads(connection.makefile("rb").readline())
                     pid = os.fork()
@@ -131,20 +131,24 @@ def _next_job(listener: socket.socket) -> dict[str, Any]:
 
 
 def _run(request: dict[str, Any]) -> None:
-    import runpy
-
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    for descriptor, becomes in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(descriptor, becomes)
+    os.close(nothing)
     os.close(log)
     os.environ.clear()
     os.environ.update(request["env"])
+    sys.argv = [request["module"]]
     exec(request["setup"], {})
-    runpy.run_module("mediatask_job", run_name="__main__", alter_sys=True)
+    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
-    _import_all()
-    os.write(1, READY)
-    _run(_next_job(socket.socket(fileno=int(sys.argv[1]))))
+    sys.path[0] = str(Path(__file__).parents[1])  # as in tests, and not the folder of this file
+    importlib.import_module(sys.argv[2])
+    # Else the first collection in each fork copies all that was imported.
+    gc.freeze()
+    os.write(1, _READY)
+    _run(_next_request(socket.socket(fileno=int(sys.argv[1]))))

@@ -9,7 +9,6 @@ import itertools
 import random
 import secrets
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from mediatask_common.redisview import RedisView
 from mediatask_common.settings import StoreSettings
 from support.eventstream import EventStream, Message, balancer, open_events
 from support.front import until
+from support.processes import AnyProcess
 from support.redisserver import RunningRedis, redis_server
 
 from .conftest import World, open_namespace
@@ -41,7 +41,7 @@ ENDS = ("completed", "failed", "cancelled")
 class Replica:
     port: int
     internal: int
-    running: subprocess.Popen[str]
+    running: AnyProcess
 
 
 @dataclass

@@ -19,7 +19,7 @@ import pytest
 from mediatask_common.access.keys import ApiKey, new_key
 from mediatask_common.access.keysecret import KeysSecret
 from mediatask_common.kube import Kube
-from support.processes import free_port, python_module, wait_for_port
+from support.processes import AnyProcess, free_port, python_module, wait_for_port, warm_module
 
 from .conftest import PROMPT
 
@@ -34,8 +34,12 @@ async def _store(kubeconfig: Path, namespace: str, key: ApiKey) -> None:
 
 @contextmanager
 def process(
-    folder: Path, kubeconfig: Path, namespace: str, *, drain_seconds: float = 0, **settings: str
-) -> Iterator[tuple[httpx.Client, int, object]]:
+    folder: Path, kubeconfig: Path, namespace: str, *, drain_seconds: float = 0, cold: bool = False, **settings: str
+) -> Iterator[tuple[httpx.Client, int, AnyProcess]]:
+    """A caller of it, the port of its internal listener, and the process.
+
+    With `cold` it starts as in a pod, imports included.
+    """
     secret, stored = new_key(role="producer")
     with ThreadPoolExecutor() as apart:  # the caller may be a coroutine
         apart.submit(lambda: asyncio.run(_store(kubeconfig, namespace, stored))).result()
@@ -54,7 +58,8 @@ def process(
         **settings,
     }
     log = folder / "api.log"
-    with python_module("mediatask_api", env=env, log=log) as running:
+    start = python_module if cold else warm_module
+    with start("mediatask_api", env=env, log=log) as running:
         wait_for_port(public, running, log)
         wait_for_port(internal, running, log)
         with httpx.Client(
@@ -64,13 +69,13 @@ def process(
 
 
 def test_both_listeners_serve_and_sigterm_ends_them_cleanly(tmp_path: Path, kubeconfig: Path, namespace: str) -> None:
-    with process(tmp_path, kubeconfig, namespace) as (client, internal, running):
+    with process(tmp_path, kubeconfig, namespace, cold=True) as (client, internal, running):
         assert client.post("/api/v1/tasks/submit", json=PROMPT).status_code == 202
         assert client.get("/internal/v1/tasks/x/progress").status_code == 404, "pods' routes are not public"
         inside = httpx.get(f"http://127.0.0.1:{internal}/api/v1/tasks/x/status", timeout=PATIENCE)
         assert inside.status_code == 404, "and callers' routes are not inside"
-        running.terminate()  # type: ignore[attr-defined]
-        assert running.wait(PATIENCE) == 0  # type: ignore[attr-defined]
+        running.terminate()
+        assert running.wait(PATIENCE) == 0
     assert "Traceback" not in (tmp_path / "api.log").read_text()
 
 
@@ -95,8 +100,8 @@ def test_a_low_limit_of_descriptors_is_raised(tmp_path: Path, kubeconfig: Path, 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (512, limits[1]))
     try:
-        with process(tmp_path, kubeconfig, namespace) as (_, _, running):
-            assert resource.prlimit(running.pid, resource.RLIMIT_NOFILE) == (limits[1], limits[1])  # type: ignore[attr-defined]
+        with process(tmp_path, kubeconfig, namespace, cold=True) as (_, _, running):
+            assert resource.prlimit(running.pid, resource.RLIMIT_NOFILE) == (limits[1], limits[1])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 

@@ -23,7 +23,7 @@ from aiohttp import web
 
 from mediatask_crds.podcontract import TerminationMessage
 from mediatask_local.die_with_parent import die_with_parent
-from support.warm import WarmJob, warm_jobs
+from support.warm import WarmProcess
 
 TOKEN = "a-token-of-this-pod"
 TASK = "task-1"
@@ -203,15 +203,15 @@ PATIENCE = 500
 
 
 class Job:
-    """A process of `python -m mediatask_job`: with `warm`, forked from one that has the libraries."""
+    """A process of `python -m mediatask_job`: unless `cold`, forked from one that has the libraries."""
 
-    def __init__(self, env: dict[str, str], folder: Path, setup: str, warm: Path | None) -> None:
+    def __init__(self, env: dict[str, str], folder: Path, setup: str, *, cold: bool) -> None:
         self.folder = folder
         self._termination = Path(env["MEDIATASK_TERMINATION_LOG"])
         self._log = folder / "log"
-        self.process: WarmJob | subprocess.Popen[bytes]
-        if warm is not None:
-            self.process = WarmJob(warm, env, self._log, setup)
+        self.process: WarmProcess | subprocess.Popen[bytes]
+        if not cold:
+            self.process = WarmProcess("mediatask_job", env, self._log, setup)
             return
         program = f"{setup}\nimport runpy\nrunpy.run_module('mediatask_job', run_name='__main__')"
         command = ["-c", program] if setup else ["-m", "mediatask_job"]
@@ -247,14 +247,8 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("models")
 
 
-@pytest.fixture(scope="session")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with warm_jobs(tmp_path_factory.mktemp("warm")) as at:
-        yield at
-
-
 @pytest.fixture
-def start(store: Store, tmp_path: Path, model_cache: Path, warm: Path) -> Iterator[Start]:
+def start(store: Store, tmp_path: Path, model_cache: Path) -> Iterator[Start]:
     """Start a job: `start(type, data, model=..., parameters=..., inputs=..., setup=code to run first)`.
 
     With `cold` it starts as in a pod, imports included.
@@ -284,7 +278,7 @@ def start(store: Store, tmp_path: Path, model_cache: Path, warm: Path) -> Iterat
             "MEDIATASK_MODEL_CACHE": str(model_cache),
             "HF_HUB_OFFLINE": "1",
         }
-        job = Job(os.environ | surroundings | (env or {}), folder, setup, None if cold else warm)
+        job = Job(os.environ | surroundings | (env or {}), folder, setup, cold=cold)
         jobs.append(job)
         return job
 
