@@ -58,6 +58,10 @@ test: $(READY) ## Unit, integration, conformance and embedded tests: no Go, Dock
 test-unit: $(READY) ## Unit tests alone: no server, no process, a minute at most
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit
 
+.PHONY: faults
+faults: $(READY) ## Kill each process of the local mode with SIGKILL while tasks run: nothing is lost, nothing done twice
+	@$(BIN)/pytest -n auto --maxprocesses 2 --dist loadfile tests/faults
+
 .PHONY: attacks
 attacks: $(READY) ## Attack the service as hostile callers, pods and files would, and print a figure for each
 	@$(BIN)/pytest tests/attacks -q

@@ -17,9 +17,12 @@ from support.jobs import Jobs
 
 @pytest.fixture(scope="session")
 def embedded_mode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpInfo]:
-    """Everything, as `mediatask up` starts it."""
-    with embedded(tmp_path_factory.mktemp("up"), gpus=GPUS) as info:
-        yield info
+    """Everything, as `mediatask up` starts it, in a folder that it makes, with the Redis server that is installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("REDIS_URL", "MEDIATASK_REDIS_URL"):
+            patch.delenv(name, raising=False)
+        with embedded(tmp_path_factory.mktemp("up") / "state", gpus=GPUS) as info:
+            yield info
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ import pytest
 from mediatask_local.child import StartError
 from mediatask_local.ports import is_free
 from mediatask_local.up import UpInfo, embedded
-from support.mode import Rest, kill, processes_of, until
+from support.mode import Rest, processes_of, until
 
 
-def test_a_restart_continues_and_nothing_is_left(tmp_path: Path) -> None:
+def test_a_restart_continues_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with embedded(tmp_path) as first:
         assert stat.S_IMODE((tmp_path / "up.json").stat().st_mode) == 0o600
         assert stat.S_IMODE((tmp_path / "cluster").stat().st_mode) == 0o700, "the database holds every request"
@@ -27,6 +27,7 @@ def test_a_restart_continues_and_nothing_is_left(tmp_path: Path) -> None:
         until(lambda: Rest(first).status(task)["status"] == "completed")
     assert not (tmp_path / "up.json").exists()
     assert processes_of(tmp_path) == {}
+    _refuse_other_stores(tmp_path, monkeypatch)
     with embedded(tmp_path) as second:
         assert second.kubeconfig.read_text() == kubeconfig
         assert (second.api_url, second.api_key) == (first.api_url, first.api_key)
@@ -36,14 +37,14 @@ def test_a_restart_continues_and_nothing_is_left(tmp_path: Path) -> None:
         until(lambda: Rest(second).status(again)["status"] == "completed")
 
 
-def test_processes_that_die_come_back_and_a_killed_up_leaves_nothing(tmp_path: Path) -> None:
-    with embedded(tmp_path) as info:
-        for name in ("jobrunner", "api"):
-            kill(info, tmp_path, name)
-        task = Rest(info).submit("served again", "up")
-        until(lambda: Rest(info).status(task)["status"] == "completed")
-        kill(info, tmp_path, "up")
-        until(lambda: processes_of(tmp_path) == {}, 10)
+def _refuse_other_stores(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder is true to the store it was made with: its tasks' media is there."""
+    with pytest.raises(StartError, match=r"store `file`.*--store file"), embedded(folder, store="s3"):
+        pass
+    with monkeypatch.context() as patch:
+        patch.setenv("MEDIATASK_STORE_BUCKET", "films")
+        with pytest.raises(StartError, match="store `file`, not in `s3 AWS films`"), embedded(folder, store="s3"):
+            pass
 
 
 def test_a_second_one_on_the_same_folder_says_who_holds_it(embedded_mode: UpInfo) -> None:

@@ -1,10 +1,15 @@
-"""A class whose tasks wait inside their pods until the test lets them go on."""
+"""Tasks that wait inside their pods until the test lets them go on."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mediatask_common.kube import CLASSES, Kube, Object
+from mediatask_local.up import UpInfo, embedded
 
 # The real job, once the gate is open: until then every task runs.
 _GATED = """
@@ -33,3 +38,11 @@ async def make_gated_class(kubeconfig: Path, gate: Path) -> None:
     }
     async with await Kube.connect(kubeconfig) as kube:
         await kube.create(CLASSES, body)
+
+
+@contextmanager
+def gated_mode(folder: Path, **options: Any) -> Iterator[UpInfo]:
+    """The local mode where every test_prompt waits for the file `gate` in its folder; options as of `embedded`."""
+    with embedded(folder, **options) as info:
+        asyncio.run(make_gated_class(info.kubeconfig, folder / "gate"))
+        yield info

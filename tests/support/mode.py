@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import Any, Protocol, Self
 import httpx
 from standardwebhooks import Webhook
 
+from mediatask_common.redisview import RedisError, RedisView
 from mediatask_local.up import UpInfo
 
 TIMEOUT = 60.0
@@ -123,6 +125,33 @@ class Rest:
                 pass
             assert time.monotonic() < deadline, f"{method} {path}: no answer within {TIMEOUT} s"
             time.sleep(0.2)
+
+
+def listed(info: UpInfo, project: str) -> set[str]:
+    """The tasks that the API lists: its first answer."""
+    answer = httpx.get(
+        f"{info.api_url}/api/v1/projects/{project}/tasks", headers={"X-API-Key": info.api_key}, timeout=30
+    )
+    return {task["task_id"] for task in answer.raise_for_status().json()["tasks"]}
+
+
+def in_view(info: UpInfo, project: str) -> set[str]:
+    """The tasks that Redis holds, once the operator vouches for it."""
+    url = info.redis_url
+    assert url is not None
+
+    async def read() -> set[str]:
+        view = RedisView.open(url, "default")
+        try:
+            if not await view.fresh():
+                return set()
+            return {task["metadata"]["name"] for task in (await view.list(project))[0]}
+        except RedisError:
+            return set()
+        finally:
+            await view.close()
+
+    return asyncio.run(read())
 
 
 class Receiver:

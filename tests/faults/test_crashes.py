@@ -16,8 +16,8 @@ import pytest
 from mediatask_common.kube import PODS, TASKS, Kube, Object
 from mediatask_crds.names import LABEL_TASK
 from mediatask_local.up import UpInfo, embedded
-from support.gate import make_gated_class
-from support.mode import Receiver, Rest, kill, pod_processes, until
+from support.gate import gated_mode
+from support.mode import Receiver, Rest, kill, pod_processes, processes_of, until
 
 TASKS_BEFORE, TASKS_DURING = 12, 8
 
@@ -33,19 +33,10 @@ async def _pods_per_task(kubeconfig: Path) -> Counter[str]:
         return Counter(pod["metadata"]["labels"][LABEL_TASK] for pod in listed["items"])
 
 
-@pytest.fixture
-def gated_mode(tmp_path: Path) -> Iterator[UpInfo]:
-    """The local mode where every test_prompt waits for the file `gate`."""
-    with embedded(tmp_path) as info:
-        asyncio.run(make_gated_class(info.kubeconfig, tmp_path / "gate"))
-        yield info
-
-
 @pytest.mark.timeout(400)
 def test_kill_everything_in_turn(tmp_path: Path) -> None:
     with Receiver() as receiver, contextlib.ExitStack() as stack:
-        info = stack.enter_context(embedded(tmp_path))
-        asyncio.run(make_gated_class(info.kubeconfig, tmp_path / "gate"))
+        info = stack.enter_context(gated_mode(tmp_path))
         receiver.secret = info.webhook_secret
         rest = Rest(info)
         tasks = [rest.submit(f"before-{n}", "crash", callback_url=receiver.url) for n in range(TASKS_BEFORE)]
@@ -74,8 +65,24 @@ def test_kill_everything_in_turn(tmp_path: Path) -> None:
     assert len(results) == len(tasks)
 
 
-def test_cancel_ends_the_process_group(gated_mode: UpInfo) -> None:
-    rest = Rest(gated_mode)
+def test_processes_that_die_come_back_and_a_killed_up_leaves_nothing(tmp_path: Path) -> None:
+    with embedded(tmp_path) as info:
+        for name in ("jobrunner", "api"):
+            kill(info, tmp_path, name)
+        task = Rest(info).submit("served again", "up")
+        until(lambda: Rest(info).status(task)["status"] == "completed")
+        kill(info, tmp_path, "up")
+        until(lambda: processes_of(tmp_path) == {}, 10)
+
+
+@pytest.fixture(scope="module")
+def gated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpInfo]:
+    with gated_mode(tmp_path_factory.mktemp("up")) as info:
+        yield info
+
+
+def test_cancel_ends_the_process_group(gated: UpInfo) -> None:
+    rest = Rest(gated)
     task = rest.submit("to be cancelled", "crash")
     until(lambda: pod_processes(task))
     began = time.monotonic()
@@ -85,15 +92,15 @@ def test_cancel_ends_the_process_group(gated_mode: UpInfo) -> None:
     assert time.monotonic() - began < 10
 
 
-def test_a_killed_job_is_tried_again_and_the_attempts_say_why(gated_mode: UpInfo) -> None:
-    rest = Rest(gated_mode)
+def test_a_killed_job_is_tried_again_and_the_attempts_say_why(gated: UpInfo) -> None:
+    rest = Rest(gated)
     task = rest.submit("to be killed", "crash")
     until(lambda: rest.status(task)["status"] == "processing")
     # The oldest is the shim, which is no part of the container.
     os.kill(max(pod_processes(task)), signal.SIGKILL)
-    (gated_mode.kubeconfig.parents[1] / "gate").touch()
+    (gated.kubeconfig.parents[1] / "gate").touch()
     until(lambda: _ended(rest, task), 90, every=0.5)
-    status = asyncio.run(_task(gated_mode.kubeconfig, task))["status"]
+    status = asyncio.run(_task(gated.kubeconfig, task))["status"]
     assert status["phase"] == "completed"
     first, second = status["attempts"]
     assert (first["exitCode"], first["counts"]) == (137, True)
