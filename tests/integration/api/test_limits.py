@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from prometheus_client import generate_latest
 from redis.asyncio import Redis
@@ -21,21 +23,36 @@ async def statuses(api: Any, number: int, path: str = "/task-types") -> list[int
     return sorted([(await api.get(path)).status_code for _ in range(number)])
 
 
+async def until_refused(api: Any) -> tuple[int, httpx.Response]:
+    """How many calls are answered, and the first answer that refuses one."""
+    calls = 0
+    while (answer := await api.get("/task-types")).status_code == 200:
+        calls += 1
+    return calls, answer
+
+
+def most(since: float) -> int:
+    """Calls that a limit of `MANY` may have allowed until now: on a slow machine places come back meanwhile."""
+    return MANY + int((time.monotonic() - since) * MANY / 60) + 1
+
+
 async def test_a_caller_who_asks_too_often_is_told_when_to_come_back_and_others_are_served(
     open_world: Callable[..., Any],
 ) -> None:
     async with open_world(requests_per_minute=MANY) as world:
+        began = time.monotonic()
         first = await world.api.get("/task-types")
         assert first.headers["RateLimit-Policy"] == f'"caller";q={MANY};w=60'
         assert first.headers["RateLimit"] == f'"caller";r={MANY - 1};t=2'
-        assert await statuses(world.api, MANY + 2) == [200] * (MANY - 1) + [429] * 3
-        refused = await world.api.get("/task-types")
+        answered, refused = await until_refused(world.api)
+        assert MANY <= 1 + answered <= most(began)
+        assert refused.status_code == 429
         assert refused.json()["type"].endswith("rate-limited")
         assert int(refused.headers["Retry-After"]) in (1, 2)
         assert refused.headers["RateLimit"].startswith('"caller";r=0;t=')
         other = await world.caller("film")
         assert (await other.get("/task-types")).status_code == 200
-        assert b'rate_limited_total{limit="caller"} 4.0' in generate_latest(world.services.metrics.registry)
+        assert b'rate_limited_total{limit="caller"} 1.0' in generate_latest(world.services.metrics.registry)
 
 
 async def test_two_replicas_share_a_limit_through_redis_and_one_that_has_lost_it_counts_alone(
@@ -47,10 +64,14 @@ async def test_two_replicas_share_a_limit_through_redis_and_one_that_has_lost_it
             open_world(requests_per_minute=MANY, redis_url=server.url) as two,
         ):
             # Their keys have the same name, and so are the same caller.
-            found = await asyncio.gather(statuses(one.api, MANY), statuses(two.api, MANY))
-            assert sorted(found[0] + found[1]) == [200] * MANY + [429] * MANY
+            began = time.monotonic()
+            answered = await asyncio.gather(until_refused(one.api), until_refused(two.api))
+            assert MANY <= sum(calls for calls, _ in answered) <= most(began)
+            assert [refused.status_code for _, refused in answered] == [429, 429]
             server.stop()
-            assert await statuses(two.api, MANY + 1) == [200] * MANY + [429]
+            began = time.monotonic()
+            alone, refused = await until_refused(two.api)
+            assert (MANY <= alone <= most(began), refused.status_code) == (True, 429)
 
 
 @pytest.mark.parametrize("odd", ["", "soon", "nan", "-1", "1e300", "9" * 400, b"\xff\x00"])
