@@ -27,7 +27,7 @@ async def test_a_key_added_while_in_work_comes_again_afterwards() -> None:
     queue.add("a")
     assert len(queue) == 0
     queue.done("a")
-    assert await asyncio.wait_for(queue.get(), 1) == "a"
+    assert await asyncio.wait_for(queue.get(), 10) == "a"
 
 
 async def test_of_several_delays_the_earliest_counts() -> None:
@@ -35,7 +35,7 @@ async def test_of_several_delays_the_earliest_counts() -> None:
     queue.add_after("a", 60)
     queue.add_after("a", 0.01)
     queue.add_after("a", 60)
-    assert await asyncio.wait_for(queue.get(), 1) == "a"
+    assert await asyncio.wait_for(queue.get(), 10) == "a"
     queue.done("a")
 
 
@@ -81,7 +81,7 @@ async def test_many_workers_never_share_a_key() -> None:
             queue.add(key)
         await asyncio.sleep(0)
     queue.add(99)
-    await asyncio.wait_for(all_seen.wait(), 5)
+    await asyncio.wait_for(all_seen.wait(), 10)
     for worker in workers:
         assert not worker.done()
         worker.cancel()
