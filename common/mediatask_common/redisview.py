@@ -14,6 +14,7 @@ Writer (operator) and reader (API) live side by side here, because the layout is
 - `mt:{ns}:events:<name>`   stream of a task's events, bounded
 - `mt:{ns}:reports:<project>`  stream of the reports of a project's jobs, bounded: what the API's processes follow
 - `mt:{ns}:preview:<name>`  the latest preview of a running task
+- `mt:{ns}:worker:<uid>`    what a pod reported last of its memory and GPUs, for a short while
 - `mt:{ns}:fresh`           lives as long as an operator keeps the view current
 
 An entry is written only over an older resourceVersion, so that late news never overwrites fresh news.
@@ -270,6 +271,10 @@ class RedisView:
         """Keep the latest preview of a task for a while."""
         await self._redis.set(f"{self._prefix}:preview:{name}", image, ex=PREVIEW_TTL_SECONDS)
 
+    async def put_worker(self, uid: str, report: bytes, seconds: int) -> None:
+        """Keep what a pod uses for so many seconds."""
+        await self._redis.set(self._worker(uid), report, ex=seconds)
+
     # ---- reader
 
     async def fresh(self) -> bool:
@@ -353,6 +358,11 @@ class RedisView:
         """The latest preview of a task."""
         return cast("bytes | None", await self._redis.get(f"{self._prefix}:preview:{name}"))
 
+    async def workers(self, uids: Sequence[str]) -> dict[str, bytes]:
+        """What pods use, of those that have told it lately, by UID. At least one pod is asked for."""
+        found = cast("Any", await self._redis.mget([self._worker(uid) for uid in uids]))
+        return {uid: report for uid, report in zip(uids, found, strict=True) if report}
+
     async def before_now(self, seconds: float) -> str:
         """The id that an entry of a stream would have got so many seconds ago."""
         now, micro = await cast("Any", self._redis.time())
@@ -408,6 +418,9 @@ class RedisView:
 
     def _reports(self, project: str) -> str:
         return f"{self._prefix}:reports:{project}"
+
+    def _worker(self, uid: str) -> str:
+        return f"{self._prefix}:worker:{uid}"
 
     def _usage_of(self, task: dict[str, Any]) -> tuple[str, str, int]:
         found = used(task)

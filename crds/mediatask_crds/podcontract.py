@@ -34,6 +34,8 @@ PREVIEW_BYTES = 32 * 1024
 """Bytes of a preview."""
 PREVIEW_SIDE = 512
 """Pixels of its longer side."""
+HEARTBEAT_SECONDS = 10.0
+"""Longest pause between two reports of progress, which tell what the job uses."""
 RESULT_METADATA_LIMIT = 64 * 1024
 """Bytes of a result's metadata as JSON: it is kept in the task's status; larger data belongs in a file."""
 
@@ -41,6 +43,7 @@ RESULT_METADATA_LIMIT = 64 * 1024
 AttemptNumber = Annotated[int, Field(ge=1, le=10**6)]
 Seconds = Annotated[float, Field(ge=0, le=10**9)]
 Timings = Annotated[dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")], Seconds], Field(max_length=32)]
+MemorySize = Annotated[int, Field(ge=0, le=2**50)]
 Prose = Annotated[str, AfterValidator(lambda text: without_control_characters(text[:4096]))]
 """A message for people, often an exception's: it is cut and control characters are replaced, since a refusal would
 lose it."""
@@ -163,8 +166,21 @@ class TaskDataAnswer(RootModel[dict[str, Any]]):
     """`GET .../data`: the task's data, for a spec that came without it."""
 
 
-class ProgressReport(Wire):
-    """`.../progress`: how far the attempt is."""
+class ResourceUsage(Wire):
+    """What a job uses, measured by itself."""
+
+    memory_kind: Literal["gpu", "process"]
+    """`gpu`: memory of the GPUs that the job works on, all of it that is taken, whoever else shares them; `process`:
+    resident memory of the job's process, which has not touched a GPU."""
+    memory_used: MemorySize
+    memory_total: MemorySize | None = None
+    """Of the GPUs, or the limit of the process's cgroup; absent where there is none."""
+    gpu_utilization: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of the last moment in which the GPUs computed, their mean; absent where it cannot be read."""
+
+
+class AttemptReport(Wire):
+    """What every report of a running attempt says."""
 
     attempt: AttemptNumber
     progress: Annotated[float, Field(ge=0, le=1)]
@@ -173,7 +189,14 @@ class ProgressReport(Wire):
     message: Annotated[str, Field(pattern=LINE, max_length=1024)] | None = None
 
 
-class PreviewReport(ProgressReport):
+class ProgressReport(AttemptReport):
+    """`.../progress`: how far the attempt is."""
+
+    usage: ResourceUsage | None = None
+    """Newer than the rest: an API that does not know it answers 400."""
+
+
+class PreviewReport(AttemptReport):
     """`.../preview`: how the picture looks so far. Newer than the other routes: an older API answers 404."""
 
     image: Annotated[str, Field(max_length=PREVIEW_BYTES * 4 // 3 + 4)]

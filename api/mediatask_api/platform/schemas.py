@@ -19,13 +19,22 @@ class WorkerAnswer(Rest):
     current_task_id: str | None
     """Task it works on, where the key may see that."""
     gpu_utilization: float
-    """1.0 when GPUs are assigned to it, else 0.0: assignment, not a measurement of the device."""
+    """0.0 to 1.0, as `gpu_utilization_source` says."""
+    gpu_utilization_source: Literal["measured", "assigned"]
+    """`measured`: by its job, the GPUs' mean; `assigned`: 1.0 when GPUs are assigned to it, else 0.0, because no
+    measurement has come lately."""
     memory_usage: int | None
-    """Bytes; null, because no measurement reaches this service."""
+    """Bytes in use by the latest report of its job; null without one of the last 30 s, for a free slot, and where the
+    key may not see the task."""
+    memory_total: int | None
+    """Bytes that there are: of the GPUs, or the memory limit of the pod; null where it has none."""
+    memory_kind: Literal["gpu", "process"] | None
+    """`gpu`: memory of the GPUs that the job works on, with what others use of a shared one; `process`: main memory of
+    the job's process, which uses no GPU, or has not begun to."""
     tasks_completed: int
     """Pods of tasks of the caller's projects that ended well on its node and are still there."""
     last_heartbeat: str | None
-    """Last sign of life of its node, else the start of its pod."""
+    """Latest measurement of its job, else last sign of life of its node, else the start of its pod."""
 
 
 class WorkersAnswer(Rest):
@@ -41,8 +50,11 @@ class WorkersAnswer(Rest):
                             "worker_type": "video",
                             "status": "busy",
                             "current_task_id": "5f0c2d0e-7a43-5c0b-9d2e-0c9a6f9f5b1e",
-                            "gpu_utilization": 1.0,
-                            "memory_usage": None,
+                            "gpu_utilization": 0.85,
+                            "gpu_utilization_source": "measured",
+                            "memory_usage": 12884901888,
+                            "memory_total": 85899345920,
+                            "memory_kind": "gpu",
                             "tasks_completed": 7,
                             "last_heartbeat": "2025-09-24T10:31:00Z",
                         }

@@ -11,7 +11,7 @@ from ..dependencies import Ctx
 from ..http import BASE
 from ..http.route import Route
 from .schemas import WorkersAnswer
-from .workers import workers_status
+from .workers import live, workers_status
 
 router = APIRouter(prefix=f"{BASE}/workers", tags=["monitoring"], route_class=Route)
 
@@ -23,7 +23,9 @@ router = APIRouter(prefix=f"{BASE}/workers", tags=["monitoring"], route_class=Ro
     response_model=WorkersAnswer,
 )
 async def status(services: Ctx, caller: Caller) -> WorkersAnswer:
-    """A worker is a live Job pod, or a GPU that waits for one; from watches, a moment old."""
+    """A worker is a live Job pod, or a GPU that waits for one; from watches and the pods' own reports, a moment old."""
     pods, nodes = await services.machines.pods_and_nodes()
+    usages = services.reports.of(services.settings.namespace).usages
+    reported = await usages.of([pod["metadata"]["uid"] for pod in live(pods)])
     seen = {label_value(project) for project in caller.projects}
-    return workers_status(pods, nodes, lambda project: caller.all_projects or project in seen)
+    return workers_status(pods, nodes, reported, lambda project: caller.all_projects or project in seen)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mediatask_common.kube import Object
+from mediatask_common.times import rfc3339
 from mediatask_crds.names import LABEL_CLASS, LABEL_PROJECT, LABEL_TASK
 
+from ..pods.usages import UsageReport
 from .schemas import WorkerAnswer, WorkersAnswer
 
 
@@ -16,18 +18,33 @@ def is_gpu(resource: str) -> bool:
     return resource.endswith("/gpu")
 
 
-def workers_status(pods: Sequence[Object], nodes: Iterable[Object], may_see: Callable[[str], bool]) -> WorkersAnswer:
+def live(pods: Iterable[Object]) -> list[Object]:
+    """The pods that work or are about to."""
+    return [pod for pod in pods if _phase(pod) in ("Pending", "Running")]
+
+
+def workers_status(
+    pods: Sequence[Object],
+    nodes: Iterable[Object],
+    usages: Mapping[str, UsageReport],
+    may_see: Callable[[str], bool],
+) -> WorkersAnswer:
     """The answer for the pods of tasks and the nodes, as far as they can be read.
 
     Args:
+        usages: what pods have reported lately, by UID.
         may_see: whether the caller may know the tasks of a project (by its label value).
     """
     nodes_by_name = {node["metadata"]["name"]: node for node in nodes}
-    live = [pod for pod in pods if _phase(pod) in ("Pending", "Running")]
+    working = live(pods)
     completed = Counter(_node_name(pod) for pod in pods if _phase(pod) == "Succeeded" and may_see(_project(pod)))
-    workers = [_busy(pod, nodes_by_name.get(_node_name(pod)), completed[_node_name(pod)], may_see) for pod in live]
+    workers = []
+    for pod in working:
+        seen, name = may_see(_project(pod)), _node_name(pod)
+        usage = usages.get(pod["metadata"]["uid"]) if seen else None
+        workers.append(_busy(pod, nodes_by_name.get(name), completed[name], usage, seen=seen))
     used: Counter[str] = Counter()
-    for pod in live:
+    for pod in working:
         used[_node_name(pod)] += _gpus_of_pod(pod)
     total = 0
     for name, node in sorted(nodes_by_name.items()):
@@ -42,18 +59,24 @@ def workers_status(pods: Sequence[Object], nodes: Iterable[Object], may_see: Cal
     )
 
 
-def _busy(pod: Object, node: Object | None, completed: int, may_see: Callable[[str], bool]) -> WorkerAnswer:
+def _busy(pod: Object, node: Object | None, completed: int, report: UsageReport | None, *, seen: bool) -> WorkerAnswer:
+    usage = report.usage if report else None
+    measured = usage.gpu_utilization if usage else None
+    assigned = 1.0 if _gpus_of_pod(pod) else 0.0
     labels = pod["metadata"].get("labels") or {}
     return WorkerAnswer(
         # Not the pod's name, which tells the task's to those who may not know it.
         worker_id=f"worker-{pod['metadata']['uid'][:8]}",
         worker_type=labels.get(LABEL_CLASS, "unknown"),
         status="busy" if pod["status"]["phase"] == "Running" else "starting",
-        current_task_id=labels.get(LABEL_TASK) if may_see(_project(pod)) else None,
-        gpu_utilization=1.0 if _gpus_of_pod(pod) else 0.0,
-        memory_usage=None,
+        current_task_id=labels.get(LABEL_TASK) if seen else None,
+        gpu_utilization=assigned if measured is None else round(measured, 4),
+        gpu_utilization_source="assigned" if measured is None else "measured",
+        memory_usage=usage.memory_used if usage else None,
+        memory_total=usage.memory_total if usage else None,
+        memory_kind=usage.memory_kind if usage else None,
         tasks_completed=completed,
-        last_heartbeat=_heartbeat(node) or pod["status"].get("startTime") or pod["metadata"]["creationTimestamp"],
+        last_heartbeat=rfc3339(report.at) if report else _last_sign(pod, node),
     )
 
 
@@ -64,7 +87,10 @@ def _idle(node_name: str, slot: int, node: Object, completed: int) -> WorkerAnsw
         status="idle",
         current_task_id=None,
         gpu_utilization=0.0,
+        gpu_utilization_source="assigned",
         memory_usage=None,
+        memory_total=None,
+        memory_kind=None,
         tasks_completed=completed,
         last_heartbeat=_heartbeat(node),
     )
@@ -80,6 +106,11 @@ def _node_name(pod: Object) -> str:
 
 def _project(pod: Object) -> str:
     return str((pod["metadata"].get("labels") or {}).get(LABEL_PROJECT, ""))
+
+
+def _last_sign(pod: Object, node: Object | None) -> str:
+    found: str = _heartbeat(node) or pod["status"].get("startTime") or pod["metadata"]["creationTimestamp"]
+    return found
 
 
 def _heartbeat(node: Object | None) -> str | None:

@@ -13,6 +13,7 @@ from ..events.hub import Hub
 from ..tasks.reading.reader import TaskReader
 from ..tasks.reading.redis_reader import RedisReader
 from .progress import ProgressWriter
+from .usages import Usages
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class ReportSink:
     reader: TaskReader
     redis: RedisReader
     progress: ProgressWriter
+    usages: Usages
 
 
 class ReportSinks:
@@ -45,7 +47,7 @@ class ReportSinks:
             fast = RedisReader(self._view.of(namespace) if self._view else None)
             reader = TaskReader(self._kube, fast, namespace)
             progress = ProgressWriter(self._kube, reader, fast, namespace, self._hubs.get(namespace))
-            self._sinks[namespace] = ReportSink(reader, fast, progress)
+            self._sinks[namespace] = ReportSink(reader, fast, progress, Usages(fast))
         return self._sinks[namespace]
 
     async def close(self) -> None:

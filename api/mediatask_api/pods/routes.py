@@ -49,6 +49,8 @@ async def progress(
     reports = services.reports.of(pod.namespace)
     task = await _task_seen_lately(reports.reader, pod, task_id)
     await reports.progress.take(task, pod, report)
+    if report.usage is not None:
+        await reports.usages.keep(pod.uid, report.usage)
     return ProgressAnswer(cancel=task["spec"].get("cancel", False))
 
 

@@ -77,8 +77,9 @@ class Api:
         return self.patiently(lambda: self._get("data", TaskDataAnswer), "reading the task's data").root
 
     def progress(self, report: ProgressReport) -> ProgressAnswer:
-        """One try, because the next report says more. Raises NotNow or Superseded."""
-        return self._post("progress", report, ProgressAnswer)
+        """One try, because the next report says more. Raises NotNow, Superseded, or Refused."""
+        # Without what is not said: an older API would refuse the name of it.
+        return self._ask("POST", "progress", ProgressAnswer, report.model_dump_json(exclude_none=True).encode())
 
     def preview(self, report: PreviewReport) -> None:
         """One try. Raises NotNow, Superseded, or Refused by an API that knows no previews."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, MutableMapping
+from collections.abc import MutableMapping
 from pathlib import Path
+
+from .cgroups import cgroups
 
 
 def usable_cpus(root: Path = Path("/")) -> int:
@@ -32,12 +34,7 @@ def limit_threads(env: MutableMapping[str, str], cpus: int) -> None:
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
     """The lowest quota, in CPUs, of the process's cgroup and those above it; None where there is none."""
-    try:
-        membership = (root / "proc/self/cgroup").read_text()
-    except OSError:
-        return None
-    quotas = [quota for folder in _cgroups(membership, root / "sys/fs/cgroup") if (quota := _quota_of(folder))]
-    return min(quotas, default=None)
+    return min((quota for folder in cgroups("cpu", root) if (quota := _quota_of(folder))), default=None)
 
 
 def parse_v2(cpu_max: str) -> float | None:
@@ -55,21 +52,6 @@ def _ratio(quota: str, period: str) -> float | None:
     if not (quota.isdigit() and period.isdigit() and int(quota) and int(period)):
         return None
     return int(quota) / int(period)
-
-
-def _cgroups(membership: str, mount: Path) -> Iterator[Path]:
-    """Folders of the CPU controller that apply to a process with this `/proc/self/cgroup`, up to the mount point.
-
-    A container sees its own cgroup at the mount point, whatever path the file names: missing folders are passed by.
-    """
-    for line in membership.splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        # Version 2 has no controllers in the line; version 1 is mounted under all of its names, or under `cpu`.
-        for top in [mount / controllers, mount / "cpu"] if controllers else [mount]:
-            folder = top / path.lstrip("/")
-            yield from (here for here in (folder, *folder.parents) if here.is_relative_to(top))
 
 
 def _quota_of(folder: Path) -> float | None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
-from mediatask_crds.podcontract import ProgressReport
+from mediatask_crds.podcontract import HEARTBEAT_SECONDS, ProgressAnswer, ProgressReport, ResourceUsage
 
 from ..failures import JobFailure, Stopped, Superseded
-from .api import Api
+from .api import Api, Refused
 from .retry import NotNow
 from .signals import Stop
+from .usage import measure
 
 log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 0.5
-HEARTBEAT_SECONDS = 10.0
-"""A report even without news: its answer is how a job learns that its task was cancelled."""
+USAGE_SECONDS = 5.0
+"""Least time between two reports that say what the job uses."""
 _LAST_REPORT_SECONDS = 2.0
 """How long the end of the job waits for a report that is under way."""
 
@@ -33,6 +35,8 @@ class Progress:
         self._news = threading.Event()
         self._done = threading.Event()
         self._failed = False
+        self._usage_due: float | None = 0.0
+        """When usage is measured next; None once the API has refused it."""
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
     def report(self, step: str, fraction: float) -> None:
@@ -61,6 +65,7 @@ class Progress:
 
     def _run(self) -> None:
         while not self._done.is_set():
+            # A report even without news: its answer is how a job learns that its task was cancelled.
             self._news.wait(HEARTBEAT_SECONDS)
             if self._done.is_set():
                 break
@@ -74,9 +79,9 @@ class Progress:
     def _send(self) -> bool:
         """One report; False when there is no point in another."""
         self._sent = step, fraction = self._state
-        report = ProgressReport(attempt=self._attempt, progress=fraction, step=step)
+        report = ProgressReport(attempt=self._attempt, progress=fraction, step=step, usage=self._usage())
         try:
-            if self._api.progress(report).cancel:
+            if self._tell(report).cancel:
                 self._stop.request(Stopped("Cancelled", "the task was cancelled"))
                 return False
         except NotNow as error:
@@ -87,3 +92,20 @@ class Progress:
         except JobFailure as error:
             log.warning("progress not reported: %s", error)
         return True
+
+    def _tell(self, report: ProgressReport) -> ProgressAnswer:
+        try:
+            return self._api.progress(report)
+        except Refused as refused:
+            if report.usage is None or refused.status != 400:
+                raise
+            log.info("usage is not reported: %s", refused)
+            self._usage_due = None
+            return self._api.progress(report.model_copy(update={"usage": None}))
+
+    def _usage(self) -> ResourceUsage | None:
+        now = time.monotonic()
+        if self._usage_due is None or now < self._usage_due:
+            return None
+        self._usage_due = now + USAGE_SECONDS
+        return measure()

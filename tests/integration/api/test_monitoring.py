@@ -11,8 +11,11 @@ import pytest
 from prometheus_client import generate_latest
 
 from mediatask_api.platform.workers import workers_status
+from mediatask_api.pods.usages import UsageReport
 from mediatask_common.kube import CLASSES, PODS, Object, Resource
+from mediatask_common.times import parse_time
 from mediatask_crds.names import LABEL_PROJECT
+from mediatask_crds.podcontract import ResourceUsage
 from mediatask_crds.tasktypes import task_types
 from support.front import until
 
@@ -101,11 +104,11 @@ def node(name: str, gpus: int, **spec: Any) -> dict[str, Any]:
 
 def test_gpus_are_busy_or_free() -> None:
     pods = [pod("Running", "n1", 2), pod("Pending"), pod("Succeeded", "n1", 1), pod("Running", "n2")]
-    answer = workers_status(pods, [node("n1", 4), node("n2", 0), node("n3", 8, unschedulable=True)], lambda _: True)
+    answer = workers_status(pods, [node("n1", 4), node("n2", 0), node("n3", 8, unschedulable=True)], {}, lambda _: True)
     assert [worker.status for worker in answer.workers] == ["busy", "starting", "busy", "idle", "idle"]
     assert (answer.total_workers, answer.active_workers, answer.gpu_utilization) == (5, 2, 0.5)
     assert answer.workers[0].last_heartbeat == "2026-11-21T01:00:00Z"
-    assert workers_status([], [], lambda _: True).gpu_utilization == 0.0
+    assert workers_status([], [], {}, lambda _: True).gpu_utilization == 0.0
 
 
 def test_completed_tasks_of_a_node_are_counted_as_far_as_the_caller_may_see_them() -> None:
@@ -113,10 +116,31 @@ def test_completed_tasks_of_a_node_are_counted_as_far_as_the_caller_may_see_them
     for index, project in enumerate(("film", "film", "other"), 1):
         pods[index]["metadata"]["labels"] = {LABEL_PROJECT: project}
     nodes = [node("n1", 2), node("n2", 1)]
-    everything = workers_status(pods, nodes, lambda _: True).workers
+    everything = workers_status(pods, nodes, {}, lambda _: True).workers
     assert [(worker.status, worker.tasks_completed) for worker in everything] == [("busy", 3), ("idle", 3), ("idle", 0)]
-    of_film = workers_status(pods, nodes, lambda project: project == "film").workers
+    of_film = workers_status(pods, nodes, {}, lambda project: project == "film").workers
     assert [worker.tasks_completed for worker in of_film] == [2, 2, 0]
+
+
+def test_what_a_pod_measured_is_shown_to_those_who_may_see_its_task() -> None:
+    measured = ResourceUsage(memory_kind="gpu", memory_used=12, memory_total=80, gpu_utilization=0.85)
+    report = UsageReport(at=parse_time("2026-11-21T02:00:00Z"), usage=measured)
+    busy, unmeasured = pod("Running", "n1", 1), pod("Running", "n1", 1)
+    busy["metadata"] |= {"uid": "a" * 32, "labels": {LABEL_PROJECT: "film"}}
+
+    def shown(project: str) -> list[tuple[Any, ...]]:
+        answer = workers_status([busy, unmeasured], [node("n1", 3)], {"a" * 32: report}, lambda each: each == project)
+        assert answer.gpu_utilization == 0.6667, "assignment, whatever pods say"
+        return [
+            (each.memory_usage, each.memory_total, each.memory_kind, each.gpu_utilization, each.gpu_utilization_source)
+            for each in answer.workers
+        ]
+
+    nothing, idle = (None, None, None, 1.0, "assigned"), (None, None, None, 0.0, "assigned")
+    assert shown("film") == [(12, 80, "gpu", 0.85, "measured"), nothing, idle]
+    assert shown("other") == [nothing, nothing, idle]
+    beats = [worker.last_heartbeat for worker in workers_status([busy], [], {"a" * 32: report}, lambda _: True).workers]
+    assert beats == ["2026-11-21T02:00:00Z"]
 
 
 async def test_the_catalogue_tells_schema_defaults_and_classes(world: World) -> None:

@@ -20,8 +20,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from pydantic import ValidationError
 
-from mediatask_crds.podcontract import TerminationMessage
+from mediatask_crds.podcontract import AttemptReport, ProgressReport, TerminationMessage
 from mediatask_local.die_with_parent import die_with_parent
 from support.warm import WarmProcess
 
@@ -38,6 +39,10 @@ class Store:
     objects: dict[str, bytes] = field(default_factory=dict)
     results: list[dict[str, Any]] = field(default_factory=list)
     reports: list[dict[str, Any]] = field(default_factory=list)
+    understands: type[AttemptReport] = ProgressReport
+    """What a report may say."""
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    """Reports that say more."""
     previews: list[dict[str, Any]] = field(default_factory=list)
     input_requests: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
@@ -78,7 +83,13 @@ def _application(store: Store) -> web.Application:
     async def progress(request: web.Request) -> web.Response:
         if refused := store.refusal("progress", request):
             return refused
-        store.reports.append((await request.json()) | {"at": time.monotonic()})
+        report = await request.json()
+        try:
+            store.understands.model_validate(report)
+        except ValidationError as error:
+            store.refused.append(report)
+            return web.json_response({"title": "Bad Request", "detail": str(error)}, status=400)
+        store.reports.append(report | {"at": time.monotonic()})
         return web.json_response({"cancel": store.cancel})
 
     async def preview(request: web.Request) -> web.Response:

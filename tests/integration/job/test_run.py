@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from mediatask_crds.podcontract import AttemptReport
+
 PROMPT = {"prompt_template": "Describe {{name}}.", "test_parameters": {"name": "a lighthouse"}}
 LONG_FILM = {"scene_description": "rain", "storyboard_images": ["upload://still.png"], "duration": 60}
 IMPATIENT = "import mediatask_job.run as r, functools; r.Api = functools.partial(r.Api, patience=1.5)"
@@ -248,6 +250,51 @@ def test_progress_is_throttled_and_never_falls(start: Any, store: Any) -> None:
     assert told == sorted(told)
     pauses = [b["at"] - a["at"] for a, b in zip(store.reports, store.reports[1:], strict=False)]
     assert min(pauses, default=1.0) > 0.4
+
+
+WAITING = (
+    "import mediatask_job.runners.test_prompt as r, mediatask_job.runtime.progress as p, pathlib, time\n"
+    "p.USAGE_SECONDS = p.INTERVAL_SECONDS = 0.01\n"
+    "plain = r.run\n"
+    "def run(ctx):\n"
+    "    held, step = bytearray(b'x' * (64 << 20)), 0\n"
+    "    while not pathlib.Path({!r}).exists():\n"
+    "        step += 1; ctx.progress('step_%d' % step, 0.5); time.sleep(0.05)\n"
+    "    return plain(ctx)\n"
+    "r.run = run"
+)
+"""A runner that holds 64 MiB and counts steps until a file appears."""
+
+
+def test_reports_say_what_the_process_uses(start: Any, store: Any, tmp_path: Path) -> None:
+    job = start("test_prompt", PROMPT, setup=WAITING.format(str(tmp_path / "go")), cold=True)
+
+    def last() -> int:
+        return int(store.reports[-1].get("usage", {}).get("memory_used", 0)) if store.reports else 0
+
+    job.until(lambda: last() > 64 << 20)
+    status = Path(f"/proc/{job.process.pid}/status").read_text()
+    resident = next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmRSS"))
+    assert abs(last() - resident) < resident / 10
+    (tmp_path / "go").touch()
+    assert job.wait().code == 0
+    usages = [report["usage"] for report in store.reports if "usage" in report]
+    assert {usage["memory_kind"] for usage in usages} == {"process"}
+    assert not any("gpu_utilization" in usage for usage in usages)
+    assert not store.refused
+
+
+def test_an_api_that_knows_no_usage_gets_the_same_reports_without(start: Any, store: Any, tmp_path: Path) -> None:
+    store.understands = AttemptReport
+    job = start("test_prompt", PROMPT, setup=WAITING.format(str(tmp_path / "go")))
+    job.until(lambda: len(store.reports) > 5)
+    (tmp_path / "go").touch()
+    ended = job.wait()
+    assert ended.code == 0, ended.log
+    assert len(store.refused) == 1, "it is asked once"
+    assert {name for report in store.reports for name in report} == {"attempt", "progress", "step", "at"}
+    first, refused = store.reports[0], store.refused[0]
+    assert (first["step"], first["progress"]) == (refused["step"], refused["progress"]), "sent again at once"
 
 
 def test_unknown_class_parameters_are_warned_of(run: Any) -> None:

@@ -109,6 +109,31 @@ def test_a_progress_report_is_bounded(field: str, value: object) -> None:
     refused(ProgressReport, {**PROGRESS, field: value}, field)
 
 
+USAGE = {"memory_kind": "gpu", "memory_used": 12 * 2**30, "memory_total": 80 * 2**30, "gpu_utilization": 0.85}
+
+
+def test_a_report_with_and_without_usage_passes() -> None:
+    assert ProgressReport.model_validate(PROGRESS).usage is None
+    assert ProgressReport.model_validate({**PROGRESS, "usage": USAGE}).usage is not None
+    only = ProgressReport.model_validate({**PROGRESS, "usage": {"memory_kind": "process", "memory_used": 0}}).usage
+    assert only is not None
+    assert (only.memory_total, only.gpu_utilization) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("memory_used", size) for size in (-1, 2**50 + 1, 10**400, float("nan"), None)),
+        *(("memory_total", size) for size in (-1, 2**50 + 1, float("inf"))),
+        *(("gpu_utilization", share) for share in (-0.01, 1.01, float("nan"), float("inf"))),
+        ("memory_kind", "tape"),
+        ("temperature", 40),
+    ],
+)
+def test_usage_is_bounded(field: str, value: object) -> None:
+    refused(ProgressReport, {**PROGRESS, "usage": {**USAGE, field: value}}, field)
+
+
 def test_references_are_bounded() -> None:
     for ref in ("upload://" + "x" * 2048, "upload://\x1b", "upload://\0"):
         refused(InputRequest, {"attempt": 1, "refs": [ref]}, "refs")
