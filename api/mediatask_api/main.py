@@ -7,6 +7,7 @@ import resource
 import signal
 from functools import partial
 
+import uvloop
 from prometheus_client import make_asgi_app
 
 from mediatask_common.logging import get_logger, setup_logging
@@ -66,7 +67,7 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     setup_logging(settings.log_level, settings.log_style)
-    asyncio.run(serve(settings))
+    uvloop.run(serve(settings))
 
 
 if __name__ == "__main__":

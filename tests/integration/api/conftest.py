@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvloop
 
 from mediatask_api.app import internal_app, public_app
 from mediatask_api.dependencies import Services, open_services
@@ -45,6 +47,11 @@ PROMPT: dict[str, Any] = {
     "task_data": {"prompt_template": "Describe {{name}}", "test_parameters": {"name": "the alley"}},
     "metadata": {"user_id": "u1"},
 }
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], AbstractEventLoop]]:
+    """The event loop that the API's process has."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")
