@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mediatask_common.times import parse_time
-from mediatask_crds.names import LABEL_CLASS
+from mediatask_crds.names import LABEL_CLASS, label_value
 from mediatask_crds.podcontract import ExitCode
 from mediatask_crds.task import LONGEST_SCHEDULE, Attempt, Phase
 
@@ -146,15 +146,19 @@ def _adopt(seen: Observed, draft: Draft) -> None:
     if unrecorded and draft.open_attempt is None:
         first = max(unrecorded, key=attempt_number)
         number = attempt_number(first)
-        class_name = seen.task_class.name if isinstance(seen.task_class, TaskClass) else ""
         draft.accept()
         draft.begin_attempt(
             number,
             job_name(seen.task.name, seen.task.uid, number),
-            class_name or first["metadata"]["labels"][LABEL_CLASS],
+            _class_name(first["metadata"]["labels"][LABEL_CLASS], seen.task_class),
             first["metadata"]["creationTimestamp"],
             gpus=_gpus(seen.task_class),
         )
+
+
+def _class_name(label: str, now: TaskClass | NoClass) -> str:
+    """The class of a Job by its label, which is a shorter form of long names; another may be the default by now."""
+    return now.name if isinstance(now, TaskClass) and label_value(now.name) == label else label
 
 
 def _without_result(ended: Ended, proof: NotPublished) -> Ended:

@@ -17,6 +17,7 @@ from support.taskworld import RESULT, World
 
 LIMITS = Limits(start=timedelta(seconds=900), run=timedelta(seconds=3600))
 EVICTED = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+SCHEDULED = {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}]}
 
 
 @pytest.fixture
@@ -267,6 +268,16 @@ def test_a_pod_that_is_being_stopped_is_looked_at_when_it_had_to_be_gone(world: 
     found = verdict(world)
     assert isinstance(found, Live)
     assert found.look_again == world.now + timedelta(seconds=90)
+    world.advance(90)
+    assert ended(world).reason == Reason.NODE_LOST
+
+
+@pytest.mark.parametrize("seen", [{"spec": {"nodeName": "node-1"}}, {"status": SCHEDULED}])
+def test_a_pod_that_has_its_node_is_starting(world: World, seen: dict[str, Any]) -> None:
+    world.pod().update(seen)
+    found = verdict(world)
+    assert isinstance(found, Live)
+    assert (found.running, found.reason) == (False, Reason.POD_STARTING)
 
 
 def test_pods_that_tell_whether_another_one_follows(world: World) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from mediatask_common.times import rfc3339
+from mediatask_crds.names import LABEL_ATTEMPT
 from mediatask_crds.task import MediaTaskStatus
 from mediatask_operator.deciding.observation import Delivery, NotPublished, Refusal, StoreAway, Turn
 from mediatask_operator.deciding.plan import (
@@ -68,6 +71,24 @@ def test_progress_of_a_running_attempt_is_left_to_its_reports() -> None:
     assert (world.status["progress"], world.status["currentStep"]) == (0.4, "rendering_video")
 
 
+def test_the_job_of_the_result_is_left_to_itself_and_others_are_stopped() -> None:
+    world = World()
+    world.settle()
+    pod = world.start()
+    world.settle()
+    world.end(pod, 0, message=LAST_WORDS)
+    world.settle()
+    assert world.phase == "completed"
+    world.start(pod)  # late news, of before its end
+    world.settle()
+    assert "deletionTimestamp" not in world.jobs[0]["metadata"]
+    stray = copy.deepcopy(world.jobs[0])
+    stray["metadata"] |= {"name": "stray", "uid": "stray", "labels": stray["metadata"]["labels"] | {LABEL_ATTEMPT: "2"}}
+    world.jobs.append(stray)
+    world.settle()
+    assert "deletionTimestamp" in stray["metadata"]
+
+
 def test_a_failed_attempt_is_followed_by_another_after_a_pause() -> None:
     world = World()
     failing(world, 137)
@@ -82,6 +103,15 @@ def test_a_failed_attempt_is_followed_by_another_after_a_pause() -> None:
     assert [attempt["number"] for attempt in world.status["attempts"]] == [1, 2]
     assert len(world.jobs) == 2
     assert world.status["progress"] == 0.0
+
+
+def test_a_retry_begins_at_the_end_of_its_pause() -> None:
+    world = World()
+    failing(world, 137)
+    (pause,) = looks_again(world.plans[-1])
+    world.advance(pause)
+    world.settle()
+    assert len(world.jobs) == 2
 
 
 def test_the_retry_limit_ends_the_task_with_the_last_reason() -> None:
@@ -102,6 +132,15 @@ def test_hopeless_ends_are_not_retried(code: int, reason: str) -> None:
     failing(world, code)
     assert world.phase == "failed"
     assert world.status["error"] == {"code": reason, "message": world.status["error"]["message"], "retryable": False}
+
+
+@pytest.mark.parametrize(("code", "reason"), [(10, "InvalidInput"), (75, "TemporaryFailure")])
+def test_a_fallback_class_is_for_gpu_memory_alone(code: int, reason: str) -> None:
+    spec = a_class(fallbackClass="big", retry={"limit": 0})
+    world = World(classes={"image": spec, "big": a_class(default=False)})
+    failing(world, code)
+    assert world.phase == "failed"
+    assert (world.status["error"]["code"], world.status["error"]["retryable"]) == (reason, code == 75)
 
 
 def test_gpu_memory_running_out_moves_to_the_fallback_class() -> None:
@@ -157,7 +196,8 @@ def test_a_result_that_was_published_before_the_pod_was_lost_counts() -> None:
 def test_a_good_end_without_a_result_is_a_failure() -> None:
     world = World()
     failing(world, 0)
-    assert world.status["attempts"][0]["reason"] == "NoResult"
+    (attempt,) = world.status["attempts"]
+    assert (attempt["reason"], attempt["counts"], attempt["retryable"]) == ("NoResult", True, True)
     assert world.phase == "queued"
 
 
@@ -292,6 +332,26 @@ def test_an_attempt_is_not_made_twice_though_its_job_went_before_the_status_spok
     assert world.status["attempt"] == 2
 
 
+@pytest.mark.parametrize("later", [{}, {"animation": a_class()}])
+def test_an_attempt_that_is_taken_up_is_of_the_class_that_its_job_was_made_for(later: dict[str, Any]) -> None:
+    world = World()
+    world.reconcile(write_lost=True)
+    world.classes = later
+    world.start()
+    world.settle()
+    assert world.phase == "processing"
+    assert world.holds("Accepted")
+    assert world.status["className"] == "image"
+
+
+def test_an_attempt_that_is_taken_up_has_its_classs_whole_name() -> None:
+    name = "x" * 100
+    world = World(classes={name: a_class()})
+    world.reconcile(write_lost=True)
+    world.settle()
+    assert world.status["className"] == name
+
+
 def test_a_job_deleted_by_hand_is_recorded_and_replaced() -> None:
     world = World(published=False)
     world.settle()
@@ -356,6 +416,7 @@ def test_a_class_for_other_types_fails_the_task() -> None:
     world = World(task=a_task(className="sound"), classes={"sound": a_class(taskTypes=["process_audio"])})
     world.settle()
     assert world.status["error"]["code"] == "ClassNotForType"
+    assert world.status["error"]["retryable"] is False
 
 
 def test_a_class_that_comes_late_and_serves_other_types_is_why_the_task_is_not_accepted() -> None:
@@ -546,6 +607,15 @@ def test_a_status_that_the_server_does_not_take_is_replaced_by_a_short_failure()
 
 def looks_again(plan: Plan) -> list[float]:
     return [action.seconds for action in plan.actions if isinstance(action, RequeueAfter)]
+
+
+def test_what_is_being_stopped_is_looked_at_again_after_a_while() -> None:
+    world = World()
+    world.settle()
+    world.start()
+    world.settle()
+    world.spec(cancel=True)
+    assert looks_again(world.reconcile()) == [30]
 
 
 def test_the_total_deadline_ends_an_attempt_that_runs() -> None:
