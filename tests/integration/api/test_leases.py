@@ -51,6 +51,24 @@ async def test_replicas_together_let_through_just_the_limit_and_ask_redis_seldom
         await each.close()
 
 
+async def test_who_asks_while_more_is_taken_ahead_waits_for_that_and_asks_nothing(redis_url: str) -> None:
+    leases = Leases(RedisBuckets(connect(redis_url), "together"), clock=lambda: 0.0)
+    rate = Rate("caller", 60_000)
+
+    async def together() -> None:
+        await asyncio.gather(*(leases.take(rate, "who", 1) for _ in range(32)))
+
+    for _ in range(20):
+        await together()
+    async with Redis.from_url(redis_url) as redis:
+        before = await questions(redis)
+        for _ in range(20):
+            await together()
+        # 64 are taken ahead by each, so that every second time one asks for all.
+        assert await questions(redis) - before <= 11
+    await leases.close()
+
+
 async def test_what_is_left_falls_by_one_with_each_request(redis_url: str) -> None:
     now = 0.0
     leases = Leases(RedisBuckets(connect(redis_url), "falling"), clock=lambda: now)

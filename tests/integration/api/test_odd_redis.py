@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from mediatask_api.tasks.reading.redis_reader import RedisReader
 from mediatask_common.redisview import RedisView
 
 from .conftest import PROMPT, World
@@ -112,3 +113,13 @@ async def test_a_list_shows_what_its_caller_has_just_made_while_others_list(worl
         assert task_id in {task["task_id"] for task in listed["tasks"]}
 
     await asyncio.gather(*(make_and_look() for _ in range(20)))
+
+
+async def test_one_of_many_callers_asks_whether_the_view_is_current(redis: Redis, view: RedisView) -> None:
+    async def asked() -> int:
+        stats = await redis.info("commandstats")
+        return int(stats.get("cmdstat_exists", {}).get("calls", 0))
+
+    reader, before = RedisReader(view), await asked()
+    await asyncio.gather(*(reader.ask(lambda view: view.get("none")) for _ in range(32)))
+    assert await asked() - before == 1

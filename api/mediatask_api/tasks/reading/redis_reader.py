@@ -43,8 +43,9 @@ class RedisReader:
 
     async def _is_fresh(self) -> bool:
         if time.monotonic() >= self._fresh_until:
-            self._fresh = bool(await self._try(lambda view: view.fresh()))
+            # Before the answer: it is asked once, and who comes meanwhile goes by the last one.
             self._fresh_until = time.monotonic() + FRESHNESS_SECONDS
+            self._fresh = bool(await self._try(lambda view: view.fresh()))
         return self._fresh
 
     async def _try(self, call: Callable[[RedisView], Awaitable[T]]) -> T | None:
