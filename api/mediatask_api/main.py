@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import signal
 from functools import partial
@@ -47,6 +48,9 @@ async def serve(settings: ApiSettings) -> None:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, stop)
+        # Libraries and routes stay for good: looking through them for garbage again holds up all requests.
+        gc.collect()
+        gc.freeze()
         log.info(
             "api starting",
             port=settings.port,
