@@ -31,6 +31,9 @@ def test_the_first_try_is_due_at_once() -> None:
     assert callback.due(draft) == START
     assert draft.status.callback is not None
     assert draft.status.callback.event == "task.failed"
+    condition = draft.condition("CallbackDelivered")
+    assert condition is not None
+    assert (condition.status, condition.reason) == ("False", "Pending")
 
 
 def test_events_that_nobody_asked_for_are_not_told() -> None:
@@ -174,6 +177,7 @@ def test_redelivery_begins_the_schedule_anew_under_the_same_id() -> None:
     draft.now += timedelta(days=30)
     asked_again(draft, 1)
     assert (callback.due(draft), state.id, state.delivered_at) == (draft.now, first_id, None)
+    assert state.requested_at == "2026-12-21T10:00:00Z"
     assert not draft.holds("CallbackDelivered")
     number = 1
     while (when := callback.due(draft)) is not None:

@@ -41,6 +41,7 @@ def test_a_task_runs_to_completion_in_three_writes() -> None:
     world.settle()
     assert (world.phase, world.status["currentStep"], world.status["progress"]) == ("queued", "waiting_in_queue", 0.0)
     assert world.holds("JobCreated")
+    assert world.condition("Reconciling")["reason"] == Reason.JOB_CREATED
     assert len(world.jobs) == 1
     world.advance(5)
     pod = world.start()
@@ -58,6 +59,16 @@ def test_a_task_runs_to_completion_in_three_writes() -> None:
     assert (world.status["progress"], world.status["currentStep"]) == (1.0, "upload_complete")
     assert world.status["timings"] == {"queued": 0.0, "scheduled": 5.0, "image": 0.0, "infer": 1.5, "total": 35.0}
     assert world.writes == 3
+
+
+def test_a_condition_that_somebody_has_removed_comes_back() -> None:
+    world = World()
+    world.settle()
+    kept = [condition for condition in world.status["conditions"] if condition["type"] != "Running"]
+    world.task["status"]["conditions"] = kept
+    world.waits(world.pod(), "ImagePullBackOff")
+    world.settle()
+    assert world.condition("Running")["reason"] == Reason.POD_STARTING
 
 
 def test_progress_of_a_running_attempt_is_left_to_its_reports() -> None:
@@ -103,6 +114,16 @@ def test_a_failed_attempt_is_followed_by_another_after_a_pause() -> None:
     assert [attempt["number"] for attempt in world.status["attempts"]] == [1, 2]
     assert len(world.jobs) == 2
     assert world.status["progress"] == 0.0
+
+
+def test_the_start_of_a_task_is_that_of_its_first_attempt() -> None:
+    world = World()
+    failing(world, 137)
+    world.advance(10)
+    world.settle()
+    world.start()
+    world.settle()
+    assert (world.status["attempt"], world.status["startedAt"]) == (2, "2026-11-21T10:00:00Z")
 
 
 def test_a_retry_begins_at_the_end_of_its_pause() -> None:
@@ -311,8 +332,10 @@ def test_a_job_created_before_a_crash_is_taken_up() -> None:
     world.reconcile(write_lost=True)
     assert not world.status
     assert len(world.jobs) == 1
+    world.advance(5)
     world.settle()
     assert len(world.jobs) == 1
+    assert world.status["timings"]["queued"] == 0.0, "its Job was there at once"
     assert world.status["attempt"] == 1
     assert world.holds("JobCreated")
 
@@ -405,6 +428,7 @@ def test_a_missing_class_is_waited_for() -> None:
     assert world.phase == "queued"
     assert world.condition("Accepted")["reason"] == Reason.CLASS_NOT_FOUND
     assert world.holds("Stalled")
+    assert (world.status["currentStep"], world.status["progress"]) == ("waiting_in_queue", 0.0)
     world.classes["image"] = a_class()
     world.settle()
     assert world.holds("Accepted")
@@ -607,6 +631,20 @@ def test_a_status_that_the_server_does_not_take_is_replaced_by_a_short_failure()
 
 def looks_again(plan: Plan) -> list[float]:
     return [action.seconds for action in plan.actions if isinstance(action, RequeueAfter)]
+
+
+def test_the_total_deadline_counts_from_the_creation_though_the_class_came_later() -> None:
+    world = World(task=a_task(deadlines={"totalSeconds": 100}), classes={})
+    world.settle()
+    world.advance(60)
+    world.classes["image"] = a_class()
+    world.settle()
+    world.start()
+    world.advance(40)
+    world.settle()
+    world.finish_deletions()
+    world.settle()
+    assert world.status["error"]["code"] == "TotalDeadlineExceeded"
 
 
 def test_what_is_being_stopped_is_looked_at_again_after_a_while() -> None:
