@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from mediatask_operator.workqueue import TokenBucket, WorkQueue
+from mediatask_operator.workqueue import URGENT_IN_A_ROW, TokenBucket, WorkQueue
 
 
 async def test_a_key_added_often_comes_once() -> None:
@@ -37,6 +37,31 @@ async def test_of_several_delays_the_earliest_counts() -> None:
     queue.add_after("a", 60)
     assert await asyncio.wait_for(queue.get(), 10) == "a"
     queue.done("a")
+
+
+async def test_a_delay_that_an_earlier_one_has_replaced_is_none() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("a", 0.05)
+    queue.add_after("a", 0.01)
+    queue.add_after("b", 0.1)
+    assert await asyncio.wait_for(queue.get(), 10) == "a"
+    queue.done("a")
+    assert await asyncio.wait_for(queue.get(), 10) == "b"
+
+
+async def test_a_key_may_be_delayed_again_once_its_delay_is_over() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for _ in range(2):
+        queue.add_after("a", 0.01)
+        assert await asyncio.wait_for(queue.get(), 10) == "a"
+        queue.done("a")
+
+
+async def test_many_urgent_keys_need_no_other_in_between() -> None:
+    queue: WorkQueue[int] = WorkQueue()
+    for key in range(3 * URGENT_IN_A_ROW):
+        queue.add(key, urgent=True)
+    assert [await queue.get() for _ in range(3 * URGENT_IN_A_ROW)] == list(range(3 * URGENT_IN_A_ROW))
 
 
 async def test_failures_wait_longer_each_time_until_a_success() -> None:

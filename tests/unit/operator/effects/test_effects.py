@@ -34,6 +34,12 @@ async def until(holds: Callable[[], Any]) -> None:
             await asyncio.sleep(0)
 
 
+async def settled() -> None:
+    """Let everything run that can run now."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 class Work:
     """Effects that end when they are told to."""
 
@@ -276,14 +282,33 @@ async def test_an_unforeseen_failure_is_counted_logged_and_tried_again(attempt: 
     assert [(entry["event"], entry["log_level"]) for entry in logs] == [("effect failed", "error")]
 
 
+async def test_a_lane_that_is_at_work_keeps_its_limit() -> None:
+    pool, work = EffectPool(4, 2), Work()
+    for key in ("a", "b"):
+        pool.submit(key, "lane", work.run(key))
+    await until(lambda: len(work.running) == 2)
+    work.end("a")
+    await until(lambda: len(work.running) == 1)
+    await settled()
+    for key in ("c", "d"):
+        pool.submit(key, "lane", work.run(key))
+    await settled()
+    assert work.started == ["a", "b", "c"]
+    await pool.close()
+
+
 async def test_closing_stops_the_pools() -> None:
     task, pool, work = Task.parse(a_task()), EffectPool(1, 1), Work()
     effects = Loop(task).effects
     effects.register(SendWebhook, Webhooks(), pool)
-    pool.submit("a", "lane", work.run("a"))
+    surprises: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: surprises.append(context))
+    for key in ("a", "b"):
+        pool.submit(key, key, work.run(key))
     await until(lambda: work.running)
     await effects.close()
-    assert not work.running
+    await asyncio.sleep(0)
+    assert (work.running, work.started, surprises) == (set(), ["a"], [])
 
 
 def test_a_waiting_effect_keeps_no_whole_task() -> None:

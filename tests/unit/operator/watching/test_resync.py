@@ -148,7 +148,8 @@ async def test_of_several_namespaces_the_oldest_list_counts() -> None:
 
 async def test_a_resync_that_fails_is_repeated_after_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resync_module, "RELIST_PAUSE_SECONDS", 0.02)
-    world, told, changed = World("a"), Told(), asyncio.Event()
+    world, told, changed, counted = World("a"), Told(), asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(world.metrics.drift, "inc", lambda number: counted.set() if number == 1 else None)
     world.server.fails = 4
     world.server.objects = {(TASKS, "a"): [task("one", 3)]}
 
@@ -160,6 +161,7 @@ async def test_a_resync_that_fails_is_repeated_after_growing_pauses(monkeypatch:
     running = asyncio.create_task(world.resync.run(600, tell, told.task_class))
     try:
         await asyncio.wait_for(changed.wait(), 10)
+        await asyncio.wait_for(counted.wait(), 10)
     finally:
         running.cancel()
     pauses = [later - earlier for earlier, later in zip(world.server.asked, world.server.asked[1:], strict=False)]
