@@ -69,6 +69,7 @@ async def test_failures_wait_longer_each_time_until_a_success() -> None:
     assert [queue.add_failed("a") for _ in range(6)] == [1, 2, 4, 8, 10, 10]
     queue.succeeded("a")
     assert queue.add_failed("a") == 1
+    assert WorkQueue[str]().add_failed("a") <= 0.1, "what fails once is tried again at once, or nearly so"
 
 
 async def test_a_cancelled_waiter_loses_no_key() -> None:

@@ -297,6 +297,16 @@ async def test_a_lane_that_is_at_work_keeps_its_limit() -> None:
     await pool.close()
 
 
+async def test_what_waits_for_its_time_does_not_start_after_the_end() -> None:
+    pool, work, later = EffectPool(1, 1), Work(), asyncio.Event()
+    pool.submit("a", "lane", work.run("a"), after=0.01)
+    await pool.close()
+    asyncio.get_running_loop().call_later(0.02, later.set)
+    await later.wait()
+    await settled()
+    assert work.started == []
+
+
 async def test_closing_stops_the_pools() -> None:
     task, pool, work = Task.parse(a_task()), EffectPool(1, 1), Work()
     effects = Loop(task).effects

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from mediatask_common.kube import CLASSES, JOBS, PODS, TASKS, Kube, KubeError, Object, Resource
-from mediatask_crds.names import ANNOTATION_TASK, API_VERSION
+from mediatask_crds.names import ANNOTATION_TASK, API_VERSION, LABEL_MANAGED_BY, MANAGED_BY
 from mediatask_operator.metrics import Metrics
 from mediatask_operator.objects import Key
 from mediatask_operator.watching import resync as resync_module
@@ -46,8 +46,10 @@ class Server:
         self.versions: dict[str | None, int] = {}
         self.fails = 0
         self.asked: list[float] = []
+        self.selectors: dict[Resource, str | None] = {}
 
     async def list(self, resource: Resource, namespace: str | None, **params: str) -> Object:
+        self.selectors[resource] = params.get("labelSelector")
         if resource is CLASSES:
             self.asked.append(asyncio.get_running_loop().time())
             if self.fails:
@@ -105,6 +107,22 @@ async def test_what_the_watches_have_not_told_is_found() -> None:
     entry = world.cache.get(("a", "one"))
     assert (len(entry.jobs), len(entry.pods)) == (1, 1)
     assert (await world.compare())[0] == 0
+    ours = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
+    assert world.server.selectors == {TASKS: None, CLASSES: None, JOBS: ours, PODS: ours}, "nobody else's Jobs and pods"
+
+
+async def test_what_went_at_the_version_of_the_list_is_gone() -> None:
+    world = World("a")
+    world.server.versions = {"a": 10, None: 10}
+    world.cache.put_task(task("gone", 10))
+    world.cache.put_class(task_class("gone", 10))
+    assert (await world.compare())[0] == 2
+    assert not world.cache.classes
+
+
+def test_no_pause_before_the_first_lists_is_shorter_than_the_one_before() -> None:
+    assert list(resync_module.FIRST_PAUSES) == sorted(resync_module.FIRST_PAUSES)
+    assert resync_module.FIRST_PAUSES[0] < 1
 
 
 async def test_jobs_and_pods_that_are_gone_are_told_once() -> None:
@@ -181,5 +199,7 @@ async def test_the_first_one_waits_for_a_server_that_lists(monkeypatch: pytest.M
 
     await asyncio.wait_for(world.resync.first(prepare), 10)
     assert len(prepared) == 3
+    first, second, third = world.server.asked
+    assert min(second - first, third - second) >= 0.01, "a server that is busy is not asked all the time"
     assert set(world.cache.entries) == {("a", "one")}
     assert world.metrics.registry.get_sample_value("mediatask_last_resync_timestamp_seconds")
