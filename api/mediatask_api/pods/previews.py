@@ -1,16 +1,14 @@
-"""Previews that jobs send: small JPEGs, looked at before anybody gets to see them. Pure but for the clock."""
+"""Previews that jobs send: small JPEGs, looked at before anybody gets to see them. Pure."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import time
 
 from mediatask_crds.podcontract import PREVIEW_BYTES, PREVIEW_SIDE
 
 INTERVAL_SECONDS = 0.9
 """Least time between two previews of one pod; others are dropped."""
-_PODS = 4096
 
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _FRAMES = (0xC0, 0xC2)
@@ -68,19 +66,3 @@ def _end_of_scan(content: bytes, at: int) -> int:
             return at
         at += 2
     raise ValueError("not a whole JPEG")
-
-
-class Throttle:
-    """Lets one preview of a pod pass now and then."""
-
-    def __init__(self) -> None:
-        self._passed: dict[str, float] = {}
-
-    def allows(self, pod: str) -> bool:
-        """Whether it is time for another one."""
-        now, last = time.monotonic(), self._passed.pop(pod, None)
-        early = last is not None and now - last < INTERVAL_SECONDS
-        self._passed[pod] = last if early and last is not None else now
-        while len(self._passed) > _PODS:
-            self._passed.pop(next(iter(self._passed)))
-        return not early

@@ -20,7 +20,8 @@ from ..http.errors import ApiError
 from ..tasks.reading.reader import TaskReader
 from ..tasks.reading.redis_reader import RedisReader
 from .fencing import Pod, check_task
-from .previews import Throttle
+from .previews import INTERVAL_SECONDS as PREVIEW_SECONDS
+from .throttle import Throttle
 
 log = get_logger(__name__)
 
@@ -79,7 +80,7 @@ class ProgressWriter:
 
     async def show(self, task: Object, pod: Pod, report: PreviewReport, image: str) -> None:
         """Accept a preview that has been checked, unless the last one is too recent."""
-        if not self._throttle.allows(pod.uid):
+        if not self._throttle.allows(pod.uid, PREVIEW_SECONDS):
             return
         name, project = task["metadata"]["name"], task["spec"]["projectId"]
         data = self._event(task, pod, round(report.progress, 3), report.step)

@@ -11,6 +11,7 @@ from mediatask_common.times import utcnow
 from mediatask_crds.podcontract import HEARTBEAT_SECONDS, ResourceUsage
 
 from ..tasks.reading.redis_reader import RedisReader
+from .throttle import Throttle
 
 SHOWN_SECONDS = 3 * HEARTBEAT_SECONDS
 """A report that is older says nothing of now."""
@@ -32,15 +33,14 @@ class Usages:
 
     def __init__(self, redis: RedisReader) -> None:
         self._redis = redis
+        self._throttle = Throttle()
         self._here: dict[str, tuple[float, UsageReport]] = {}
 
     async def keep(self, uid: str, usage: ResourceUsage) -> None:
         """Take what a pod says of itself; it has been checked which pod it is."""
-        now = time.monotonic()
-        last = self._here.get(uid)
-        if last is not None and now - last[0] < INTERVAL_SECONDS:
+        if not self._throttle.allows(uid, INTERVAL_SECONDS):
             return
-        report = UsageReport(at=utcnow(), usage=usage)
+        now, report = time.monotonic(), UsageReport(at=utcnow(), usage=usage)
         self._here.pop(uid, None)
         self._here[uid] = now, report
         self._forget_old(now)

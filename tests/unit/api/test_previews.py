@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from mediatask_api.pods.previews import Throttle, checked
+from mediatask_api.pods.previews import INTERVAL_SECONDS, checked
+from mediatask_api.pods.throttle import Throttle
 from mediatask_crds.podcontract import PREVIEW_BYTES
 
 
@@ -65,7 +66,7 @@ def test_what_is_not_base64_is_refused() -> None:
 
 def test_previews_of_one_pod_are_throttled_and_those_of_others_are_not() -> None:
     throttle = Throttle()
-    assert throttle.allows("a")
-    assert not throttle.allows("a")
-    assert throttle.allows("b")
+    assert throttle.allows("a", INTERVAL_SECONDS)
+    assert not throttle.allows("a", INTERVAL_SECONDS)
+    assert throttle.allows("b", INTERVAL_SECONDS)
     assert PREVIEW_BYTES <= 64 * 1024
