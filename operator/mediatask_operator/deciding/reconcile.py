@@ -156,9 +156,11 @@ def _adopt(seen: Observed, draft: Draft) -> None:
         )
 
 
-def _class_name(label: str, now: TaskClass | NoClass) -> str:
-    """The class of a Job by its label, which is a shorter form of long names; another may be the default by now."""
-    return now.name if isinstance(now, TaskClass) and label_value(now.name) == label else label
+def _class_name(label: str, task_class: TaskClass | NoClass) -> str:
+    """The class of a Job by its label, which is a shorter form of long names; the task's may be another by now."""
+    if isinstance(task_class, TaskClass) and label_value(task_class.name) == label:
+        return task_class.name
+    return label
 
 
 def _without_result(ended: Ended, proof: NotPublished) -> Ended:
