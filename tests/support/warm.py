@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-PR_SET_PDEATHSIG = 1
+from mediatask_local.die_with_parent import PR_SET_PDEATHSIG
 
 
 class WarmProcess:
@@ -43,7 +43,8 @@ class WarmProcess:
         log.touch()
         self.returncode: int | None = None
         self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.connect(_address(module))
+        _, address = _origin(module)
+        self._connection.connect(address)
         asked = {"module": module, "env": dict(env), "log": str(log), "setup": setup}
         self._connection.sendall(json.dumps(asked).encode() + b"\n")
         self._answers = self._connection.makefile("rb", buffering=0)
@@ -77,31 +78,26 @@ class WarmProcess:
         self.send_signal(signal.SIGKILL)
 
 
-LIBRARIES = {"mediatask_api": "mediatask_api.main", "mediatask_job": "support.job_libraries"}
+_LIBRARIES = {"mediatask_api": "mediatask_api.main", "mediatask_job": "support.job_libraries"}
 """What to import before a module is run."""
+_READY = b"ready\n"
 
 
 @functools.cache
-def _address(module: str) -> bytes:
-    """Where to ask for processes of that module; the first call starts the one to fork from."""
+def _origin(module: str) -> tuple[subprocess.Popen[bytes], bytes]:
+    """The process to fork those of a module from, started by the first call, and the address to ask it at."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("")  # a name without a file, of the kernel's choice
         listener.listen()
         process = subprocess.Popen(
-            [sys.executable, __file__, str(listener.fileno()), LIBRARIES[module]],
+            [sys.executable, __file__, str(listener.fileno()), _LIBRARIES[module]],
             pass_fds=[listener.fileno()],
             stdin=subprocess.PIPE,  # closed by the end of this process, which is the end of that one
             stdout=subprocess.PIPE,
         )
-        _started.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == _READY, "no process to fork from"
-        address: bytes = listener.getsockname()
-        return address
-
-
-_READY = b"ready\n"
-_started: list[subprocess.Popen[bytes]] = []
+        return process, listener.getsockname()
 
 
 def _next_request(listener: socket.socket) -> dict[str, Any]:
