@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from mediatask_common.access.keys import new_key
 from mediatask_common.access.keysecret import KeysSecret
 from mediatask_common.kube import NAMESPACES, Kube
 
-from .processes import free_port, wait_for_port, warm_module
+from .processes import AnyProcess, free_port, python_module, wait_for_port, warm_module
 
 Figure = Callable[[str], None]
 """Says what came of an attack."""
@@ -64,6 +64,47 @@ class Front:
         await until(so, seconds)
 
 
+@dataclass(frozen=True)
+class Replica:
+    """A process of the API on loopback."""
+
+    port: int
+    internal: int
+    """Port of the listener for pods."""
+    running: AnyProcess
+
+
+@contextmanager
+def api_replica(
+    kubeconfig: Path, namespace: str, folder: Path, log: Path, settings: Mapping[str, str], *, cold: bool = False
+) -> Iterator[Replica]:
+    """A replica that listens on ports of its own, until the end of the block.
+
+    Args:
+        folder: for media.
+        settings: variables, by their whole names.
+        cold: it starts as in a pod, imports included.
+    """
+    port, internal, metrics = free_port(), free_port(), free_port()
+    env = {
+        "MEDIATASK_KUBECONFIG": str(kubeconfig),
+        "MEDIATASK_NAMESPACE": namespace,
+        "MEDIATASK_HOST": "127.0.0.1",
+        "MEDIATASK_PORT": str(port),
+        "MEDIATASK_INTERNAL_HOST": "127.0.0.1",
+        "MEDIATASK_INTERNAL_PORT": str(internal),
+        "MEDIATASK_METRICS_HOST": "127.0.0.1",
+        "MEDIATASK_METRICS_PORT": str(metrics),
+        "MEDIATASK_STORE_FOLDER": str(folder / "media"),
+        **settings,
+    }
+    start = python_module if cold else warm_module
+    with start("mediatask_api", env=env, log=log) as running:
+        wait_for_port(port, running, log)
+        wait_for_port(internal, running, log)
+        yield Replica(port, internal, running)
+
+
 @asynccontextmanager
 async def front(
     kube: Kube, kubeconfig: Path, folder: Path, replicas: int, settings: Mapping[str, str]
@@ -84,24 +125,11 @@ async def front(
     made = Front(kube, namespace, keys, [], [], admin)
     async with AsyncExitStack() as stack:
         for number in range(replicas):
-            port, log = free_port(), folder / f"api-{number}.log"
-            env = {
-                "KUBECONFIG": str(kubeconfig),
-                "NAMESPACE": namespace,
-                "HOST": "127.0.0.1",
-                "PORT": str(port),
-                "INTERNAL_HOST": "127.0.0.1",
-                "INTERNAL_PORT": str(free_port()),
-                "METRICS_HOST": "127.0.0.1",
-                "METRICS_PORT": str(free_port()),
-                "STORE_FOLDER": str(folder / "media"),
-                **settings,
-            }
-            named = {f"MEDIATASK_{name}": value for name, value in env.items()}
-            process = await asyncio.to_thread(stack.enter_context, warm_module("mediatask_api", env=named, log=log))
-            await asyncio.to_thread(wait_for_port, port, process, log)
-            made.urls.append(f"http://127.0.0.1:{port}")
-            made.pids.append(process.pid)
+            named = {f"MEDIATASK_{name}": value for name, value in settings.items()}
+            replica = api_replica(kubeconfig, namespace, folder, folder / f"api-{number}.log", named)
+            started = await asyncio.to_thread(stack.enter_context, replica)
+            made.urls.append(f"http://127.0.0.1:{started.port}")
+            made.pids.append(started.running.pid)
         yield made
     await kube.delete(NAMESPACES, namespace)
 

@@ -26,8 +26,7 @@ from mediatask_common.kube import SECRETS, TASKS, Kube
 from mediatask_common.redisview import RedisView
 from mediatask_common.settings import StoreSettings
 from support.eventstream import EventStream, Message, balancer, open_events
-from support.front import until
-from support.processes import AnyProcess
+from support.front import Replica, until
 from support.redisserver import RunningRedis, redis_server
 
 from .conftest import World, open_namespace
@@ -35,13 +34,6 @@ from .test_logs import set_pod
 from .test_process import PATIENCE, process
 
 ENDS = ("completed", "failed", "cancelled")
-
-
-@dataclass
-class Replica:
-    port: int
-    internal: int
-    running: AnyProcess
 
 
 @dataclass

@@ -19,7 +19,8 @@ import pytest
 from mediatask_common.access.keys import ApiKey, new_key
 from mediatask_common.access.keysecret import KeysSecret
 from mediatask_common.kube import Kube
-from support.processes import AnyProcess, free_port, python_module, wait_for_port, warm_module
+from support.front import api_replica
+from support.processes import AnyProcess, free_port
 
 from .conftest import PROMPT
 
@@ -43,29 +44,14 @@ def process(
     secret, stored = new_key(role="producer")
     with ThreadPoolExecutor() as apart:  # the caller may be a coroutine
         apart.submit(lambda: asyncio.run(_store(kubeconfig, namespace, stored))).result()
-    public, internal, metrics = free_port(), free_port(), free_port()
-    env = {
-        "MEDIATASK_KUBECONFIG": str(kubeconfig),
-        "MEDIATASK_NAMESPACE": namespace,
-        "MEDIATASK_HOST": "127.0.0.1",
-        "MEDIATASK_PORT": str(public),
-        "MEDIATASK_INTERNAL_HOST": "127.0.0.1",
-        "MEDIATASK_INTERNAL_PORT": str(internal),
-        "MEDIATASK_METRICS_HOST": "127.0.0.1",
-        "MEDIATASK_METRICS_PORT": str(metrics),
-        "MEDIATASK_STORE_FOLDER": str(folder / "media"),
-        "MEDIATASK_DRAIN_SECONDS": str(drain_seconds),
-        **settings,
-    }
-    log = folder / "api.log"
-    start = python_module if cold else warm_module
-    with start("mediatask_api", env=env, log=log) as running:
-        wait_for_port(public, running, log)
-        wait_for_port(internal, running, log)
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{public}", headers={"X-API-Key": secret}, timeout=PATIENCE
-        ) as client:
-            yield client, internal, running
+    settings = {"MEDIATASK_DRAIN_SECONDS": str(drain_seconds), **settings}
+    with (
+        api_replica(kubeconfig, namespace, folder, folder / "api.log", settings, cold=cold) as replica,
+        httpx.Client(
+            base_url=f"http://127.0.0.1:{replica.port}", headers={"X-API-Key": secret}, timeout=PATIENCE
+        ) as client,
+    ):
+        yield client, replica.internal, replica.running
 
 
 def test_both_listeners_serve_and_sigterm_ends_them_cleanly(tmp_path: Path, kubeconfig: Path, namespace: str) -> None:
