@@ -21,6 +21,7 @@ from cluster.harness.kubeconfig import api_client
 from cluster.harness.node.configuration import PAUSE_IMAGE
 from cluster.harness.node.namespaces import KERNEL_SETTINGS
 from cluster.harness.rundir import RunDir
+from support.processes import stat_of
 
 TESTS = Path(__file__).parents[1]
 
@@ -101,10 +102,8 @@ def descendants(pid: int) -> set[tuple[int, str]]:
 
 def start_time(pid: int) -> str:
     """In clock ticks since boot; empty when the process is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (FileNotFoundError, ProcessLookupError):  # the latter where it ends between opening and reading
-        return ""
+    fields = stat_of(pid)
+    return fields[19] if fields else ""
 
 
 def kernel_objects_of(directory: Path) -> set[Path]:

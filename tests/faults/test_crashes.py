@@ -52,7 +52,7 @@ def test_kill_everything_in_turn(tmp_path: Path) -> None:
         info = stack.enter_context(embedded(tmp_path))
         rest = Rest(info)
         (tmp_path / "gate").touch()
-        until(lambda: all(_ended(rest, task) for task in tasks), 120, every=1)
+        until(lambda: all(rest.has_ended(task) for task in tasks), 120, every=1)
         assert len(set(tasks)) == TASKS_BEFORE + TASKS_DURING
         assert [rest.status(task)["status"] for task in tasks] == ["completed"] * len(tasks)
         # Each lost a pod at least once, with `up` itself; its Job replaced it, and no retry was spent.
@@ -99,7 +99,7 @@ def test_a_killed_job_is_tried_again_and_the_attempts_say_why(gated: UpInfo) -> 
     # The oldest is the shim, which is no part of the container.
     os.kill(max(pod_processes(task)), signal.SIGKILL)
     (gated.kubeconfig.parents[1] / "gate").touch()
-    until(lambda: _ended(rest, task), 90, every=0.5)
+    until(lambda: rest.has_ended(task), 90, every=0.5)
     status = asyncio.run(_task(gated.kubeconfig, task))["status"]
     assert status["phase"] == "completed"
     first, second = status["attempts"]
@@ -109,7 +109,3 @@ def test_a_killed_job_is_tried_again_and_the_attempts_say_why(gated: UpInfo) -> 
 
 def _all_run(rest: Rest, tasks: list[str]) -> bool:
     return all(rest.status(task)["status"] == "processing" for task in tasks)
-
-
-def _ended(rest: Rest, task: str) -> bool:
-    return rest.status(task)["status"] in ("completed", "failed", "cancelled")

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from .processes import python_module
+from .processes import python_module, stat_of
 
 GPUS = 2
 
@@ -22,7 +22,5 @@ def job_runner(kubeconfig: Path, folder: Path, *arguments: str) -> Iterator[int]
 
 def is_alive(pid: int) -> bool:
     """Whether there is a process of that number that has not ended."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):  # the latter where it ends between opening and reading
-        return False
+    state, *_ = stat_of(pid) or ["Z"]
+    return state != "Z"

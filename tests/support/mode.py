@@ -104,6 +104,9 @@ class Rest:
     def status(self, task: str) -> dict[str, Any]:
         return self._again("GET", f"/tasks/{task}/status")
 
+    def has_ended(self, task: str) -> bool:
+        return self.status(task)["status"] in ("completed", "failed", "cancelled")
+
     def count(self, project: str, status: str) -> int:
         """How many of a project's tasks have a status."""
         total: int = self._again("GET", f"/projects/{project}/tasks", params={"status": status})["total"]

@@ -74,6 +74,14 @@ def first_line(process: subprocess.Popen[str], log: Path, seconds: float = READY
     return line
 
 
+def stat_of(pid: int) -> list[str]:
+    """What /proc says of a process, from its state (the third field) on; nothing of one that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):  # the latter where it ends between opening and reading
+        return []
+
+
 def free_port() -> int:
     """A TCP port that nobody listens on at this moment."""
     with socket.socket() as probe:
