@@ -16,23 +16,22 @@ class Module:
 _OPERATOR = "operator/mediatask_operator"
 _UNIT = "tests/unit/operator"
 _INTEGRATION = "tests/integration/operator"
+_RECONCILE = tuple(f"{_UNIT}/deciding/test_reconcile{part}.py" for part in ("", "_retries", "_ends", "_restarts"))
 
 MODULES = {
     "reconcile": Module(
         f"{_OPERATOR}/deciding/reconcile.py",
-        (f"{_UNIT}/deciding/test_reconcile.py", f"{_UNIT}/deciding/test_reconcile_properties.py"),
+        (*_RECONCILE, f"{_UNIT}/deciding/test_reconcile_properties.py"),
     ),
     "attempts": Module(
         f"{_OPERATOR}/deciding/attempts.py",
-        (f"{_UNIT}/deciding/test_attempts.py", f"{_UNIT}/deciding/test_reconcile.py"),
+        (f"{_UNIT}/deciding/test_attempts.py", *_RECONCILE),
     ),
-    "status": Module(
-        f"{_OPERATOR}/deciding/status.py", (f"{_UNIT}/deciding/test_status.py", f"{_UNIT}/deciding/test_reconcile.py")
-    ),
+    "status": Module(f"{_OPERATOR}/deciding/status.py", (f"{_UNIT}/deciding/test_status.py", *_RECONCILE)),
     "admission": Module(f"{_OPERATOR}/deciding/admission.py", (f"{_UNIT}/deciding/test_admission.py",)),
     "callback": Module(
         f"{_OPERATOR}/deciding/callback.py",
-        (f"{_UNIT}/deciding/test_callback.py", f"{_UNIT}/deciding/test_reconcile.py"),
+        (f"{_UNIT}/deciding/test_callback.py", *_RECONCILE),
     ),
     "workqueue": Module(f"{_OPERATOR}/workqueue.py", (f"{_UNIT}/test_workqueue.py",)),
     "resync": Module(f"{_OPERATOR}/watching/resync.py", (f"{_UNIT}/watching/test_resync.py",)),

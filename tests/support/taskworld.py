@@ -32,6 +32,7 @@ from mediatask_operator.deciding.plan import (
     PatchStatus,
     Plan,
     ReadResult,
+    RequeueAfter,
     SendWebhook,
 )
 from mediatask_operator.deciding.reasons import Reason
@@ -334,3 +335,16 @@ def merge(target: Object, patch: Object) -> Object:
         else:
             out[key] = value
     return out
+
+
+def failing(world: World, code: int) -> None:
+    """The attempt starts, runs and ends with an exit code; the store has nothing of it."""
+    world.published = False
+    world.settle()
+    world.end(world.start(), code)
+    world.settle()
+
+
+def looks_again(plan: Plan) -> list[float]:
+    """The seconds after which the plan wants the task to be looked at again."""
+    return [action.seconds for action in plan.actions if isinstance(action, RequeueAfter)]
