@@ -164,7 +164,9 @@ async def test_durations_are_bounded(view: RedisView) -> None:
 async def test_many_calls_at_once_wait_for_one_another(redis_url: str) -> None:
     async with connect(redis_url) as other:
         view = RedisView(other, "default")
-        answers = await asyncio.gather(*(view.durations("generate_image") for _ in range(1000)))
-        assert answers == [()] * 1000
+        # Four for each place: a call gives up after a second without one, and a busy machine needs its time.
+        calls = 4 * CONNECTIONS
+        answers = await asyncio.gather(*(view.durations("generate_image") for _ in range(calls)))
+        assert answers == [()] * calls
         info = cast("Any", await other.info("clients"))
         assert info["connected_clients"] <= CONNECTIONS + 2, "the pool has a size"
