@@ -30,6 +30,8 @@ TOKEN_DIR = "/var/run/secrets/mediatask"
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LIMIT = 4096
 """Bytes of a termination message that the kubelet keeps."""
+CODE_LIMIT = 128
+"""Characters of a failure's code."""
 PREVIEW_BYTES = 32 * 1024
 """Bytes of a preview."""
 PREVIEW_SIDE = 512
@@ -141,7 +143,7 @@ class JobResult(Wire):
 class JobError(Wire):
     """Why an attempt failed."""
 
-    code: Annotated[str, Field(max_length=128)]
+    code: Annotated[str, Field(max_length=CODE_LIMIT)]
     """CamelCase reason, for example `InputUnreachable`."""
     message: Prose
     retryable: bool

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -88,8 +89,11 @@ class Service:
                     self.close_connection = True
                     return
                 content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+                lengths = {"Content-Length": str(len(content))}
+                if answer.status == HTTPStatus.NO_CONTENT:
+                    content, lengths = b"", {}
                 self.send_response(answer.status)
-                for name, value in {"Content-Length": str(len(content)), **answer.headers}.items():
+                for name, value in {**lengths, **answer.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(content)

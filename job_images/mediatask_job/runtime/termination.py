@@ -5,7 +5,14 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from mediatask_crds.podcontract import TERMINATION_LIMIT, JobError, JobResult, ResultAnswer, TerminationMessage
+from mediatask_crds.podcontract import (
+    CODE_LIMIT,
+    TERMINATION_LIMIT,
+    JobError,
+    JobResult,
+    ResultAnswer,
+    TerminationMessage,
+)
 
 from ..failures import JobFailure
 
@@ -14,7 +21,9 @@ log = logging.getLogger(__name__)
 
 def failed(failure: JobFailure) -> TerminationMessage:
     """The message of a failed attempt."""
-    return TerminationMessage(error=JobError(code=failure.code, message=failure.message, retryable=failure.retryable))
+    # A runner names its failures itself; one with a long name is still told.
+    code = failure.code[:CODE_LIMIT]
+    return TerminationMessage(error=JobError(code=code, message=failure.message, retryable=failure.retryable))
 
 
 def published(result: JobResult, answer: ResultAnswer) -> TerminationMessage:

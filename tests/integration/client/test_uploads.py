@@ -179,6 +179,19 @@ def test_the_verb_prints_references(service: Service, picture: Path) -> None:
     assert (missing.exit_code, "gone.png" in missing.stderr) == (2, True)
 
 
+def test_the_verb_deletes_uploads_up_to_the_first_that_is_refused(service: Service) -> None:
+    first, second, third = (letter * 32 for letter in "abc")
+    service.on("DELETE", f"{UPLOADS}/{first}", Answer(204))
+    service.on("DELETE", f"{UPLOADS}/{second}", problem(409, "The task task-1 uses it."))
+    ended = run("delete-upload", *(f"upload://{each}" for each in (first, second, third)), "-p", "film")
+    assert (ended.exit_code, ended.stdout) == (1, f"upload://{first}\n")
+    assert "The task task-1 uses it." in ended.stderr
+    assert [(request.method, request.query) for request in service.requests] == [("DELETE", {"project_id": "film"})] * 2
+    wrong = run("delete-upload", f"upload://{first}", "noir.png")
+    assert (wrong.exit_code, "'noir.png' is no reference of an upload" in wrong.stderr) == (2, True)
+    assert len(service.requests) == 2, "nothing is deleted where one of them is wrong"
+
+
 def test_at_signs_name_files_where_urls_are_expected(service: Service, picture: Path) -> None:
     settings = ("style_guide=@noir style.png", "reference_images=@noir style.png", "negative_prompt=@home")
     ended = run("submit", "generate_image", "@alley", *(word for one in settings for word in ("--set", one)))

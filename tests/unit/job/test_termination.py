@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mediatask_crds.podcontract import (
@@ -52,6 +52,7 @@ def test_of_a_superseded_attempt_only_the_key_is_told() -> None:
 
 
 @given(code=st.text(max_size=300), text=st.text(max_size=6000) | st.integers(1, 9000).map(lambda n: '\x07\u20ac"' * n))
+@example(code="x" * 129, text="")
 def test_an_error_always_fits(code: str, text: str) -> None:
     data = termination.encode(termination.failed(failures.InvalidInput(code, text)))
     read = TerminationMessage.model_validate_json(data)

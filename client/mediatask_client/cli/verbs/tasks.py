@@ -112,25 +112,6 @@ def submit(
     _exit_by([task.status])
 
 
-@app.command(
-    epilog="Example: mediatask submit generate_image 'an alley' --set style_guide=$(mediatask upload noir.png)"
-)
-def upload(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Pictures, recordings or films.")],
-    project: Project = "default",
-    output: Output = Format.TABLE,
-    url: Url = None,
-    api_key: Key = None,
-    folder: Dir = DEFAULT_DIR,
-) -> None:
-    """Upload files as inputs of tasks; prints their references."""
-    from ..session import Session
-    from ..terminal.output import write_uploads
-
-    with Session(url, api_key, folder) as session:
-        write_uploads(output, [(str(path), session.upload(path, project)) for path in files])
-
-
 @app.command()
 def get(
     task_id: TaskId,
