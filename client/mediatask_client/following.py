@@ -91,16 +91,16 @@ class Following:
             return unfinished if len(unfinished) > 1 else []
         self._faults = 0
         task = self._last.get(sign.task_id) if isinstance(sign, Event) else None
-        told = sign if isinstance(sign, Event) and task and not task.done and sign.status else None
-        if told and told.ended:
-            self._behind.add(told.task_id)
+        event = sign if isinstance(sign, Event) and task and not task.done and sign.status else None
+        if event and event.ended:
+            self._behind.add(event.task_id)
         if self._clock() - self._looked >= LOOK_SECONDS:
             self._looked = self._clock()
             return self.unfinished
-        if told is None or task is None:
+        if event is None or task is None:
             return []
-        known = not told.ended and (told.status, told.attempt or 0) == (task.status, task.attempt or 0)
-        return [] if known else [told.task_id]
+        known = not event.ended and (event.status, event.attempt or 0) == (task.status, task.attempt or 0)
+        return [] if known else [event.task_id]
 
     def progress(self, sign: Event | Sign) -> Task | None:
         """The state of a task that has got on, as an event tells it."""
@@ -111,8 +111,8 @@ class Following:
             return None
         if sign.progress is None or sign.progress < task.progress:
             return None
-        told = {name: getattr(sign, name) for name in {"progress", "current_step"} & sign.model_fields_set}
-        task = task.model_copy(update=told)
+        changes = {name: getattr(sign, name) for name in {"progress", "current_step"} & sign.model_fields_set}
+        task = task.model_copy(update=changes)
         return task if self.learn(sign.task_id, task) else None
 
     def lost(self, error: MediaTaskError | None) -> None:

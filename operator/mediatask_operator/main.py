@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
+import signal
 from datetime import timedelta
 
-import kopf
 from pydantic import ValidationError
 
 from mediatask_common.kube import Kube
@@ -39,7 +38,6 @@ from .settings import OperatorSettings
 from .slots import Slots
 from .watching.cache import Cache
 from .watching.expectations import Expectations
-from .watching.kopf_watch import build_registry, build_settings
 from .watching.observer import Observer
 from .watching.reflector import Reflector
 from .watching.resync import Resync
@@ -52,18 +50,25 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = OperatorSettings()
     setup_logging(settings.log_level, settings.log_style)
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # it speaks of every event otherwise
-    asyncio.run(run(settings))
+    asyncio.run(_run_until_signal(settings))
 
 
-async def run(settings: OperatorSettings, stop: asyncio.Event | None = None) -> None:
-    """Run until stopped by SIGTERM or SIGINT, or by `stop`.
+async def _run_until_signal(settings: OperatorSettings) -> None:
+    running = asyncio.ensure_future(run(settings))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def run(settings: OperatorSettings) -> None:
+    """Run until cancelled.
 
     Raises:
         ValueError, OSError, YAMLError: a settings file (webhook secrets, API key, classes) cannot be used.
     """
     async with await Kube.connect(settings.kubeconfig) as kube:
-        await _Operator(kube, settings).run(stop)
+        await _Operator(kube, settings).run()
 
 
 class _Operator:
@@ -107,7 +112,7 @@ class _Operator:
         )
         self._workers = Workers(self._queue, controller.reconcile, metrics)
 
-    async def run(self, stop: asyncio.Event | None) -> None:
+    async def run(self) -> None:
         """Know everything, then work; the watches take over from the first resync."""
         settings = self._settings
         servers = [
@@ -126,7 +131,8 @@ class _Operator:
                 self._kube,
                 self._cache,
                 settings.namespaces,
-                lambda key: self._task_changed(key, None),
+                self._task_changed,
+                self._class_changed,
                 self._resync.soon,
             )
             jobs = [
@@ -134,7 +140,6 @@ class _Operator:
                 self._events.run(),
                 reflector.run(),
                 self._resync.run(settings.resync_seconds, self._task_changed, self._class_changed),
-                self._watch(stop),
             ]
             if self._view is not None:
                 jobs.append(self._view.run())
@@ -142,8 +147,7 @@ class _Operator:
             # Whichever ends first ends the process: half an operator would be worse than none.
             done, _ = await asyncio.wait(background, return_when=asyncio.FIRST_COMPLETED)
             for ended in done:
-                if not ended.cancelled():  # kopf, once stopped by a signal, cancels what it did not start
-                    ended.result()
+                ended.result()
         finally:
             for running in background:
                 running.cancel()
@@ -195,19 +199,6 @@ class _Operator:
     def _learned(self, task: Task, outcome: Outcome) -> None:
         self._expectations.learned(task, outcome)
         self._queue.add(task.key)
-
-    async def _watch(self, stop: asyncio.Event | None) -> None:
-        namespaces = self._settings.namespaces
-        await kopf.operator(
-            registry=build_registry(
-                self._kube, self._cache, self._task_changed, self._class_changed, self._resync.soon
-            ),
-            settings=build_settings(),
-            standalone=True,
-            clusterwide=not namespaces,
-            namespaces=namespaces,
-            stop_flag=stop,
-        )
 
     def _task_changed(self, key: Key, last: Object | None) -> None:
         """A task or something of it has changed; `last` is its last version when it is gone."""

@@ -81,7 +81,7 @@ class WorkQueue(Generic[K]):
             try:
                 await waiter
             except asyncio.CancelledError:
-                if waiter.done() and not waiter.cancelled():
+                if not waiter.cancelled():
                     self._wake()  # the wake-up was ours: pass it on
                 raise
         key = self._next()

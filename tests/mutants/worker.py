@@ -21,7 +21,6 @@ _LIBRARIES = (
     "aiohttp.web",
     "fastapi",
     "hypothesis",
-    "kopf",
     "kubernetes.client",
     "orjson",
     "pydantic",

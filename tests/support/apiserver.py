@@ -15,7 +15,7 @@ from mediatask_common.kube import Kube, KubeError, Resource
 from .processes import first_line, python_module
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
-_DEFINITIONS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
+_CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
 
 
 @contextlib.contextmanager
@@ -34,4 +34,4 @@ async def install_crds(kubeconfig: Path) -> None:
     async with await Kube.connect(kubeconfig) as kube:
         for path in sorted(CRDS.glob("*.yaml")):
             with contextlib.suppress(KubeError):
-                await kube.create(_DEFINITIONS, yaml.safe_load(path.read_text()))
+                await kube.create(_CRDS, yaml.safe_load(path.read_text()))

@@ -166,7 +166,7 @@ def from_stream(task_id: str, kind: str, data: dict[str, Any]) -> Event | None:
             return _reported(task_id, kind, data)
         position = Position(*map(int, data["position"]))
         status = "processing" if kind == "started" else kind
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "task_id": task_id,
             "project_id": str(data["project"]),
             "status": Phase(status),
@@ -175,7 +175,7 @@ def from_stream(task_id: str, kind: str, data: dict[str, Any]) -> Event | None:
             "attempt": int(data["attempt"]),
             "timestamp": str(data["at"]),
         }
-        return Event(task_id, told["project_id"], str(data["uid"]), kind, position, told)
+        return Event(task_id, fields["project_id"], str(data["uid"]), kind, position, fields)
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
@@ -185,7 +185,7 @@ def _reported(task_id: str, kind: str, data: dict[str, Any]) -> Event:
     position = Position(
         int(data["round"]), int(data["attempt"]), PROGRESS, round_permille(progress), int(data["sequence"])
     )
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "task_id": task_id,
         "project_id": str(data["project"]),
         "task_type": str(data["task_type"]),
@@ -196,7 +196,7 @@ def _reported(task_id: str, kind: str, data: dict[str, Any]) -> Event:
         "timestamp": str(data["at"]),
     }
     if data.get("message"):
-        told["message"] = without_control_characters(str(data["message"]))
+        fields["message"] = without_control_characters(str(data["message"]))
     if kind == "preview":
-        told |= {"content_type": "image/jpeg", "image": str(data.get("image", ""))}
-    return Event(task_id, told["project_id"], str(data["uid"]), kind, position, told)
+        fields |= {"content_type": "image/jpeg", "image": str(data.get("image", ""))}
+    return Event(task_id, fields["project_id"], str(data["uid"]), kind, position, fields)

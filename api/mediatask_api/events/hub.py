@@ -140,9 +140,9 @@ class Hub:
                 known.state = state
                 # A report has told it already, but without a version for those who come again, and before some who
                 # follow the project now came.
-                told = event if state.rank == QUEUED else beginning(event)
-                self._keep(told)
-                self._offer(told, self._projects.get(project, ()))
+                again = event if state.rank == QUEUED else beginning(event)
+                self._keep(again)
+                self._offer(again, self._projects.get(project, ()))
             return
         self._known[name] = _Known(uid, project, position, state)
         if not silent:

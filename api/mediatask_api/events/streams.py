@@ -67,8 +67,8 @@ class Streams:
             return [newest if newest.position.follows(state.position) else state], None
         # The end has its result from the resource alone; of one report the resource knows less than the stream.
         known = [event for event in reports if event.position != state.position and event.kind != "preview"]
-        told = any(each.position[:4] == state.position[:4] for each in known)
-        if state.position.rank != PROGRESS or not told:
+        reported = any(each.position[:4] == state.position[:4] for each in known)
+        if state.position.rank != PROGRESS or not reported:
             known.append(state)
         events: list[Event] = []
         reached = seen

@@ -166,8 +166,8 @@ def install_handlers(app: FastAPI) -> None:
     async def http_error(request: Request, error: HTTPException) -> Response:
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
         headers = {"Allow": allowed_methods(request)} if error.status_code == 405 else error.headers
-        told = ApiError(error.status_code, code, str(error.detail), headers=headers)
-        return problem(told, request.url.path)
+        refusal = ApiError(error.status_code, code, str(error.detail), headers=headers)
+        return problem(refusal, request.url.path)
 
     @app.exception_handler(ClientDisconnect)
     async def hung_up(request: Request, error: ClientDisconnect) -> Response:
@@ -178,5 +178,5 @@ def install_handlers(app: FastAPI) -> None:
         # This answer passes no middleware.
         request_id: str = getattr(request.state, "request_id", "")
         log.error("unexpected failure", path=request.url.path, request_id=request_id, exc_info=error)
-        told = ApiError(500, "internal", "An unexpected failure of this service.", headers={REQUEST_ID: request_id})
-        return problem(told, request.url.path)
+        failure = ApiError(500, "internal", "An unexpected failure of this service.", headers={REQUEST_ID: request_id})
+        return problem(failure, request.url.path)

@@ -50,7 +50,7 @@ class RequestIds:
         given, trace = headers.get(REQUEST_ID, ""), Trace.of(headers.get(TRACEPARENT, ""))
         request_id = given if _ID.fullmatch(given) else trace.id if trace else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        told = {REQUEST_ID: request_id, **({TRACEPARENT: trace.here()} if trace else {})}
+        ids = {REQUEST_ID: request_id, **({TRACEPARENT: trace.here()} if trace else {})}
 
         with bound_contextvars(request_id=request_id, **({"trace_id": trace.id} if trace else {})):
-            return await self._app(scope, receive, with_headers(send, lambda headers: headers.update(told)))
+            return await self._app(scope, receive, with_headers(send, lambda headers: headers.update(ids)))

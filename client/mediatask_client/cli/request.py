@@ -1,4 +1,4 @@
-"""A submit request out of a file and the words of a command line."""
+"""A submit request out of a file and the arguments of a command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
 @dataclass(frozen=True)
-class Words:
+class Arguments:
     """What the command line says about the request's content."""
 
     task_type: str | None
@@ -57,7 +57,7 @@ def read_file(content: bytes) -> dict[str, Any]:
 
 def build(
     request: Mapping[str, Any],
-    words: Words,
+    arguments: Arguments,
     options: Mapping[str, Any],
     default_project: str,
     schema_of: Callable[[str], Schema],
@@ -71,20 +71,20 @@ def build(
         schema_of: JSON Schema of a task type.
 
     Raises:
-        UsageError: no type is named, or the words do not fit it.
+        UsageError: no type is named, or the arguments do not fit it.
     """
-    task_type = words.task_type or request.get("task_type")
+    task_type = arguments.task_type or request.get("task_type")
     if not isinstance(task_type, str) or not task_type:
         raise UsageError("the TYPE of the task is missing; `mediatask types` lists them")
     body = {
         **request,
         **{name: value for name, value in options.items() if value is not None},
-        "project_id": words.project or request.get("project_id", default_project),
+        "project_id": arguments.project or request.get("project_id", default_project),
         "task_type": task_type,
-        "task_data": task_data(schema_of(task_type), words.text, words.settings, request.get("task_data", {})),
+        "task_data": task_data(schema_of(task_type), arguments.text, arguments.settings, request.get("task_data", {})),
     }
-    if words.metadata:
-        body["metadata"] = {**request.get("metadata", {}), **_pairs(words.metadata)}
+    if arguments.metadata:
+        body["metadata"] = {**request.get("metadata", {}), **_pairs(arguments.metadata)}
     return body
 
 

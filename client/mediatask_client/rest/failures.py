@@ -79,8 +79,8 @@ def refusal(response: httpx.Response) -> APIError:
     problem = _problem(response)
     faults = [f"{_place(fault.get('loc'))}: {fault.get('msg')}" for fault in problem.get("errors", [])]
     # The detail of a problem with a list of faults only repeats them.
-    words = ("title",) if faults else ("detail", "title")
-    text = next((str(problem[word]) for word in words if problem.get(word)), response.reason_phrase or "refused")
+    fields = ("title",) if faults else ("detail", "title")
+    text = next((str(problem[name]) for name in fields if problem.get(name)), response.reason_phrase or "refused")
     request_id = response.headers.get("x-request-id")
     named = f", request {request_id}" if request_id else ""
     lines = [f"{text} (HTTP {status}{named})", *(f"  {fault}" for fault in faults)]

@@ -203,8 +203,8 @@ def _phrase(parts: dict[str, str], has_subject: bool, rng: random.Random) -> str
         where = [place, time, weather]
         if rng.random() < 0.3:
             rng.shuffle(where)
-        said = ("place", "time", "weather", *(("subject",) if has_subject else ()))
-        tail = [text for name, text in parts.items() if name not in said] + fillers
+        named = ("place", "time", "weather", *(("subject",) if has_subject else ()))
+        tail = [text for name, text in parts.items() if name not in named] + fillers
         rng.shuffle(tail)
         sentence = " ".join([*head, *where])
         opening = rng.choice(_OPENINGS) if rng.random() < 0.25 else ""

@@ -204,5 +204,5 @@ class Observed:
     def under_way(self) -> int | None:
         """The attempt that is under way: open on record, or with a Job or pod that the status does not speak of yet."""
         status = self.task.status
-        told = self.latest_attempt == (status.attempt or 0)
-        return None if told and status.open_attempt is None else self.latest_attempt
+        on_record = self.latest_attempt == (status.attempt or 0)
+        return None if on_record and status.open_attempt is None else self.latest_attempt

@@ -133,8 +133,8 @@ def _attempt(seen: Observed, draft: Draft) -> Plan:
     after = _between(seen, draft, may_create=False)
     if found.reason == Reason.CANCELLED:
         return after
-    told = PostEvent("AttemptFailed", f"Attempt {attempt.number}: {found.reason}: {found.message}", warning=True)
-    return replace(after, then=(told, *after.then))
+    event = PostEvent("AttemptFailed", f"Attempt {attempt.number}: {found.reason}: {found.message}", warning=True)
+    return replace(after, then=(event, *after.then))
 
 
 def _adopt(seen: Observed, draft: Draft) -> None:

@@ -1,8 +1,7 @@
-"""Watches of what belongs to the tasks: their Jobs and pods.
+"""The watches of tasks and classes, and of what belongs to the tasks: their Jobs and pods.
 
-These send three quarters of all events, and an event through kopf costs fifteen times one that is read here
-(docs/adr/0004-own-watches-for-jobs-and-pods.md). Listing is left to the resync: a watch begins at the newest version,
-and a resync that begins later covers whatever was before.
+Each event updates the cache and marks a key, and that is all. Listing is left to the resync: a watch begins at the
+newest version, and a resync that begins later covers whatever was before.
 """
 
 from __future__ import annotations
@@ -11,74 +10,91 @@ import asyncio
 import random
 from collections.abc import Callable
 
-from mediatask_common.kube import JOBS, PODS, Kube, KubeError, Resource
+from mediatask_common.kube import CLASSES, JOBS, PODS, TASKS, Kube, KubeError, Resource
 from mediatask_common.logging import get_logger
 
 from ..objects import Key, Object
 from .cache import Cache
-from .resync import OURS
+from .resync import selector
 
 log = get_logger(__name__)
 
 SILENCE_SECONDS = 150.0
 """The API server sends a bookmark about every minute: a watch that is silent for longer has died unnoticed."""
+FIRST_PAUSE_SECONDS = 0.1
 MOST_PAUSE_SECONDS = 10.0
+"""A watch that has ended begins again after a pause that doubles up to this while nothing comes."""
+
+News = Callable[[Object, bool], None]
+"""Takes an object as an event tells it, and whether it is gone."""
 
 
 class Reflector:
-    """Keeps the Jobs and pods in the cache current."""
+    """Keeps the cache current."""
 
     def __init__(
         self,
         kube: Kube,
         cache: Cache,
         namespaces: list[str],
-        changed: Callable[[Key], None],
+        task_changed: Callable[[Key, Object | None], None],
+        class_changed: Callable[[], None],
         begun: Callable[[], None],
     ) -> None:
-        """Follow them in these namespaces; in all where there are none.
+        """Follow tasks, Jobs and pods in these namespaces; in all where there are none.
 
         Args:
-            changed: told the key of each task to look at again.
+            task_changed: told the key of each task to look at again, and the task's last version when it was deleted.
+            class_changed: told that a class came, went or changed.
             begun: told that a watch has begun anew, so that a resync is due for what was before.
         """
         self._kube = kube
         self._cache = cache
         self._namespaces: list[str | None] = [*namespaces] or [None]
-        self._changed = changed
+        self._task_changed = task_changed
+        self._class_changed = class_changed
         self._begun = begun
 
     async def run(self) -> None:
         """Follow until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow(CLASSES, None, self._class))
             for namespace in self._namespaces:
-                group.create_task(self._follow(JOBS, namespace, self._cache.put_job, self._cache.drop_job))
-                group.create_task(self._follow(PODS, namespace, self._cache.put_pod, self._cache.drop_pod))
+                group.create_task(self._follow(TASKS, namespace, self._task))
+                group.create_task(self._follow(JOBS, namespace, self._job))
+                group.create_task(self._follow(PODS, namespace, self._pod))
 
-    async def _follow(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        put: Callable[[Object], Key | None],
-        drop: Callable[[Object], Key | None],
-    ) -> None:
+    def _class(self, obj: Object, gone: bool) -> None:
+        if self._cache.drop_class(obj) if gone else self._cache.put_class(obj):
+            self._class_changed()
+
+    def _task(self, obj: Object, gone: bool) -> None:
+        if key := self._cache.drop_task(obj) if gone else self._cache.put_task(obj):
+            self._task_changed(key, obj if gone else None)
+
+    def _job(self, obj: Object, gone: bool) -> None:
+        if key := self._cache.drop_job(obj) if gone else self._cache.put_job(obj):
+            self._task_changed(key, None)
+
+    def _pod(self, obj: Object, gone: bool) -> None:
+        if key := self._cache.drop_pod(obj) if gone else self._cache.put_pod(obj):
+            self._task_changed(key, None)
+
+    async def _follow(self, resource: Resource, namespace: str | None, take: News) -> None:
         version: str | None = None
-        pause = 0.1
+        pause = FIRST_PAUSE_SECONDS
         while True:
             try:
                 if version is None:
                     version = await self._newest(resource, namespace)
                     self._begun()
-                watch = self._kube.watch(resource, namespace, version, silence=SILENCE_SECONDS, **OURS)
+                watch = self._kube.watch(resource, namespace, version, silence=SILENCE_SECONDS, **selector(resource))
                 async for kind, obj in watch:
-                    version, pause = obj["metadata"]["resourceVersion"], 0.1
-                    if kind == "BOOKMARK":
-                        continue
-                    key = drop(obj) if kind == "DELETED" else put(obj)
-                    if key is not None:
-                        self._changed(key)
+                    version, pause = obj["metadata"]["resourceVersion"], FIRST_PAUSE_SECONDS
+                    if kind != "BOOKMARK":
+                        take(obj, kind == "DELETED")
             except KubeError as error:
-                if error.status != 0 or pause > 0.1:
+                if error.status != 0 or pause > FIRST_PAUSE_SECONDS:
                     version = None  # more than a lost connection: whatever is the matter with it, begin anew
                 log.info("watch ended", resource=resource.plural, error=str(error), again_in=pause)
             # Watches that end by themselves, as they do every hour, pause as well: thousands may begin again together.
@@ -86,6 +102,6 @@ class Reflector:
             pause = min(pause * 2, MOST_PAUSE_SECONDS)
 
     async def _newest(self, resource: Resource, namespace: str | None) -> str:
-        page = await self._kube.list(resource, namespace, limit="1", **OURS)
+        page = await self._kube.list(resource, namespace, limit="1", **selector(resource))
         version: str = page["metadata"]["resourceVersion"]
         return version

@@ -26,12 +26,18 @@ K = TypeVar("K")
 log = get_logger(__name__)
 
 PAGE = 250
+"""Objects per page: a page of whole objects is held in memory at a time."""
 FIRST_PAUSES = (0.2, 0.5, 1, 2, 5, 10)
+"""Seconds between looks for an API server that knows our kinds; the last one goes on."""
 RELIST_PAUSE_SECONDS = 2.0
 """After a relist its events arrive over a moment: one resync follows them all."""
 MOST_PAUSE_SECONDS = 60.0
 """A resync that fails is repeated after a pause that doubles up to this: whole lists are a load for the server."""
-OURS = {"labelSelector": f"{LABEL_MANAGED_BY}={MANAGED_BY}"}
+
+
+def selector(kind: Resource) -> dict[str, str]:
+    """What is asked for of a kind: of Jobs and pods only ours."""
+    return {"labelSelector": f"{LABEL_MANAGED_BY}={MANAGED_BY}"} if kind in (JOBS, PODS) else {}
 
 
 @dataclass
@@ -174,11 +180,10 @@ class Resync:
         No page is kept: whole lists of whole objects were most of the operator's memory after a restart.
         """
         seen, changed = Seen(), []
-        selector = OURS if kind in (JOBS, PODS) else {}
         token = ""
         while True:
             more = {"continue": token} if token else {}
-            page = await self._kube.list(kind, namespace, limit=str(PAGE), **selector, **more)
+            page = await self._kube.list(kind, namespace, limit=str(PAGE), **selector(kind), **more)
             for obj in page["items"]:
                 seen.uids.add(obj["metadata"]["uid"])
                 seen.names.add(obj["metadata"]["name"])

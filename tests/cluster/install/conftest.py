@@ -36,7 +36,7 @@ def report(pytestconfig: pytest.Config) -> Report:
 
 @pytest.fixture(scope="session")
 def quick_start_images() -> list[Path]:
-    """The archives of all images that the try-out needs."""
+    """The archives of all images that the quick start needs."""
     if (reason := images.lacking(*images.QUICK_START)) is not None:
         CLUSTER.unavailable(reason)
     return [images.archive(name) for name in images.QUICK_START]
@@ -44,7 +44,7 @@ def quick_start_images() -> list[Path]:
 
 @pytest.fixture(scope="session")
 def node(quick_start_images: list[Path], real_cluster: Cluster) -> RealNode:
-    """The node, with the images of the try-out."""
+    """The node, with the images of the quick start."""
     real_cluster.node.import_images(*quick_start_images)
     return real_cluster.node
 

@@ -34,7 +34,7 @@ def completed(*attempts: str, jobs: int | None = None, pods: int | None = None, 
     return Seen("completed", "Completed", list(attempts), events, jobs, pods, true, ["task.completed"])
 
 
-# ---- exit codes that no further attempt can mend
+# ---- exit codes that no further attempt can fix
 
 
 async def ends_at_once(sandbox: Sandbox, code: int, reason: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import orjson
 import pytest
 
 from mediatask_common.kube import BUSY_REPEATS, TASKS, Kube, KubeError
+from support.kubeconfig import without_credentials
 from support.rest_service import Answer, Service
 
 LIST = "/apis/tasks.ft.tc/v1alpha1/namespaces/media/mediatasks"
@@ -37,17 +37,7 @@ async def kube(server: Service, tmp_path: Path) -> AsyncIterator[Kube]:
 
 @contextlib.asynccontextmanager
 async def client_of(url: str, tmp_path: Path) -> AsyncIterator[Kube]:
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "it", "cluster": {"server": url}}],
-        "users": [{"name": "it", "user": {}}],
-        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-        "current-context": "it",
-    }
-    path = tmp_path / "kubeconfig"
-    path.write_text(json.dumps(config))
-    async with await Kube.connect(path) as client:
+    async with await Kube.connect(without_credentials(url, tmp_path)) as client:
         yield client
 
 

@@ -163,13 +163,14 @@ class Cluster:
 
 @asynccontextmanager
 async def operator(settings: OperatorSettings) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    running = asyncio.create_task(run(settings, stop))
+    running = asyncio.create_task(run(settings))
     try:
         yield
     finally:
-        stop.set()
-        await asyncio.wait_for(running, 20)
+        running.cancel()
+        async with asyncio.timeout(20):
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
 
 
 @pytest.fixture

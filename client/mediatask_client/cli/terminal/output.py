@@ -224,8 +224,8 @@ def write_received(form: Format, received: Received) -> None:
     elif form == Format.NAME:
         _names([str(event.get("task_id"))])
     else:
-        words = (event.get("timestamp"), event.get("type"), event.get("task_id"), event.get("project_id"))
-        typer.echo("  ".join(one_line(str(word)) for word in (*words, received.status)))
+        cells = (event.get("timestamp"), event.get("type"), event.get("task_id"), event.get("project_id"))
+        typer.echo("  ".join(one_line(str(cell)) for cell in (*cells, received.status)))
         if received.reason:
             typer.secho(one_line(received.reason), fg="red", err=True)
 

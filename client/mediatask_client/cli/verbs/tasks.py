@@ -82,13 +82,13 @@ def submit(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Submit a task; prints its id."""
-    from ..request import Words, build, moment, read_file
+    from ..request import Arguments, build, moment, read_file
     from ..session import Session
     from ..terminal import output as results
 
     source = context.get_parameter_source("project")
     named = project if source and source.name == "COMMANDLINE" else None
-    words = Words(task_type, text, settings or [], metadata or [], named)
+    arguments = Arguments(task_type, text, settings or [], metadata or [], named)
     options = {
         "priority": priority,
         "tags": tag,
@@ -98,7 +98,7 @@ def submit(
     }
     request = read_file(file.read()) if file else {}
     with Session(url, api_key, folder) as session:
-        body = build(request, words, options, project, session.schema)
+        body = build(request, arguments, options, project, session.schema)
         submitted = session.client.submit(**session.with_uploads(body))
         if not (wait or download):
             results.write_submitted(output, submitted)
