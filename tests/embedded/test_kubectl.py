@@ -60,7 +60,8 @@ def test_apply_wait_get_describe_delete(kubectl: Kubectl) -> None:
     header, row = kubectl("get", "mt", "hello").splitlines()
     assert header.split() == ["NAME", "PROJECT", "TYPE", "PHASE", "PROGRESS", "ATTEMPT", "AGE"]
     assert row.split()[:6] == ["hello", "kubectl_project", "test_prompt", "completed", "1", "1"]
-    assert "NODE" in kubectl("get", "mt", "hello", "-o", "wide")
+    header, row = kubectl("get", "mt", "hello", "-o", "wide").splitlines()
+    assert row[header.index("NODE") :].split()[0] == "local"
     described = kubectl("describe", "mt", "hello")
     assert "Complete" in described
     assert "Events:" in described

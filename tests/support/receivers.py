@@ -100,6 +100,7 @@ def first_try(task: Task) -> SendWebhook:
 def deliverer(
     keys: WebhookKeys | None = None,
     networks: Sequence[str] = LOOPBACK,
+    denied: Sequence[str] = (),
     timeout: float = 5,
     workers: int = 8,
     metrics: Metrics | None = None,
@@ -107,7 +108,7 @@ def deliverer(
 ) -> DeliverWebhook:
     metrics = metrics or Metrics()
     keys = keys or WebhookKeys(None, None, (), metrics.key_file_damaged)
-    return DeliverWebhook(keys, sign, networks, timeout, workers, metrics)
+    return DeliverWebhook(keys, sign, networks, timeout, workers, metrics, denied)
 
 
 async def try_once(task: Task, **settings: Any) -> Delivery:

@@ -63,7 +63,7 @@ def invalid(detail: str, errors: Sequence[dict[str, Any]]) -> ApiError:
 
 def invalid_field(loc: Sequence[str | int], msg: str) -> ApiError:
     """400 about one field."""
-    return invalid(f"{'.'.join(map(str, loc))}: {msg}", [{"loc": list(loc), "msg": msg}])
+    return invalid(f"{_place(loc)}: {msg}", [{"loc": list(loc), "msg": msg}])
 
 
 def invalid_model(error: ValidationError, *prefix: str | int) -> ApiError:
@@ -72,8 +72,12 @@ def invalid_model(error: ValidationError, *prefix: str | int) -> ApiError:
         {"loc": [*prefix, *found["loc"]], "msg": _message(found)} for found in error.errors(include_url=False)
     ]
     first = errors[0]
-    place = ".".join(str(part) for part in first["loc"][1:])
-    return invalid(f"{place}: {first['msg']}" if place else first["msg"], errors)
+    return invalid(f"{_place(first['loc'])}: {first['msg']}", errors)
+
+
+def _place(loc: Sequence[str | int]) -> str:
+    """A place as callers name it: without `body`, `query` and the like, but where that is all."""
+    return ".".join(map(str, loc[1:] or loc))
 
 
 def _message(found: Mapping[str, Any]) -> str:
@@ -159,7 +163,7 @@ def install_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def request_invalid(request: Request, error: RequestValidationError) -> Response:
         errors = [{"loc": list(found["loc"]), "msg": _message(found)} for found in error.errors()]
-        detail = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in errors)
+        detail = "; ".join(f"{_place(fault['loc'])}: {fault['msg']}" for fault in errors)
         return problem(invalid(detail, errors), request.url.path)
 
     @app.exception_handler(HTTPException)

@@ -147,6 +147,15 @@ async def test_loopback_callbacks_where_the_settings_allow_them(open_world: Any)
         assert await world.submit(callback_url="http://127.0.0.1:3010/api/webhooks/task-complete")
 
 
+async def test_callbacks_into_networks_that_the_settings_deny_are_refused(open_world: Any) -> None:
+    async with open_world(deny_networks=["203.0.114.0/24"]) as world:
+        body = {**PROMPT, "callback_url": "https://203.0.114.7/hook"}
+        answer = await world.api.post("/tasks/submit", json=body)
+        assert (answer.status_code, fault(answer)["errors"][0]["loc"]) == (400, ["body", "callback_url"])
+        assert fault(answer)["detail"].startswith("callback_url: ")
+        assert await world.submit(callback_url="https://203.0.115.7/hook")
+
+
 async def test_an_explicit_null_is_an_absent_field(world: World) -> None:
     task_id = await world.submit(task_data={"prompt_template": "x", "prompt_id": None}, callback_url=None)
     assert (await world.task(task_id))["spec"]["taskData"] == {"prompt_template": "x"}

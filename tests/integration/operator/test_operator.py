@@ -19,7 +19,7 @@ from mediatask_common.settings import StoreSettings
 from mediatask_common.store import artifact_key, open_store
 from mediatask_common.times import rfc3339, utcnow
 from mediatask_crds.names import ANNOTATION_TASK, CONTAINER, LABEL_MANAGED_BY
-from mediatask_crds.podcontract import Artifact, JobResult, TerminationMessage
+from mediatask_crds.podcontract import Artifact, JobResult, JobSpec, TerminationMessage
 from mediatask_operator.acting import executor
 from mediatask_operator.acting.api_writer import ApiWriter
 from mediatask_operator.acting.events import EventPoster
@@ -212,6 +212,14 @@ async def test_from_task_to_media(cluster: Cluster) -> None:
     assert {c["type"] for c in status["conditions"] if c["status"] == "True"} == {"Accepted", "JobCreated", "Complete"}
     events = await cluster.kube.list(EVENTS, NAMESPACE)
     assert {"JobCreated", "Completed"} <= {event["reason"] for event in events["items"]}
+
+
+async def test_jobs_are_told_which_networks_are_denied(cluster: Cluster) -> None:
+    async with operator(cluster.settings.model_copy(update={"deny_networks": ["203.0.114.0/24"]})):
+        await cluster.task("one")
+        job = await cluster.job("one")
+    env = {item["name"]: item.get("value") for item in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert JobSpec.model_validate_json(env["MEDIATASK_SPEC"]).inputs.deny_networks == ["203.0.114.0/24"]
 
 
 async def test_a_pod_that_starts_soon_saves_the_write_about_its_job(cluster: Cluster) -> None:

@@ -145,6 +145,18 @@ async def test_a_url_that_is_none_is_not_tried_again() -> None:
     assert (delivery.ok, delivery.permanent) == (False, True)
 
 
+async def test_a_receiver_in_a_denied_network_is_not_called() -> None:
+    calls: list[str] = []
+
+    async def accept(request: web.Request) -> web.Response:
+        calls.append(request.path)
+        return web.Response()
+
+    async with receiver(accept) as port:
+        assert not (await try_once(completed(url_of(port)), denied=["127.0.0.0/8"])).ok
+    assert not calls
+
+
 async def test_a_webhook_that_another_has_followed_is_not_sent() -> None:
     calls: list[str] = []
 

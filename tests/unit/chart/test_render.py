@@ -98,6 +98,13 @@ def test_only_the_two_services_speak_to_kubernetes(render: Render, values: Value
     assert mounted == {"mediatask-api", "mediatask-operator"}
 
 
+def test_operator_and_api_are_told_which_networks_are_denied(render: Render) -> None:
+    objects = render({**QUICK_START, "denyNetworks": ["203.0.114.0/24"]})
+    for deployment in ("mediatask-operator", "mediatask-api"):
+        env = {item["name"]: item.get("value") for item in container(objects, deployment)["env"]}
+        assert json.loads(env["MEDIATASK_DENY_NETWORKS"]) == ["203.0.114.0/24"]
+
+
 def set_environment(monkeypatch: pytest.MonkeyPatch, env: dict[str, str], folder: Path) -> None:
     """The container's variables, with a value in place of each Secret."""
     for name, value in env.items():

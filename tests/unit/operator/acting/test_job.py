@@ -23,7 +23,7 @@ def rendered(
     task: Object | None = None, avoid: tuple[str, ...] = (), data: Object | None = None, **spec: object
 ) -> Object:
     task_class = TaskClass("image", a_class(**spec))
-    options = JobOptions("http://api:8002", "jobs", ("127.0.0.0/8",))
+    options = JobOptions("http://api:8002", "jobs", ("127.0.0.0/8",), ("203.0.113.0/24",))
     return render(Task.parse(task or a_task()), data or {"prompt": "x"}, 2, task_class, options, avoid)
 
 
@@ -75,6 +75,7 @@ def test_the_job_is_told_what_to_do() -> None:
     spec = JobSpec.model_validate(json.loads(env["MEDIATASK_SPEC"]))
     assert (spec.task, spec.attempt, spec.data, spec.parameters) == ("scene-1", 2, {"prompt": "x"}, {"steps": 4})
     assert spec.inputs.allow_networks == ["127.0.0.0/8"]
+    assert spec.inputs.deny_networks == ["203.0.113.0/24"]
     assert env["MEDIATASK_API"] == "http://api:8002"
 
 
