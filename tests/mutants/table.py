@@ -16,7 +16,10 @@ class Module:
 _OPERATOR = "operator/mediatask_operator"
 _UNIT = "tests/unit/operator"
 _INTEGRATION = "tests/integration/operator"
-_RECONCILE = tuple(f"{_UNIT}/deciding/test_reconcile{part}.py" for part in ("", "_retries", "_ends", "_restarts"))
+_RECONCILE = (
+    f"{_UNIT}/deciding/test_transcripts.py",
+    *(f"{_UNIT}/deciding/test_reconcile{part}.py" for part in ("", "_retries", "_ends", "_restarts")),
+)
 
 MODULES = {
     "reconcile": Module(
@@ -25,13 +28,13 @@ MODULES = {
     ),
     "attempts": Module(
         f"{_OPERATOR}/deciding/attempts.py",
-        (f"{_UNIT}/deciding/test_attempts.py", *_RECONCILE),
+        (*_RECONCILE, f"{_UNIT}/deciding/test_attempts.py"),
     ),
-    "status": Module(f"{_OPERATOR}/deciding/status.py", (f"{_UNIT}/deciding/test_status.py", *_RECONCILE)),
+    "status": Module(f"{_OPERATOR}/deciding/status.py", (*_RECONCILE, f"{_UNIT}/deciding/test_status.py")),
     "admission": Module(f"{_OPERATOR}/deciding/admission.py", (f"{_UNIT}/deciding/test_admission.py",)),
     "callback": Module(
         f"{_OPERATOR}/deciding/callback.py",
-        (f"{_UNIT}/deciding/test_callback.py", *_RECONCILE),
+        (*_RECONCILE, f"{_UNIT}/deciding/test_callback.py"),
     ),
     "workqueue": Module(f"{_OPERATOR}/workqueue.py", (f"{_UNIT}/test_workqueue.py",)),
     "resync": Module(f"{_OPERATOR}/watching/resync.py", (f"{_UNIT}/watching/test_resync.py",)),

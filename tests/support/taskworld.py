@@ -98,7 +98,10 @@ class World:
     proof: Proof | None = None
     delivery: Delivery | None = None
     unwritable: str | None = None
+    status_delay: timedelta = timedelta(0)
     plans: list[Plan] = field(default_factory=list)
+    moments: list[datetime] = field(default_factory=list)
+    """When each of the plans was made."""
     webhooks: list[SendWebhook] = field(default_factory=list)
     logs: set[tuple[int, str]] = field(default_factory=set)
     """Attempts and pods whose logs were to be kept."""
@@ -126,8 +129,9 @@ class World:
         """One pass; with `write_lost` the process dies between creating a Job and writing the status."""
         attempt = self.status.get("attempt")
         seen = self.observe()
-        plan = decide(seen, self.now)
+        plan = decide(seen, self.now, self.status_delay)
         self.plans.append(plan)
+        self.moments.append(self.now)
         for action in plan.actions:
             match action:
                 case CreateJob():

@@ -105,10 +105,10 @@ def _attempt(seen: Observed, draft: Draft) -> Plan:
     succeeded = isinstance(found, Ended) and found.success and not isinstance(seen.proof, StoreAway)
     unknown = isinstance(found, Live) or isinstance(seen.proof, StoreAway)
     if spec.cancel and not succeeded:
-        found = Ended(Reason.CANCELLED, "", counts=False, may_have_result=False)
+        found = _given_up(found, Reason.CANCELLED, "", counts=False)
     elif unknown and now >= give_up_at:
         why = seen.proof.message if isinstance(seen.proof, StoreAway) else ""
-        found = Ended(Reason.TOTAL_DEADLINE, f"{Reason.TOTAL_DEADLINE.sentence} {why}".strip(), may_have_result=False)
+        found = _given_up(found, Reason.TOTAL_DEADLINE, f"{Reason.TOTAL_DEADLINE.sentence} {why}".strip())
     job_created = job["metadata"]["creationTimestamp"] if job else None
     if isinstance(found, Live):
         draft.follow(found, job_created)
@@ -161,6 +161,14 @@ def _class_name(label: str, task_class: TaskClass | NoClass) -> str:
     if isinstance(task_class, TaskClass) and label_value(task_class.name) == label:
         return task_class.name
     return label
+
+
+def _given_up(found: Live | Ended, reason: Reason, message: str, *, counts: bool = True) -> Ended:
+    """An end that the task's owner or deadline makes; a container that has ended before keeps when and how it did."""
+    known = found if isinstance(found, Ended) else Ended(reason, message)
+    return replace(
+        known, reason=reason, message=message, success=False, counts=counts, retryable=True, may_have_result=False
+    )
 
 
 def _without_result(ended: Ended, proof: NotPublished) -> Ended:

@@ -66,7 +66,13 @@ class Draft:
         for kind, phase in _TERMINAL.items():
             if self.holds(kind):
                 return phase
-        return Phase.PROCESSING if self.holds("Running") else Phase.QUEUED
+        return Phase.PROCESSING if self._at_work else Phase.QUEUED
+
+    @property
+    def _at_work(self) -> bool:
+        """Whether a container runs, or has ended and its result is being read: the task is not queued again."""
+        running = self.condition("Running")
+        return running is not None and (running.status == "True" or running.reason == Reason.READING_RESULT)
 
     @property
     def starting(self) -> bool:
@@ -301,7 +307,7 @@ class Draft:
         took = (self.now - self.round_started).total_seconds()
         self.status.timings = {**self.status.timings, "total": _seconds(took)}
         self._drop("Stalled")
-        if self.condition("Running") is not None and self.holds("Running"):
+        if self._at_work:
             self.set("Running", False, reason, message)
         self.set(kind, True, reason, message)
         self.set("Reconciling", False, reason, message)

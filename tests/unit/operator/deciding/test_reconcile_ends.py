@@ -45,7 +45,7 @@ def test_a_result_that_was_published_before_the_pod_was_lost_counts() -> None:
     assert len(world.jobs) == 1
 
 
-def test_a_store_that_is_away_leaves_nothing_running_in_the_status() -> None:
+def test_while_the_store_is_away_nothing_runs_and_the_task_is_not_queued_again() -> None:
     world = World()
     world.settle()
     pod = world.start()
@@ -53,11 +53,31 @@ def test_a_store_that_is_away_leaves_nothing_running_in_the_status() -> None:
     world.end(pod, 0, message=LAST_WORDS)
     world.proof = StoreAway("no route")
     plan = world.reconcile()
-    assert world.condition("Running")["reason"] == Reason.READING_RESULT
-    assert world.phase == "queued"
+    assert (world.holds("Running"), world.condition("Running")["reason"]) == (False, Reason.READING_RESULT)
+    assert world.phase == "processing"
     assert any(isinstance(action, ReadResult) and action.after_seconds for action in plan.actions)
     world.settle()
     assert world.phase == "completed"
+
+
+@pytest.mark.parametrize("cancel", [True, False])
+def test_whoever_gives_up_a_store_that_is_away_knows_how_long_the_container_ran(cancel: bool) -> None:
+    world = World(classes={"image": a_class(gpu={"count": 1}, deadlines={"totalSeconds": 600})})
+    world.settle()
+    pod = world.start()
+    world.settle()
+    world.advance(20)
+    world.end(pod, 0, message=LAST_WORDS)
+    world.proof = StoreAway("no route")
+    world.reconcile()
+    world.advance(1000)
+    world.proof = StoreAway("no route")
+    world.spec(cancel=cancel)
+    world.settle()
+    (attempt,) = world.status["attempts"]
+    assert (attempt["endedAt"], attempt["exitCode"]) == ("2026-11-21T10:00:20Z", 0)
+    assert world.status["cost"] == {"gpuSeconds": 20.0}
+    assert world.condition("Running")["reason"] == ("Cancelled" if cancel else "TotalDeadlineExceeded")
 
 
 @pytest.mark.parametrize(("waited", "pause"), [(0, 5), (16, 5), (40, 10), (1000, 60), (-600, 5)])
