@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from .detective import draw_detective
-from .light import LAMP, MOON, Pixels, add_beam, add_glow, add_rain, add_streak, finish, to_pixels
+from .effects import LAMP, MOON, Pixels, add_beam, add_glow, add_rain, add_streak, finish, to_pixels
 
 # Metres. The camera looks along z; x is to the right, y up from the pavement.
 HALF_WIDTH = 2.6

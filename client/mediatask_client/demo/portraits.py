@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from .detective import draw_detective
-from .light import LAMP, MOON, Colour, Pixels, add_glow, finish, to_pixels
+from .effects import LAMP, MOON, Colour, Pixels, add_glow, finish, to_pixels
 
 SIDE = 768
 PALETTE = ("#0b0d12", "#1b222c", "#33404f", "#6b7f92", "#b98a4a", "#f3d59a")

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from .alley import Shot, draw_alley
-from .light import LAMP, MOON
+from .effects import LAMP, MOON
 from .portraits import draw_portrait, draw_style_guide
 from .voice import voice_profile
 

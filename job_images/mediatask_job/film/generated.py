@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..picture.canvas import exactly
+from ..picture.sizes import exactly
 from .form import Form
 from .planes import Planes
 

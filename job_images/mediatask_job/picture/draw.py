@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from ..context import Context
-from .canvas import drawing_size, exactly
 from .decode import PictureFile
 from .enlarge import doublings, enlarged
 from .preview import Preview
 from .settings import DrawingSettings
+from .sizes import drawing_size, exactly
 
 if TYPE_CHECKING:
     from ..models.loaded import Loaded, Sampling

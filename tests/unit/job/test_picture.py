@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mediatask_job.outputs.provenance import Source
-from mediatask_job.picture.canvas import drawing_size, exactly
 from mediatask_job.picture.palette import follow_palette
 from mediatask_job.picture.save import SUFFIXES, Format, save_picture
+from mediatask_job.picture.sizes import drawing_size, exactly
 
 SIDES = st.integers(8, 512).map(lambda side: side * 8)
 

@@ -12,8 +12,8 @@ from ...film.form import Form
 from ...film.generated import model_frames, retimed
 from ...models import READY
 from ...outputs.provenance import Source
-from ...picture.canvas import drawing_size
 from ...picture.preview import Preview
+from ...picture.sizes import drawing_size
 from .footage import Footage, prompt
 from .settings import VideoSettings
 
