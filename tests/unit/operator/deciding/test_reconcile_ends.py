@@ -8,7 +8,7 @@ import pytest
 
 from mediatask_crds.names import LABEL_ATTEMPT
 from mediatask_crds.task import MediaTaskStatus
-from mediatask_operator.deciding.observation import NotPublished, StoreAway
+from mediatask_operator.deciding.observation import NotPublished, Refusal, StoreAway
 from mediatask_operator.deciding.plan import (
     DeleteJob,
     ReadResult,
@@ -297,3 +297,51 @@ def test_a_stalled_task_that_is_cancelled_is_stalled_no_more() -> None:
     world.settle()
     assert world.phase == "cancelled"
     assert not world.condition("Stalled")
+
+
+def test_a_cancel_takes_precedence_over_a_container_that_failed() -> None:
+    world = World()
+    world.settle()
+    pod = world.start()
+    world.settle()
+    world.end(pod, 137)
+    world.spec(cancel=True)
+    world.settle()
+    assert world.phase == "cancelled"
+    assert not any(isinstance(action, ReadResult) for plan in world.plans for action in plan.actions)
+
+
+def test_a_result_that_is_found_after_the_total_deadline_counts() -> None:
+    world = World(classes={"image": a_class(deadlines={"totalSeconds": 600})})
+    world.settle()
+    pod = world.start()
+    world.settle()
+    world.advance(500)
+    world.end(pod, 0, message=LAST_WORDS)
+    world.advance(500)
+    world.settle()
+    assert world.phase == "completed"
+
+
+@pytest.mark.parametrize(
+    ("status", "accepted"), [(409, "True"), (422, "False")], ids=["its name is taken", "it is invalid"]
+)
+def test_a_job_that_is_refused_for_good_is_a_fault_of_the_request_or_not(status: int, accepted: str) -> None:
+    world = World(admitted=False)
+    world.settle()
+    world.admitted = True
+    world.refusal = Refusal(1, status, "no", world.now)
+    world.settle()
+    assert world.phase == "failed"
+    assert world.condition("Accepted")["status"] == accepted
+    assert world.status["error"]["retryable"] is (status == 409)
+
+
+def test_a_request_that_turns_out_to_be_wrong_is_accepted_no_more() -> None:
+    world = World(admitted=False)
+    world.settle()
+    assert world.holds("Accepted")
+    world.data = {"width": "wide"}
+    world.settle()
+    assert (world.phase, world.condition("Accepted")["reason"]) == ("failed", "InvalidTaskData")
+    assert not world.holds("Accepted")

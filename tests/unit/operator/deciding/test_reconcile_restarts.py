@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from support.taskworld import World, a_class
+from mediatask_operator.deciding.reconcile import decide
+from support.taskworld import World, a_class, looks_again
 
 
 def test_a_job_created_before_a_crash_is_taken_up() -> None:
@@ -71,3 +74,23 @@ def test_a_job_deleted_by_hand_is_recorded_and_replaced() -> None:
     world.advance(10)
     world.settle()
     assert len(world.status["attempts"]) == 2
+
+
+def test_an_attempt_that_is_taken_up_while_its_class_is_gone_has_no_gpus_on_record() -> None:
+    world = World()
+    world.reconcile(write_lost=True)
+    world.classes = {}
+    world.settle()
+    (attempt,) = world.status["attempts"]
+    assert (attempt["number"], "gpus" in attempt) == (1, False)
+
+
+def test_the_news_of_a_job_waits_as_long_as_it_is_old_where_only_the_operator_knows_of_it() -> None:
+    world = World()
+    world.reconcile(write_lost=True)
+    (job,) = world.jobs
+    seen = replace(world.observe(), jobs=(), begun=job)
+    delay = timedelta(seconds=4)
+    early = decide(seen, world.now + timedelta(seconds=3), delay)
+    assert (early.write, looks_again(early)) == (None, [1.0])
+    assert decide(seen, world.now + delay, delay).write is not None

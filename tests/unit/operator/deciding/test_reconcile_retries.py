@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from mediatask_crds.podcontract import ExitCode
+from mediatask_operator.deciding.observation import Refusal
 from mediatask_operator.deciding.plan import (
     CreateJob,
     PatchStatus,
@@ -233,3 +235,44 @@ def test_a_disrupted_pods_replacement_is_waited_for_until_the_total_deadline() -
     plan = world.reconcile()
     assert world.condition("Running")["reason"] == Reason.REPLACING_POD
     assert RequeueAfter(60.0) in plan.actions
+
+
+def test_a_retry_is_for_tasks_that_failed_or_were_cancelled() -> None:
+    world = World()
+    world.settle()
+    world.end(world.start(), 0, message=LAST_WORDS)
+    world.settle()
+    world.spec(retryRequest=1)
+    world.settle()
+    assert (world.phase, world.status["round"], len(world.jobs)) == ("completed", 0, 1)
+
+
+def test_a_refusal_holds_up_its_own_attempt_only() -> None:
+    world = World()
+    world.refusal = Refusal(7, 403, "exceeded quota", world.now + timedelta(seconds=15))
+    world.settle()
+    assert len(world.jobs) == 1
+
+
+def test_a_gpu_that_failed_nowhere_in_particular_is_not_avoided() -> None:
+    world = World(published=False)
+    world.settle()
+    pod = world.start()
+    del pod["spec"]["nodeName"]
+    world.end(pod, ExitCode.GPU_FAULT)
+    world.settle()
+    world.advance(10)
+    world.settle()
+    created = [action for plan in world.plans for action in plan.actions if isinstance(action, CreateJob)]
+    assert [action.avoid_nodes for action in created] == [(), ()]
+
+
+def test_gpu_memory_that_runs_out_while_the_class_is_gone_fails_the_task() -> None:
+    world = World(classes={"image": a_class(fallbackClass="big")}, published=False)
+    world.settle()
+    pod = world.start()
+    world.settle()
+    world.classes = {}
+    world.end(pod, ExitCode.GPU_OUT_OF_MEMORY)
+    world.settle()
+    assert (world.phase, world.status["error"]["code"]) == ("failed", "GpuOutOfMemory")
