@@ -16,6 +16,8 @@ PACKAGES := mediatask_crds mediatask_common mediatask_operator mediatask_api med
 VERSITYGW := $(HOME)/.cache/mediatask/cluster-bin/versitygw
 S3_SERVER := $(if $(filter s3,$(STORE)),$(if $(shell command -v versitygw),,$(VERSITYGW)))
 CLUSTER_IMAGES := mediatask mediatask-job-light redis s3
+# One more than there are cores, four at most: a quarter of the tests' time is waiting for processes that they start.
+TEST_WORKERS ?= $(shell cores=$$(nproc); echo $$(( cores < 3 ? cores + 1 : 4 )))
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 CLUSTER := PYTHONPATH=tests $(BIN)/python -m cluster.harness
 SOURCES := crds common operator api job_images local client charts bench tests
@@ -52,7 +54,7 @@ s3-server: $(VERSITYGW) ## Build versitygw, the S3 server of STORE=s3, once (nee
 
 .PHONY: test
 test: $(READY) ## Unit, integration, conformance and embedded tests: no Go, Docker or cluster needed
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/integration tests/conformance tests/embedded
+	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile tests/unit tests/integration tests/conformance tests/embedded
 
 .PHONY: test-unit
 test-unit: $(READY) ## Unit tests alone: no server, no process, a minute at most

@@ -354,3 +354,16 @@ def test_work_without_a_gpu_uses_none() -> None:
     world.settle()
     assert world.phase == "completed"
     assert "cost" not in world.status
+
+
+@pytest.mark.parametrize("cause", ["the class is gone", "its Job is refused"])
+def test_who_waits_for_something_else_has_no_place_in_the_queue(cause: str) -> None:
+    world = World(admitted=False)
+    world.settle()
+    assert world.status["queue"]["position"] == 1
+    if cause == "the class is gone":
+        world.classes = {}
+    else:
+        world.refusal = Refusal(1, 403, "exceeded quota", world.now + timedelta(seconds=15))
+    world.settle()
+    assert (world.phase, "queue" in world.status) == ("queued", False)

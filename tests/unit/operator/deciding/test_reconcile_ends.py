@@ -345,3 +345,16 @@ def test_a_request_that_turns_out_to_be_wrong_is_accepted_no_more() -> None:
     world.settle()
     assert (world.phase, world.condition("Accepted")["reason"]) == ("failed", "InvalidTaskData")
     assert not world.holds("Accepted")
+
+
+def test_what_has_never_run_does_not_run_while_it_is_being_cancelled() -> None:
+    world = World()
+    world.settle()
+    world.pod()
+    world.settle()
+    world.spec(cancel=True)
+    world.reconcile()
+    assert (world.holds("Running"), world.phase) == (False, "queued")
+    world.finish_deletions()
+    world.settle()
+    assert world.phase == "cancelled"
