@@ -11,7 +11,7 @@ import pytest
 from mediatask_common.times import rfc3339
 from mediatask_crds import names
 from mediatask_crds.podcontract import JobError, TerminationMessage
-from mediatask_operator.deciding.attempts import Ended, Limits, Live, backoff, is_settled, judge
+from mediatask_operator.deciding.attempts import Ended, Limits, Live, backoff, ends_for_good, is_settled, judge
 from mediatask_operator.deciding.reasons import Reason
 from support.taskworld import RESULT, World
 
@@ -91,7 +91,10 @@ def test_plain_last_words_become_the_message(world: World) -> None:
     [
         (EVICTED, "Evicted", False),
         ({"phase": "Failed", "reason": "NodeLost"}, "NodeLost", False),
+        ({"phase": "Failed", "reason": "NodeShutdown"}, "Preempted", False),
         ({"phase": "Failed", "reason": "Shutdown"}, "Preempted", False),
+        ({"phase": "Failed", "reason": "Terminated"}, "Preempted", False),
+        ({"phase": "Failed", "reason": "Preempting"}, "Preempted", False),
         ({"phase": "Failed", "reason": "UnexpectedAdmissionError", "message": "no GPU"}, "NodeRefused", False),
         ({"phase": "Failed", "reason": "DeadlineExceeded"}, "RunDeadlineExceeded", True),
     ],
@@ -100,6 +103,7 @@ def test_pods_that_end_without_a_container(world: World, status: dict[str, Any],
     world.start()["status"] = status
     found = ended(world)
     assert (found.reason, found.counts) == (reason, counts)
+    assert found.message == status.get("message", Reason(reason).sentence)
 
 
 def test_a_disrupted_pod_is_replaced_within_the_attempt(world: World) -> None:
@@ -126,6 +130,83 @@ def test_unless_the_job_has_failed(world: World) -> None:
 def test_a_pod_deleted_while_it_ran(world: World) -> None:
     world.remove_pod(world.start())
     assert (ended(world).reason, ended(world).counts) == ("PodDeleted", True)
+
+
+def test_a_pod_that_is_gone_says_why_it_had_to_go(world: World) -> None:
+    pod = world.start()
+    world.disrupt(pod)
+    world.remove_pod(pod)
+    world.jobs.clear()
+    found = ended(world)
+    assert (found.reason, found.counts, found.message) == ("Preempted", False, "PreemptionByScheduler: made room")
+
+
+def test_a_pod_that_was_evicted_after_its_container_had_started_keeps_that_reason(world: World) -> None:
+    pod = world.start()
+    world.disrupt(pod, "TerminationByKubelet")
+    world.end(pod, 137)
+    pod["status"]["reason"] = "Evicted"
+    world.fail_job(world.jobs[0])
+    assert (ended(world).reason, ended(world).counts) == ("Evicted", False)
+
+
+def test_a_disrupted_pod_of_a_job_that_is_gone_has_ended(world: World) -> None:
+    pod = world.start()
+    world.disrupt(pod)
+    world.end(pod, 137)
+    world.jobs.clear()
+    assert (ended(world).reason, ended(world).counts) == ("Preempted", False)
+
+
+def test_a_job_that_is_being_deleted_gets_no_pod_any_more(world: World) -> None:
+    world.jobs[0]["metadata"]["deletionTimestamp"] = rfc3339(world.now)
+    assert ended(world).reason == "JobDeleted"
+
+
+def test_last_words_without_an_error_leave_the_exit_codes_reason(world: World) -> None:
+    world.end(world.start(), 75, message=TerminationMessage(result_key="k").model_dump_json(exclude_none=True))
+    assert (ended(world).reason, ended(world).report is not None) == ("TemporaryFailure", True)
+
+
+def test_the_time_of_scheduling_is_that_of_the_condition_that_holds(world: World) -> None:
+    pod = world.pod()
+    condition = {"type": "PodScheduled", "status": "False", "lastTransitionTime": rfc3339(world.now)}
+    pod["status"] = {"phase": "Pending", "conditions": [condition]}
+    found = verdict(world)
+    assert isinstance(found, Live)
+    assert found.scheduled_at is None
+
+
+@pytest.mark.parametrize(
+    ("why", "reason"), [("Unschedulable", "Unschedulable"), ("SchedulerError", "StartDeadlineExceeded")]
+)
+def test_a_pod_that_found_no_node_in_time_says_why(world: World, why: str, reason: str) -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": why, "message": "0/3 nodes are available"}
+    world.pod()["status"] = {"phase": "Pending", "conditions": [condition]}
+    world.advance(900)
+    found = ended(world)
+    assert (found.reason, found.retryable, found.message) == (reason, True, "0/3 nodes are available")
+
+
+def test_a_pod_that_did_not_start_in_time_says_how_long_it_was_waited_for(world: World) -> None:
+    world.pod()["spec"]["nodeName"] = "node-1"
+    world.advance(900)
+    assert ended(world).message == "It waited for the allowed 900 s."
+
+
+@pytest.mark.parametrize(
+    ("disrupted", "gone", "for_good"), [(False, False, True), (True, False, False), (False, True, False)]
+)
+def test_a_pod_ends_for_good_where_no_other_takes_its_place(
+    world: World, disrupted: bool, gone: bool, for_good: bool
+) -> None:
+    pod = world.start()
+    assert not ends_for_good(pod)
+    world.end(pod, 137)
+    if disrupted:
+        world.disrupt(pod)
+    pod["gone"] = gone
+    assert ends_for_good(pod) is for_good
 
 
 def test_a_pod_deleted_before_its_container_started(world: World) -> None:
