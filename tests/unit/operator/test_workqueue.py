@@ -78,7 +78,7 @@ async def test_a_cancelled_waiter_loses_no_key() -> None:
     await asyncio.sleep(0)
     queue.add("a")
     first.cancel()
-    done, _ = await asyncio.wait([first, second], timeout=1)
+    done, _ = await asyncio.wait([first, second], timeout=30)
     assert any(not task.cancelled() and task.result() == "a" for task in done)
     second.cancel()
 
@@ -191,3 +191,14 @@ async def test_a_failed_key_comes_again() -> None:
     queue.add_failed("a")
     assert len(queue) == 0
     assert await asyncio.wait_for(queue.get(), 10) == "a"
+
+
+async def test_whoever_waits_gets_a_key_that_changed_while_it_was_at_work() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    assert await queue.get() == "a"
+    queue.add("a")
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.done("a")
+    assert await asyncio.wait_for(waiting, 10) == "a"

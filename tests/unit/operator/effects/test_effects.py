@@ -117,6 +117,18 @@ async def test_an_effect_that_has_run_after_a_pause_is_forgotten() -> None:
     await pool.close()
 
 
+async def test_a_short_pause_is_kept_and_a_lane_without_work_is_forgotten() -> None:
+    pool, work = EffectPool(4, 4), Work()
+    assert pool.submit("later", "a", work.run("later"), after=0.05)
+    await settled()
+    assert not work.started
+    await until(lambda: work.started == ["later"])
+    work.end("later")
+    await until(lambda: not len(pool))
+    await settled()
+    assert not pool._lanes, "there is one for each receiver that ever was"
+
+
 async def test_a_key_waits_or_runs_once() -> None:
     pool, work = EffectPool(workers=1, per_lane=1), Work()
     for _ in range(3):

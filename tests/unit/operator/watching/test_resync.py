@@ -203,3 +203,21 @@ async def test_the_first_one_waits_for_a_server_that_lists(monkeypatch: pytest.M
     assert min(second - first, third - second) >= 0.01, "a server that is busy is not asked all the time"
     assert set(world.cache.entries) == {("a", "one")}
     assert world.metrics.registry.get_sample_value("mediatask_last_resync_timestamp_seconds")
+
+
+async def test_it_is_made_when_it_is_asked_for_and_otherwise_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resync_module, "RELIST_PAUSE_SECONDS", 0.001)
+    world, told = World("a"), Told()
+    world.server.objects = {(CLASSES, None): [task_class("image", 7)]}
+    running = asyncio.create_task(world.resync.run(600, told.task, told.task_class))
+    await asyncio.sleep(0.05)
+    assert not world.server.asked, "nobody has asked for one"
+    world.resync.soon()
+    async with asyncio.timeout(10):
+        while not told.classes:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(0.05)
+    running.cancel()
+    assert (len(world.server.asked), told.classes) == (1, 1), "a class that has come is told, too"
+    world.server.objects = {}
+    assert (await world.compare())[1].classes == 1, "and one that has gone"
