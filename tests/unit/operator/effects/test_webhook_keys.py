@@ -99,6 +99,14 @@ def test_an_api_key_is_one_line_of_a_header(content: str) -> None:
         decode_api_key(content)
 
 
+def test_secrets_are_what_stands_behind_their_prefix() -> None:
+    first, second = (base64.b64encode(key).decode() for key in (b"first", b"second"))
+    assert decode_secrets(f"whsec_{first}\nwhsec_{second}\n") == [b"first", b"second"]
+    for wrong in ("", "whsec_", first, f"whsec_{first}\n{second}", f"whsec_{first}!", f"whsec_{first[:-1]}"):
+        with pytest.raises(ValueError, match="webhook secret"):
+            decode_secrets(wrong)
+
+
 def test_without_files_there_are_no_keys() -> None:
     keys = WebhookKeys(None, None, ["localhost"], Metrics().key_file_damaged)
     assert (keys.secrets(), keys.api_key(LOOPBACK)) == ([], None)

@@ -144,6 +144,11 @@ def test_retry_after_is_a_number_within_reason_or_nothing(value: str | None, sec
     assert retry_after(value, NOW) == seconds
 
 
+@pytest.mark.parametrize("moment", ["Sat, 21 Nov 2026 12:01:00 +0200", "Sat, 21 Nov 2026 10:01:00 -0000"])
+def test_retry_after_may_name_a_moment_in_any_zone(moment: str) -> None:
+    assert retry_after(moment, NOW) == 60.0
+
+
 @given(st.text(max_size=60) | st.from_regex(r"\A\w{3}, \d{1,4} \w{3} \d{1,20} \d\d:\d\d:\d\d ?[+-]?\d{0,12}\Z"))
 def test_no_retry_after_raises(value: str) -> None:
     found = retry_after(value, datetime(2026, 11, 21, tzinfo=UTC))
