@@ -61,7 +61,7 @@ def test_apply_wait_get_describe_delete(kubectl: Kubectl) -> None:
     assert header.split() == ["NAME", "PROJECT", "TYPE", "PHASE", "PROGRESS", "ATTEMPT", "AGE"]
     assert row.split()[:6] == ["hello", "kubectl_project", "test_prompt", "completed", "1", "1"]
     header, row = kubectl("get", "mt", "hello", "-o", "wide").splitlines()
-    assert row[header.index("NODE") :].split()[0] == "local"
+    assert row[header.index("NODE") :].split()[0] == "embedded"
     described = kubectl("describe", "mt", "hello")
     assert "Complete" in described
     assert "Events:" in described
