@@ -119,7 +119,7 @@ async def test_an_effect_that_has_run_after_a_pause_is_forgotten() -> None:
 
 async def test_a_short_pause_is_kept_and_a_lane_without_work_is_forgotten() -> None:
     pool, work = EffectPool(4, 4), Work()
-    assert pool.submit("later", "a", work.run("later"), after=0.05)
+    assert pool.submit("later", "a", work.run("later"), after=0.5)
     await settled()
     assert not work.started
     await until(lambda: work.started == ["later"])
