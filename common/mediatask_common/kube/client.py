@@ -89,15 +89,6 @@ class Kube:
     async def close(self) -> None:
         await asyncio.gather(self._requests.close(), self._streams.close())
 
-    @property
-    def configuration(self) -> Configuration:
-        """Address and credentials, for another client of the same server."""
-        return self._configuration
-
-    async def authorization(self) -> str | None:
-        """The Authorization header as it is now: in-cluster tokens rotate."""
-        return (await self._auth()).get("authorization")
-
     def now(self) -> datetime:
         """The time by the API server's clock, as far as its last answer tells: what it has stamped compares to that."""
         return utcnow() + self._ahead

@@ -12,8 +12,6 @@ from ...config import DEFAULT_DIR
 from ..app import app
 from ..options import Dir, Format, Key, Output, Project, Url
 
-_SCHEME = "upload://"
-
 
 @app.command(
     epilog="Example: mediatask submit generate_image 'an alley' --set style_guide=$(mediatask upload noir.png)"
@@ -43,13 +41,15 @@ def delete_upload(
     folder: Dir = DEFAULT_DIR,
 ) -> None:
     """Delete uploads that no running task uses; prints the references of those that are gone."""
+    from mediatask_crds.references import UPLOAD
+
     from ...errors import UsageError
     from ..session import Session
 
     for reference in references:
-        if not reference.startswith(_SCHEME):
-            raise UsageError(f"{reference!r} is no reference of an upload: they are of the form {_SCHEME}ID.")
+        if not reference.startswith(UPLOAD):
+            raise UsageError(f"{reference!r} is no reference of an upload: they are of the form {UPLOAD}ID.")
     with Session(url, api_key, folder) as session:
         for reference in references:
-            session.client.delete_upload(reference.removeprefix(_SCHEME), project)
+            session.client.delete_upload(reference.removeprefix(UPLOAD), project)
             typer.echo(reference)
