@@ -341,6 +341,14 @@ def merge(target: Object, patch: Object) -> Object:
     return out
 
 
+def run_pod(world: World) -> Object:
+    """The task gets a Job, its pod starts, and the status says so; the pod."""
+    world.settle()
+    pod = world.start()
+    world.settle()
+    return pod
+
+
 def failing(world: World, code: int) -> None:
     """The attempt starts, runs and ends with an exit code; the store has nothing of it."""
     world.published = False

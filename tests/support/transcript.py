@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from enum import Enum
 from typing import Any
+
+from pydantic import BaseModel
 
 from mediatask_common.times import parse_time
 from mediatask_operator.deciding.classes import TaskClass
@@ -72,6 +73,4 @@ def _plain(value: Any) -> Any:
         return value.name
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: _plain(found) for item in fields(value) if (found := getattr(value, item.name)) is not None}
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json", exclude_none=True)
-    return value.value if isinstance(value, Enum) else value
+    return value.model_dump(mode="json", exclude_none=True) if isinstance(value, BaseModel) else value

@@ -21,7 +21,17 @@ from mediatask_common.netguard import Target
 from mediatask_operator.effects.keys import WebhookKeys
 from mediatask_operator.effects.post import post
 from mediatask_operator.metrics import Metrics
-from support.receivers import MEDIA_URL, completed, deliverer, first_try, raw_receiver, receiver, request_of, try_once
+from support.receivers import (
+    MEDIA_URL,
+    Handler,
+    completed,
+    deliverer,
+    first_try,
+    raw_receiver,
+    receiver,
+    request_of,
+    try_once,
+)
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes, so").decode()
 OLD_SECRET = "whsec_" + base64.b64encode(b"another one of thirty-two bytes!").decode()
@@ -30,6 +40,16 @@ NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 def url_of(port: int, host: str = "localhost") -> str:
     return f"http://{host}:{port}/hook"
+
+
+def taking(calls: list[str]) -> Handler:
+    """A receiver's answer to everything, which notes the paths."""
+
+    async def accept(request: web.Request) -> web.Response:
+        calls.append(request.path)
+        return web.Response()
+
+    return accept
 
 
 @pytest.fixture
@@ -147,24 +167,14 @@ async def test_a_url_that_is_none_is_not_tried_again() -> None:
 
 async def test_a_receiver_in_a_denied_network_is_not_called() -> None:
     calls: list[str] = []
-
-    async def accept(request: web.Request) -> web.Response:
-        calls.append(request.path)
-        return web.Response()
-
-    async with receiver(accept) as port:
+    async with receiver(taking(calls)) as port:
         assert not (await try_once(completed(url_of(port)), denied=["127.0.0.0/8"])).ok
     assert not calls
 
 
 async def test_a_webhook_that_another_has_followed_is_not_sent() -> None:
     calls: list[str] = []
-
-    async def accept(request: web.Request) -> web.Response:
-        calls.append(request.path)
-        return web.Response()
-
-    async with receiver(accept) as port:
+    async with receiver(taking(calls)) as port:
         task = completed(url_of(port))
         action = first_try(task)
         assert task.status.callback is not None

@@ -17,7 +17,7 @@ from mediatask_operator.deciding.plan import (
 )
 from mediatask_operator.deciding.reasons import Reason
 from mediatask_operator.deciding.reconcile import decide
-from support.taskworld import LAST_WORDS, START, World, a_class, a_task, failing, looks_again
+from support.taskworld import LAST_WORDS, START, World, a_class, a_task, failing, looks_again, run_pod
 
 
 def test_a_task_runs_to_completion_in_three_writes() -> None:
@@ -57,9 +57,7 @@ def test_a_condition_that_somebody_has_removed_comes_back() -> None:
 
 def test_progress_of_a_running_attempt_is_left_to_its_reports() -> None:
     world = World()
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.task["status"] |= {"progress": 0.4, "currentStep": "rendering_video"}
     pod["metadata"]["deletionTimestamp"] = "2026-11-21T10:05:00Z"
     world.settle()
@@ -319,9 +317,7 @@ def test_the_log_of_each_attempt_is_kept_once_its_pod_has_ended() -> None:
 
 def test_the_log_of_a_cancelled_task_is_kept() -> None:
     world = World()
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.spec(cancel=True)
     world.settle()
     assert world.logs == {(1, pod["metadata"]["name"])}
@@ -346,9 +342,7 @@ def test_gpu_time_is_added_up_over_attempts_and_rounds() -> None:
 
 def test_work_without_a_gpu_uses_none() -> None:
     world = World(classes={"image": a_class(gpu={"count": 0})})
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.advance(10)
     world.end(pod, 0, message=LAST_WORDS)
     world.settle()

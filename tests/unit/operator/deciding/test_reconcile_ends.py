@@ -15,14 +15,12 @@ from mediatask_operator.deciding.plan import (
     RequeueAfter,
 )
 from mediatask_operator.deciding.reasons import Reason
-from support.taskworld import LAST_WORDS, World, a_class, a_task, failing, looks_again
+from support.taskworld import LAST_WORDS, World, a_class, a_task, failing, looks_again, run_pod
 
 
 def test_the_job_of_the_result_is_left_to_itself_and_others_are_stopped() -> None:
     world = World()
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.end(pod, 0, message=LAST_WORDS)
     world.settle()
     assert world.phase == "completed"
@@ -47,9 +45,7 @@ def test_a_result_that_was_published_before_the_pod_was_lost_counts() -> None:
 
 def test_while_the_store_is_away_nothing_runs_and_the_task_is_not_queued_again() -> None:
     world = World()
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.end(pod, 0, message=LAST_WORDS)
     world.proof = StoreAway("no route")
     plan = world.reconcile()
@@ -63,9 +59,7 @@ def test_while_the_store_is_away_nothing_runs_and_the_task_is_not_queued_again()
 @pytest.mark.parametrize("cancel", [True, False])
 def test_whoever_gives_up_a_store_that_is_away_knows_how_long_the_container_ran(cancel: bool) -> None:
     world = World(classes={"image": a_class(gpu={"count": 1}, deadlines={"totalSeconds": 600})})
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.advance(20)
     world.end(pod, 0, message=LAST_WORDS)
     world.proof = StoreAway("no route")
@@ -84,9 +78,7 @@ def test_whoever_gives_up_a_store_that_is_away_knows_how_long_the_container_ran(
 def test_a_store_that_stays_away_is_asked_ever_less_often(waited: float, pause: float) -> None:
     """The node's clock, which tells the end, may also be ahead of ours."""
     world = World()
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.end(pod, 0, message=LAST_WORDS)
     world.advance(waited)
     world.proof = StoreAway("no route")
@@ -96,9 +88,7 @@ def test_a_store_that_stays_away_is_asked_ever_less_often(waited: float, pause: 
 
 def test_cancelling_waits_until_the_pod_is_gone() -> None:
     world = World()
-    world.settle()
-    world.start()
-    world.settle()
+    run_pod(world)
     world.spec(cancel=True)
     plan = world.reconcile()
     assert [type(action) for action in plan.actions if isinstance(action, DeleteJob)] == [DeleteJob]
@@ -201,9 +191,7 @@ def test_a_jobs_long_words_fit_into_the_status() -> None:
 
 def test_a_status_that_the_server_does_not_take_is_replaced_by_a_short_failure() -> None:
     world = World()
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.unwritable = "status.result: Invalid value"
     world.settle()
     world.unwritable = None
@@ -233,9 +221,7 @@ def test_the_total_deadline_counts_from_the_creation_though_the_class_came_later
 
 def test_what_is_being_stopped_is_looked_at_again_after_a_while() -> None:
     world = World()
-    world.settle()
-    world.start()
-    world.settle()
+    run_pod(world)
     world.spec(cancel=True)
     assert looks_again(world.reconcile()) == [30]
 
@@ -301,9 +287,7 @@ def test_a_stalled_task_that_is_cancelled_is_stalled_no_more() -> None:
 
 def test_a_cancel_takes_precedence_over_a_container_that_failed() -> None:
     world = World()
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.end(pod, 137)
     world.spec(cancel=True)
     world.settle()
@@ -313,9 +297,7 @@ def test_a_cancel_takes_precedence_over_a_container_that_failed() -> None:
 
 def test_a_result_that_is_found_after_the_total_deadline_counts() -> None:
     world = World(classes={"image": a_class(deadlines={"totalSeconds": 600})})
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.advance(500)
     world.end(pod, 0, message=LAST_WORDS)
     world.advance(500)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mediatask_operator.deciding.reconcile import decide
-from support.taskworld import World, a_class, looks_again
+from support.taskworld import World, a_class, looks_again, run_pod
 
 
 def test_a_job_created_before_a_crash_is_taken_up() -> None:
@@ -62,9 +62,7 @@ def test_an_attempt_that_is_taken_up_has_its_classs_whole_name() -> None:
 
 def test_a_job_deleted_by_hand_is_recorded_and_replaced() -> None:
     world = World(published=False)
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.delete_job(world.jobs[0]["metadata"]["name"])
     world.remove_pod(pod)
     world.collect()

@@ -15,7 +15,7 @@ from mediatask_operator.deciding.plan import (
     Slot,
 )
 from mediatask_operator.deciding.reasons import Reason
-from support.taskworld import LAST_WORDS, World, a_class, a_task, failing, looks_again
+from support.taskworld import LAST_WORDS, World, a_class, a_task, failing, looks_again, run_pod
 
 
 def test_a_failed_attempt_is_followed_by_another_after_a_pause() -> None:
@@ -38,9 +38,7 @@ def test_the_start_of_a_task_is_that_of_its_first_attempt() -> None:
     world = World()
     failing(world, 137)
     world.advance(10)
-    world.settle()
-    world.start()
-    world.settle()
+    run_pod(world)
     assert (world.status["attempt"], world.status["startedAt"]) == (2, "2026-11-21T10:00:00Z")
 
 
@@ -211,9 +209,7 @@ def test_a_task_that_pauses_holds_no_slot() -> None:
 
 def test_a_job_whose_disrupted_pod_may_be_replaced_is_still_at_work() -> None:
     world = World()
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.disrupt(pod)
     world.end(pod, 137)
     world.spec(cancel=True)
@@ -226,9 +222,7 @@ def test_a_job_whose_disrupted_pod_may_be_replaced_is_still_at_work() -> None:
 
 def test_a_disrupted_pods_replacement_is_waited_for_until_the_total_deadline() -> None:
     world = World(task=a_task(deadlines={"totalSeconds": 100}))
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.disrupt(pod)
     world.end(pod, 143)
     world.advance(40)
@@ -269,9 +263,7 @@ def test_a_gpu_that_failed_nowhere_in_particular_is_not_avoided() -> None:
 
 def test_gpu_memory_that_runs_out_while_the_class_is_gone_fails_the_task() -> None:
     world = World(classes={"image": a_class(fallbackClass="big")}, published=False)
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.classes = {}
     world.end(pod, ExitCode.GPU_OUT_OF_MEMORY)
     world.settle()

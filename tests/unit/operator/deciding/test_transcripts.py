@@ -16,21 +16,37 @@ import pytest
 from mediatask_common.times import rfc3339
 from mediatask_crds.podcontract import ExitCode, JobError, TerminationMessage
 from mediatask_operator.deciding.observation import Delivery, Refusal, StoreAway
-from support.taskworld import LAST_WORDS, START, World, a_class, a_task, failing
+from support.taskworld import LAST_WORDS, START, World, a_class, a_task, failing, run_pod
 from support.transcript import transcript
 
 FOLDER = Path(__file__).with_name("transcripts")
 CALLBACK = {"url": "https://app.example/hook", "events": ["started", "completed", "failed", "cancelled"]}
 GPUS = {"count": 2}
+AWAY = StoreAway("connection refused")
+LIVES: list[Callable[[], World]] = []
+
+
+def life(tell: Callable[[], World]) -> Callable[[], World]:
+    """Its transcript is compared."""
+    LIVES.append(tell)
+    return tell
 
 
 def gpu_world(**spec: object) -> World:
     return World(classes={"image": a_class(gpu=GPUS, **spec)})
 
 
+def cancelled_with_a_webhook() -> World:
+    world = World(task=a_task(callback=CALLBACK), admitted=False)
+    world.spec(cancel=True)
+    world.settle()
+    return world
+
+
 # ---- good ends
 
 
+@life
 def completed_with_webhooks() -> World:
     world = gpu_world()
     world.task = a_task(callback=CALLBACK)
@@ -52,6 +68,7 @@ def completed_with_webhooks() -> World:
     return world
 
 
+@life
 def queued_behind_others_then_completed() -> World:
     world = World(admitted=False, position=40)
     world.settle()
@@ -60,15 +77,14 @@ def queued_behind_others_then_completed() -> World:
     world.position = 3
     world.settle()
     world.admitted = True
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.advance(12.3456)
     world.end(pod, 0, message=LAST_WORDS)
     world.settle()
     return world
 
 
+@life
 def news_of_the_start_waits_for_the_pod() -> World:
     world = World(status_delay=timedelta(seconds=3))
     world.settle()
@@ -81,6 +97,7 @@ def news_of_the_start_waits_for_the_pod() -> World:
     return world
 
 
+@life
 def news_of_the_start_waits_no_longer_than_that() -> World:
     world = World(status_delay=timedelta(seconds=3))
     world.settle()
@@ -89,6 +106,7 @@ def news_of_the_start_waits_no_longer_than_that() -> World:
     return world
 
 
+@life
 def a_start_without_events_in_between() -> World:
     """Pending, placed, pulled, started: what is not worth a write is not written."""
     world = World()
@@ -111,12 +129,11 @@ def a_start_without_events_in_between() -> World:
     return world
 
 
+@life
 def a_result_without_a_container_that_says_so() -> World:
     """The pod is gone before it has told its end; the store has the result."""
     world = World()
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.advance(20)
     world.remove_pod(pod)
     world.settle()
@@ -126,6 +143,7 @@ def a_result_without_a_container_that_says_so() -> World:
 # ---- attempts that fail
 
 
+@life
 def killed_twice_then_completed() -> World:
     world = gpu_world()
     failing(world, 137)
@@ -142,6 +160,7 @@ def killed_twice_then_completed() -> World:
     return world
 
 
+@life
 def faulty_gpus_are_avoided() -> World:
     world = World(published=False)
     for node, code in (("node-9", ExitCode.GPU_FAULT), ("node-2", ExitCode.GPU_FAULT), ("node-5", 137)):
@@ -153,6 +172,7 @@ def faulty_gpus_are_avoided() -> World:
     return world
 
 
+@life
 def the_retry_limit_is_reached_and_a_retry_asked_for() -> World:
     world = World(classes={"image": a_class(retry={"limit": 1})}, task=a_task(callback=CALLBACK))
     failing(world, ExitCode.TEMPORARY)
@@ -170,6 +190,7 @@ def the_retry_limit_is_reached_and_a_retry_asked_for() -> World:
     return world
 
 
+@life
 def a_job_says_why() -> World:
     world = World(published=False)
     world.settle()
@@ -179,6 +200,7 @@ def a_job_says_why() -> World:
     return world
 
 
+@life
 def gpu_memory_runs_out_in_both_classes() -> World:
     world = World(classes={"image": a_class(fallbackClass="big", retry={"limit": 0}), "big": a_class(default=False)})
     failing(world, ExitCode.GPU_OUT_OF_MEMORY)
@@ -187,6 +209,7 @@ def gpu_memory_runs_out_in_both_classes() -> World:
     return world
 
 
+@life
 def disrupted_again_and_again() -> World:
     world = World(published=False)
     for _ in range(21):
@@ -204,6 +227,7 @@ def disrupted_again_and_again() -> World:
     return world
 
 
+@life
 def a_success_without_a_result() -> World:
     world = World(published=False, classes={"image": a_class(retry={"limit": 0})})
     world.settle()
@@ -212,6 +236,7 @@ def a_success_without_a_result() -> World:
     return world
 
 
+@life
 def an_image_that_cannot_be_pulled() -> World:
     world = World(classes={"image": a_class(retry={"limit": 0})})
     world.settle()
@@ -225,6 +250,7 @@ def an_image_that_cannot_be_pulled() -> World:
     return world
 
 
+@life
 def no_pod_in_time() -> World:
     world = World(classes={"image": a_class(retry={"limit": 0}, deadlines={"startSeconds": 60})})
     world.settle()
@@ -235,11 +261,10 @@ def no_pod_in_time() -> World:
     return world
 
 
+@life
 def the_run_deadline_ends_an_attempt() -> World:
     world = World(published=False, classes={"image": a_class(retry={"limit": 0}, deadlines={"runSeconds": 60})})
-    world.settle()
-    world.start()
-    world.settle()
+    run_pod(world)
     world.advance(60)
     world.settle()
     world.advance(5)
@@ -248,11 +273,10 @@ def the_run_deadline_ends_an_attempt() -> World:
     return world
 
 
+@life
 def a_node_is_lost() -> World:
     world = World(published=False)
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     pod["metadata"] |= {"deletionTimestamp": rfc3339(world.now + timedelta(seconds=30))}
     world.settle()
     world.advance(90)
@@ -265,35 +289,33 @@ def a_node_is_lost() -> World:
 # ---- the store is away
 
 
+@life
 def the_store_is_away_then_back() -> World:
     world = World()
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.advance(30)
-    world.proof = StoreAway("connection refused")
+    world.proof = AWAY
     world.end(pod, 0, message=LAST_WORDS)
     world.reconcile()
     world.advance(40)
-    world.proof = StoreAway("connection refused")
+    world.proof = AWAY
     world.reconcile()
     world.advance(400)
-    world.proof = StoreAway("connection refused")
+    world.proof = AWAY
     world.reconcile()
     world.settle()
     return world
 
 
+@life
 def the_store_is_away_until_the_total_deadline() -> World:
     world = World(classes={"image": a_class(deadlines={"totalSeconds": 600})})
-    world.settle()
-    pod = world.start()
-    world.settle()
-    world.proof = StoreAway("connection refused")
+    pod = run_pod(world)
+    world.proof = AWAY
     world.end(pod, 0)
     world.reconcile()
     world.advance(600)
-    world.proof = StoreAway("connection refused")
+    world.proof = AWAY
     world.settle()
     return world
 
@@ -301,6 +323,7 @@ def the_store_is_away_until_the_total_deadline() -> World:
 # ---- waiting
 
 
+@life
 def no_class_until_the_total_deadline() -> World:
     world = World(classes={})
     world.settle()
@@ -311,18 +334,21 @@ def no_class_until_the_total_deadline() -> World:
     return world
 
 
+@life
 def a_class_that_serves_other_types() -> World:
     world = World(task=a_task(className="voice"), classes={"voice": a_class(taskTypes=["process_audio"])})
     world.settle()
     return world
 
 
+@life
 def data_that_cannot_be_used() -> World:
     world = World(data={"width": "wide"})
     world.settle()
     return world
 
 
+@life
 def scheduled() -> World:
     world = World(task=a_task(notBefore=rfc3339(START + timedelta(hours=2))))
     world.settle()
@@ -333,12 +359,14 @@ def scheduled() -> World:
     return world
 
 
+@life
 def scheduled_too_late() -> World:
     world = World(task=a_task(notBefore=rfc3339(START + timedelta(days=400))))
     world.settle()
     return world
 
 
+@life
 def quota_refuses_the_job() -> World:
     world = World()
     world.refusal = Refusal(1, 403, "exceeded quota: gpus", START + timedelta(seconds=15))
@@ -350,6 +378,7 @@ def quota_refuses_the_job() -> World:
     return world
 
 
+@life
 def quota_refuses_until_the_total_deadline() -> World:
     world = World(classes={"image": a_class(deadlines={"totalSeconds": 60})})
     world.refusal = Refusal(1, 403, "exceeded quota: gpus", START + timedelta(seconds=90))
@@ -359,6 +388,7 @@ def quota_refuses_until_the_total_deadline() -> World:
     return world
 
 
+@life
 def the_jobs_name_is_taken() -> World:
     world = World()
     world.refusal = Refusal(1, 409, "somebody else's", START)
@@ -366,6 +396,7 @@ def the_jobs_name_is_taken() -> World:
     return world
 
 
+@life
 def the_job_is_invalid() -> World:
     world = World()
     world.refusal = Refusal(1, 422, "spec.template: too long", START)
@@ -373,6 +404,7 @@ def the_job_is_invalid() -> World:
     return world
 
 
+@life
 def the_total_deadline_in_the_queue() -> World:
     world = World(admitted=False, classes={"image": a_class(deadlines={"totalSeconds": 10})})
     world.settle()
@@ -381,11 +413,10 @@ def the_total_deadline_in_the_queue() -> World:
     return world
 
 
+@life
 def the_total_deadline_while_it_runs() -> World:
     world = World(classes={"image": a_class(deadlines={"totalSeconds": 60})}, published=False)
-    world.settle()
-    world.start()
-    world.settle()
+    run_pod(world)
     world.advance(60)
     world.settle()
     world.finish_deletions()
@@ -396,6 +427,7 @@ def the_total_deadline_while_it_runs() -> World:
 # ---- stopping
 
 
+@life
 def cancelled_in_the_queue() -> World:
     world = World(admitted=False, task=a_task(callback=CALLBACK))
     world.settle()
@@ -404,11 +436,10 @@ def cancelled_in_the_queue() -> World:
     return world
 
 
+@life
 def cancelled_while_it_runs() -> World:
     world = gpu_world()
-    world.settle()
-    world.start()
-    world.settle()
+    run_pod(world)
     world.advance(10)
     world.spec(cancel=True)
     world.settle()
@@ -418,25 +449,23 @@ def cancelled_while_it_runs() -> World:
     return world
 
 
+@life
 def cancelled_while_the_store_is_away() -> World:
     world = World()
-    world.settle()
-    pod = world.start()
-    world.settle()
-    world.proof = StoreAway("connection refused")
+    pod = run_pod(world)
+    world.proof = AWAY
     world.end(pod, 0)
     world.reconcile()
-    world.proof = StoreAway("connection refused")
+    world.proof = AWAY
     world.spec(cancel=True)
     world.settle()
     return world
 
 
+@life
 def cancelled_too_late() -> World:
     world = World()
-    world.settle()
-    pod = world.start()
-    world.settle()
+    pod = run_pod(world)
     world.end(pod, 0, message=LAST_WORDS)
     world.spec(cancel=True)
     world.settle()
@@ -446,6 +475,7 @@ def cancelled_too_late() -> World:
 # ---- restarts and refusals of the API server
 
 
+@life
 def the_operator_died_before_the_status_was_written() -> World:
     world = gpu_world()
     world.reconcile(write_lost=True)
@@ -455,6 +485,7 @@ def the_operator_died_before_the_status_was_written() -> World:
     return world
 
 
+@life
 def of_two_attempts_nothing_was_written() -> World:
     world = World(published=False)
     world.reconcile(write_lost=True)
@@ -467,11 +498,10 @@ def of_two_attempts_nothing_was_written() -> World:
     return world
 
 
+@life
 def the_status_is_not_taken() -> World:
     world = World()
-    world.settle()
-    world.start()
-    world.settle()
+    run_pod(world)
     world.unwritable = "status.attempts[0].message: " + "x" * 600
     world.reconcile()
     world.unwritable = None
@@ -480,6 +510,7 @@ def the_status_is_not_taken() -> World:
     return world
 
 
+@life
 def the_status_of_a_task_in_the_queue_is_not_taken() -> World:
     world = World(admitted=False)
     world.settle()
@@ -492,10 +523,9 @@ def the_status_of_a_task_in_the_queue_is_not_taken() -> World:
 # ---- webhooks
 
 
+@life
 def webhook_given_up_and_delivered_again() -> World:
-    world = World(task=a_task(callback=CALLBACK), admitted=False)
-    world.spec(cancel=True)
-    world.settle()
+    world = cancelled_with_a_webhook()
     for number in range(1, 11):
         url = world.webhooks[-1].webhook_id
         world.delivery = Delivery(url, number, ok=False, status_code=500 + number, error=f"HTTP {500 + number}")
@@ -509,43 +539,35 @@ def webhook_given_up_and_delivered_again() -> World:
     return world
 
 
+@life
 def webhook_refused_for_good() -> World:
-    world = World(task=a_task(callback=CALLBACK), admitted=False)
-    world.spec(cancel=True)
-    world.settle()
+    world = cancelled_with_a_webhook()
     gone = world.webhooks[-1].webhook_id
     world.delivery = Delivery(gone, 1, ok=False, status_code=410, error="HTTP 410", permanent=True)
     world.settle()
     return world
 
 
+@life
 def webhook_to_a_forbidden_address() -> World:
-    world = World(task=a_task(callback=CALLBACK), admitted=False)
-    world.spec(cancel=True)
-    world.settle()
+    world = cancelled_with_a_webhook()
     world.delivery = Delivery(world.webhooks[-1].webhook_id, 1, ok=False, permanent=True)
     world.settle()
     return world
 
 
+@life
 def webhook_of_a_receiver_that_asks_for_time() -> World:
-    world = World(task=a_task(callback=CALLBACK), admitted=False)
-    world.spec(cancel=True)
-    world.settle()
+    world = cancelled_with_a_webhook()
     busy = world.webhooks[-1].webhook_id
     world.delivery = Delivery(busy, 1, ok=False, status_code=429, error="HTTP 429", retry_after=90.0)
     world.settle()
     return world
 
 
-LIVES: list[Callable[[], World]] = [
-    value for name, value in list(globals().items()) if getattr(value, "__annotations__", {}) == {"return": "World"}
-]
-
-
-@pytest.mark.parametrize("life", LIVES, ids=lambda life: life.__name__)
-def test_a_life_is_as_its_transcript_has_it(life: Callable[[], World]) -> None:
-    path, told = FOLDER / f"{life.__name__}.txt", transcript(life())
+@pytest.mark.parametrize("tell", LIVES, ids=lambda tell: tell.__name__)
+def test_a_life_is_as_its_transcript_has_it(tell: Callable[[], World]) -> None:
+    path, told = FOLDER / f"{tell.__name__}.txt", transcript(tell())
     if os.environ.get("UPDATE_TRANSCRIPTS"):
         FOLDER.mkdir(exist_ok=True)
         path.write_text(told)
@@ -553,4 +575,4 @@ def test_a_life_is_as_its_transcript_has_it(life: Callable[[], World]) -> None:
 
 
 def test_no_transcript_is_left_without_its_life() -> None:
-    assert {path.stem for path in FOLDER.iterdir()} == {life.__name__ for life in LIVES}
+    assert {path.stem for path in FOLDER.iterdir()} == {tell.__name__ for tell in LIVES}
