@@ -10,13 +10,17 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 STALL_SECONDS = 60.0
 """A connection whose caller reads nothing of a waiting answer for this long is cut off."""
 UNSENT_BYTES = 64 * 1024
 """What the kernel takes of an answer that its caller does not read. By itself it would take megabytes, for each of
 thousands of streams, and it would take longer to see that nobody reads them."""
+HEAD_BYTES = 64 * 1024
+"""Largest head of a request."""
+PIPELINED = 16
+"""Requests that may wait on one connection for the answer to the first."""
 GRACE_SECONDS = 20
 """Time for open requests after the last accepted one; the pod's grace period is longer than this and draining."""
 
@@ -48,7 +52,7 @@ def make_server(
         max_connections: beyond them requests are answered with 503.
     """
 
-    class Protocol(_TimedProtocol):
+    class Protocol(_GuardedProtocol):
         first_head_seconds = head_seconds
         next_head_seconds = keep_alive_seconds + head_seconds
 
@@ -59,6 +63,7 @@ def make_server(
         host=host,
         port=port,
         http=Protocol,
+        ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -70,10 +75,11 @@ def make_server(
     return Server(config)
 
 
-class _TimedProtocol(H11Protocol):
-    """Closes connections that do not get to a whole request head: uvicorn waits for them for ever.
+class _GuardedProtocol(HttpToolsProtocol):
+    """Closes connections that do not get to a whole request head, and bounds what the parser keeps.
 
-    Its keep-alive limit ends with the first byte of the next request, and there is none before the first request.
+    uvicorn waits for a head for ever: its keep-alive limit ends with the first byte of the next request, and there is
+    none before the first request. The parser takes heads, trailers and chunk extensions of any length.
     """
 
     first_head_seconds: float
@@ -81,6 +87,9 @@ class _TimedProtocol(H11Protocol):
     stall_seconds: float
     _timer: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
+    _unused = 0
+    """Bytes that were received since the last of which something came: a head, a piece of a body, an end."""
+    _in_head = False
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -101,10 +110,45 @@ class _TimedProtocol(H11Protocol):
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         self._expect_head(self.first_head_seconds)
 
-    def handle_events(self) -> None:
-        super().handle_events()
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return  # what is left of a request that was refused
+        self._unused += len(data)
+        super().data_received(data)
+        if self._unused > HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too large.")
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # else it is a trailer, which nobody reads
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES:
+            raise ValueError("the head is too large")
+        if len(self.pipeline) >= PIPELINED:
+            raise ValueError("too many requests at once")
+        self._cancel()
+        self._in_head = False
+        self._unused = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unused = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unused = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
         if self._answering():
-            self._cancel()
+            self.transport.abort()  # it would pass for the answer that is still to come
+        else:
+            super().send_400_response(msg)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
