@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 
 from mediatask_common.store.file import FileStore
@@ -50,7 +50,7 @@ def _described_app(public_url: str | None) -> FastAPI:
         title="MediaTask", version=version("mediatask"), description=DESCRIPTION, docs_url=DOCS_URL, redoc_url=None
     )
     for module in (tasks, batch, webhooks, projects, events, usage, uploads, workers, task_types, keys, monitoring):
-        app.include_router(module.router)
+        _add_routes(app, module.router)
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -70,8 +70,8 @@ def public_app(services: Services) -> FastAPI:
     """The app for callers (port 8001)."""
     app = _described_app(services.settings.public_url)
     if isinstance(services.store, FileStore):
-        app.include_router(store_files.downloads(services.store))
-        app.include_router(store_files.uploads_from_outside(services.store))
+        _add_routes(app, store_files.downloads(services.store))
+        _add_routes(app, store_files.uploads_from_outside(services.store))
     https = (services.settings.public_url or "").startswith("https:")
     app.add_middleware(LimitHeaders)
     app.add_middleware(SecurityHeaders, docs_url=DOCS_URL, https=https)
@@ -83,11 +83,16 @@ def public_app(services: Services) -> FastAPI:
 def internal_app(services: Services) -> FastAPI:
     """The app for Job pods (port 8002); never behind the ingress."""
     app = FastAPI(title="MediaTask internal routes", openapi_url=None)
-    app.include_router(internal.router)
+    _add_routes(app, internal.router)
     if isinstance(services.store, FileStore):
-        app.include_router(store_files.uploads(services.store))
+        _add_routes(app, store_files.uploads(services.store))
     _equip(app, services, "internal")
     return app
+
+
+def _add_routes(app: FastAPI, router: APIRouter) -> None:
+    """The router's own routes: `include_router` would match each request twice, for prefixes that we do not give."""
+    app.router.routes.extend(router.routes)
 
 
 def _equip(app: FastAPI, services: Services, listener: str) -> None:
