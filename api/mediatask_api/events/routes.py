@@ -67,11 +67,11 @@ async def task_events(
 ) -> Response:
     """A task's events: first its present state, then each change, until it has ended."""
     wanted = frozenset(include or ())
-    task = await services.tasks.find(caller, task_id, true=True)
+    task = await services.tasks.find(caller, task_id)
     project = task["spec"]["projectId"]
     events = services.events
     subscription = held.enter_context(events.feeds.hub.subscribe(project, task_id, previews="preview" in wanted))
-    # Once more: what happened before the subscription is in the resource.
+    # As it is now: what happened before the subscription is in the resource.
     task = await services.tasks.find(caller, task_id, true=True)
     first, seen = await events.streams.first_of_task(task, last_event_id)
     if not first and events.has_ended(task):
