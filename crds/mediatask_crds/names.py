@@ -24,6 +24,9 @@ MANAGED_BY = "mediatask-operator"
 # A pod's task in full: the label of the same purpose is hashed for names longer than a label may be.
 ANNOTATION_TASK = f"{GROUP}/task-name"
 
+# What an attempt holds and costs, on its Job and pods: as of the Job's creation, whatever becomes of the class.
+ANNOTATION_CHARGE = f"{GROUP}/charge"
+
 # The first answer to an idempotent submit and the hash of its body, kept with the task itself.
 ANNOTATION_IDEMPOTENCY_BODY = f"{GROUP}/idempotency-body-sha256"
 ANNOTATION_IDEMPOTENCY_ANSWER = f"{GROUP}/idempotency-answer"

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from .artifact import ContentType, Digest, FileName, FileSize, StoreKey
 from .base import Resource
+from .cost import Amount, Currency, Rate
 from .freeform import FREE_FORM, at_most
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
@@ -194,6 +195,10 @@ class Attempt(Resource):
     """Whether this end spent a retry."""
     gpus: int | None = None
     """GPUs that it holds."""
+    cpu_millis: int | None = None
+    """CPUs that it holds, in thousandths."""
+    rate: Rate | None = None
+    """What it costs, by the class's prices as of its start."""
     retryable: bool | None = None
     """Whether another attempt may help."""
     started_at: Timestamp | None = None
@@ -291,10 +296,16 @@ class CallbackState(Resource):
 
 
 class Cost(Resource):
-    """What the task has used."""
+    """What the task has used, and what that costs."""
 
     gpu_seconds: float = 0.0
     """Time of its attempts, from each container's start to its end, times the GPUs of each."""
+    cpu_seconds: float | None = None
+    """The same times the CPUs that each requested; absent where none did."""
+    amount: Amount | None = None
+    """What is charged, as decimal text; absent while nothing has been used that has a price."""
+    currency: Currency | None = None
+    """ISO 4217 code of the amount: that of the first attempt with a price. Attempts in another one are not charged."""
 
 
 class MediaTaskStatus(Resource):

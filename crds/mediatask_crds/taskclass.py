@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from .base import Resource
+from .cost import ClassCost
 from .model import ModelSource
 from .task import Resources, Retry, Seconds, ShortMap, Toleration
 
@@ -73,6 +74,8 @@ class MediaTaskClassSpec(Resource):
     """GPUs of one job."""
     resources: Resources = Resources()
     """CPU and memory of one job."""
+    cost: ClassCost | None = None
+    """What the class's jobs cost; nothing is charged where it is absent."""
     node_selector: ShortMap = {}
     """Nodes the jobs may use."""
     tolerations: Annotated[list[Toleration], Field(max_length=32)] = []

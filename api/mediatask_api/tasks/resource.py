@@ -11,7 +11,7 @@ from mediatask_crds.freeform import without_control_characters
 from mediatask_crds.names import API_VERSION, LABEL_PROJECT, LABEL_TAG_PREFIX, LABEL_TYPE, label_value
 from mediatask_crds.task import SCHEDULED_STEP, Phase
 
-from .schemas import ArtifactAnswer, ErrorAnswer, ResultAnswer, SubmitAnswer, SubmitRequest, TaskAnswer
+from .schemas import ArtifactAnswer, CostAnswer, ErrorAnswer, ResultAnswer, SubmitAnswer, SubmitRequest, TaskAnswer
 
 WAITING_STEP = "waiting_in_queue"
 CANCELLING_STEP = "cancelling"
@@ -86,6 +86,8 @@ def to_answer(task: Object, sign: Sign) -> TaskAnswer:
         queue_position=queue.get("position") if phase is Phase.QUEUED else None,
         estimated_start=_estimated_start(task, queue) if phase is Phase.QUEUED else None,
         timings=status.get("timings") or {},
+        # Also while a retry is asked for: it goes on counting.
+        cost=_cost((task.get("status") or {}).get("cost")),
     )
 
 
@@ -130,6 +132,17 @@ def _error(error: Object) -> ErrorAnswer:
         code=without_control_characters(error["code"]),
         message=without_control_characters(error["message"]),
         retryable=error.get("retryable", False),
+    )
+
+
+def _cost(cost: Object | None) -> CostAnswer | None:
+    if not cost:
+        return None
+    return CostAnswer(
+        gpu_seconds=cost.get("gpuSeconds", 0.0),
+        cpu_seconds=cost.get("cpuSeconds", 0.0),
+        amount=cost.get("amount"),
+        currency=cost.get("currency"),
     )
 
 

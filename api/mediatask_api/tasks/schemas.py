@@ -145,6 +145,19 @@ class ErrorAnswer(Rest):
     """Whether a retry may help."""
 
 
+class CostAnswer(Rest):
+    """What a task has used so far, over all its attempts that have ended."""
+
+    gpu_seconds: float
+    """Time of its attempts, times the GPUs of each."""
+    cpu_seconds: float
+    """The same times the CPUs that each requested."""
+    amount: str | None
+    """What is charged, as decimal text; null where its class has no prices."""
+    currency: str | None
+    """ISO 4217 code."""
+
+
 TASK_SAMPLE: dict[str, Any] = {
     "task_id": "5f0c2d0e-7a43-5c0b-9d2e-0c9a6f9f5b1e",
     "project_id": "detective_series_001",
@@ -170,6 +183,7 @@ TASK_SAMPLE: dict[str, Any] = {
     "queue_position": None,
     "estimated_start": None,
     "timings": {"queued": 0.4, "infer": 281.0, "total": 315.0},
+    "cost": {"gpu_seconds": 298.0, "cpu_seconds": 1192.0, "amount": "0.206947", "currency": "EUR"},
 }
 
 
@@ -205,6 +219,8 @@ class TaskAnswer(Rest):
     """When a slot is expected to be free, or the time has come that `not_before` names."""
     timings: dict[str, float]
     """Seconds by stage."""
+    cost: CostAnswer | None
+    """Null until an attempt has ended that used something that counts."""
 
 
 class TaskPage(Rest):

@@ -13,6 +13,7 @@ from mediatask_crds import names, podcontract
 from mediatask_crds.podcontract import ExitCode, InputsPolicy, JobSpec
 from mediatask_crds.task import Resources
 
+from ..deciding.charges import Holding
 from ..deciding.classes import TaskClass, limits
 from ..deciding.observation import Task
 from ..objects import Object, job_name
@@ -57,6 +58,7 @@ def render(
         avoid: nodes on which a GPU has failed this task; others are preferred.
     """
     labels = _labels(task, attempt, task_class)
+    annotations = {names.ANNOTATION_TASK: task.name, **Holding.of(task.spec, task_class).written()}
     deadline = limits(task.spec, task_class.spec)
     seconds = int((deadline.start + deadline.run).total_seconds()) + DEADLINE_SLACK_SECONDS
     return {
@@ -66,7 +68,7 @@ def render(
             "name": job_name(task.name, task.uid, attempt),
             "namespace": task.namespace,
             "labels": labels,
-            "annotations": {names.ANNOTATION_TASK: task.name},
+            "annotations": annotations,
             "ownerReferences": [
                 {
                     "apiVersion": names.API_VERSION,
@@ -84,7 +86,7 @@ def render(
             "ttlSecondsAfterFinished": task_class.spec.ttl_seconds_after_finished,
             "podFailurePolicy": _failure_policy(),
             "template": {
-                "metadata": {"labels": labels, "annotations": {names.ANNOTATION_TASK: task.name}},
+                "metadata": {"labels": labels, "annotations": annotations},
                 "spec": _pod(task, data, attempt, task_class, options, avoid),
             },
         },

@@ -26,6 +26,7 @@ from mediatask_crds.task import LONGEST_SCHEDULE, Attempt, Phase
 from ..objects import attempt_number, job_name
 from . import callback
 from .attempts import Ended, Live, backoff, judge
+from .charges import Holding
 from .classes import NoClass, TaskClass, limits, request_error, retry_limit, total_limit
 from .cleanup import logs_to_keep, running_on, stop_others
 from .observation import NotPublished, Observed, Published, StoreAway
@@ -151,8 +152,8 @@ def _adopt(seen: Observed, draft: Draft) -> None:
             number,
             job_name(seen.task.name, seen.task.uid, number),
             _class_name(first["metadata"]["labels"][LABEL_CLASS], seen.task_class),
+            Holding.on(first) or Holding.of(seen.task.spec, seen.task_class),
             first["metadata"]["creationTimestamp"],
-            gpus=_gpus(seen.task_class),
         )
 
 
@@ -242,18 +243,13 @@ def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_cr
     if seen.data is None:
         return Plan(slot=Slot.HOLD, needs=Need.DATA)
     name = job_name(task.name, task.uid, number)
-    draft.begin_attempt(number, name, task_class.name, gpus=_gpus(task_class))
+    draft.begin_attempt(number, name, task_class.name, Holding.of(task.spec, task_class))
     faulty = {attempt.node for attempt in earlier if attempt.exit_code == ExitCode.GPU_FAULT and attempt.node}
     return Plan(
         (PostEvent(Reason.JOB_CREATED, f"Created Job {name}"),),
         Slot.HOLD,
         create=CreateJob(number, task_class, seen.data, tuple(sorted(faulty))),
     )
-
-
-def _gpus(task_class: TaskClass | NoClass) -> int:
-    gpu = task_class.spec.gpu if isinstance(task_class, TaskClass) else None
-    return gpu.count if gpu is not None else 0
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from mediatask_crds.task import (
     ArtifactStatus,
     Attempt,
     Condition,
-    Cost,
     MediaTaskStatus,
     Phase,
     QueueState,
@@ -25,6 +24,7 @@ from mediatask_crds.task import (
 
 from ..objects import Object
 from .attempts import Ended, Live
+from .charges import Holding, with_attempt, with_completion
 from .observation import Published, Task, Turn
 from .reasons import Reason
 
@@ -172,12 +172,19 @@ class Draft:
         )
 
     def begin_attempt(
-        self, number: int, job_name: str, class_name: str, job_created: str | None = None, gpus: int = 0
+        self, number: int, job_name: str, class_name: str, holds: Holding = Holding(), job_created: str | None = None
     ) -> None:
         """The attempt's Job is being created, or was at the time `job_created`; progress starts anew."""
         self.status.attempt = number
         self.status.class_name = class_name
-        record = Attempt(number=number, round=self.status.round or 0, job_name=job_name, gpus=gpus or None)
+        record = Attempt(
+            number=number,
+            round=self.status.round or 0,
+            job_name=job_name,
+            gpus=holds.gpus or None,
+            cpu_millis=holds.cpu_millis or None,
+            rate=holds.rate,
+        )
         self.status.attempts = [*self.status.attempts, record][-ATTEMPTS_KEPT:]
         self.status.queue = None
         self.status.progress = 0.0
@@ -232,10 +239,7 @@ class Draft:
         attempt.ended_at = ended.ended_at or rfc3339(self.now)
         if attempt.started_at:
             self._started(ended.scheduled_at, attempt.started_at, job_created)
-        ran = seconds_between(attempt.started_at, attempt.ended_at)
-        if ran is not None and attempt.gpus:
-            before = self.status.cost.gpu_seconds if self.status.cost is not None else 0.0
-            self.status.cost = Cost(gpu_seconds=_seconds(before + max(ran, 0.0) * attempt.gpus))
+        self.status.cost = with_attempt(self.status.cost, attempt)
         if ended.reason != Reason.CANCELLED:  # else it runs until it has been stopped
             self.set("Running", False, ended.reason, ended.message or Reason.SUCCEEDED.sentence)
 
@@ -247,6 +251,8 @@ class Draft:
             artifacts=[ArtifactStatus(**artifact.model_dump()) for artifact in result.artifacts],
             metadata=result.metadata,
         )
+        last = self.status.attempts[-1] if self.status.attempts else None
+        self.status.cost = with_completion(self.status.cost, last)
         stages = {name: _seconds(value) for name, value in result.timings.items()}
         self.status.timings = {**self.status.timings, **stages}
         self.status.progress = 1.0

@@ -32,6 +32,7 @@ class Expectation:
 
 
 _NOTHING = Expectation()
+_OF_A_JOB = ("name", "labels", "annotations", "creationTimestamp")
 
 
 class Expectations:
@@ -57,7 +58,7 @@ class Expectations:
     def job_created(self, task: Task, job: Object) -> None:
         """A Job was created: its attempt has begun, whatever becomes of the Job until the status speaks of it."""
         known = self._for(task)
-        known.begun = {"metadata": {key: job["metadata"][key] for key in ("name", "labels", "creationTimestamp")}}
+        known.begun = {"metadata": {key: job["metadata"].get(key) for key in _OF_A_JOB}}
         known.refusal = None
 
     def job_refused(self, task: Task, refusal: Refusal) -> None:

@@ -55,6 +55,18 @@ def test_every_status_has_a_consistent_answer(status: dict[str, Any], retry_requ
         assert answer.current_step == "upload_complete"
 
 
+def test_a_cost_is_told_as_it_is_kept_also_by_an_older_version() -> None:
+    def cost(**kept: Any) -> Any:
+        return to_answer(task_with({"cost": kept} if kept else {}, retry_request=1), str).cost
+
+    assert cost() is None
+    assert cost(gpuSeconds=2.5).model_dump() == {
+        "gpu_seconds": 2.5, "cpu_seconds": 0.0, "amount": None, "currency": None,
+    }  # fmt: skip
+    whole = {"gpuSeconds": 2.5, "cpuSeconds": 10.0, "amount": "0.000001", "currency": "EUR"}
+    assert list(cost(**whole).model_dump().values()) == list(whole.values())
+
+
 @given(statuses, st.integers(0, 3))
 def test_a_completed_task_stays_completed_whatever_is_asked(status: dict[str, Any], retry_request: int) -> None:
     assert phase_of(task_with({**status, "phase": "completed"}, retry_request)) is Phase.COMPLETED

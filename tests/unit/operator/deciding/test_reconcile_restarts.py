@@ -74,13 +74,18 @@ def test_a_job_deleted_by_hand_is_recorded_and_replaced() -> None:
     assert len(world.status["attempts"]) == 2
 
 
-def test_an_attempt_that_is_taken_up_while_its_class_is_gone_has_no_gpus_on_record() -> None:
+def test_an_attempt_that_is_taken_up_while_its_class_is_gone_holds_what_its_job_says() -> None:
     world = World()
     world.reconcile(write_lost=True)
     world.classes = {}
     world.settle()
     (attempt,) = world.status["attempts"]
-    assert (attempt["number"], "gpus" in attempt) == (1, False)
+    assert (attempt["number"], attempt["gpus"]) == (1, 1)
+    for part in world.jobs:
+        part["metadata"]["annotations"].clear()
+    del world.task["status"]
+    world.settle()
+    assert "gpus" not in world.status["attempts"][0]
 
 
 def test_the_news_of_a_job_waits_as_long_as_it_is_old_where_only_the_operator_knows_of_it() -> None:
