@@ -52,6 +52,10 @@ $(VERSITYGW): | $(READY)
 .PHONY: s3-server
 s3-server: $(VERSITYGW) ## Build versitygw, the S3 server of STORE=s3, once (needs Go, a minute)
 
+.PHONY: payload
+payload: $(READY) ## Start a real PayloadCMS on this machine and stay; prints its address and API key (needs Node 20)
+	@PYTHONPATH=tests $(BIN)/python -m support.payload
+
 .PHONY: test
 test: $(READY) ## Unit, integration, conformance and embedded tests: no Go, Docker or cluster needed
 	@# The longest files first: with the shortest at the end, all workers end at about the same time.

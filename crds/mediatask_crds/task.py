@@ -42,6 +42,7 @@ class Event(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    REGISTERED = "registered"
 
 
 class Phase(StrEnum):
@@ -64,12 +65,13 @@ class Callback(Resource):
 
     url: CallbackUrl
     """Receiver of the signed webhook."""
-    events: Annotated[list[Event], Field(min_length=1, max_length=5)] = [
+    events: Annotated[list[Event], Field(min_length=1, max_length=6)] = [
         Event.COMPLETED,
         Event.FAILED,
         Event.CANCELLED,
     ]
-    """Moments that are reported; the terminal ones by default."""
+    """Moments that are reported; the terminal ones by default. `registered`: the media is in PayloadCMS, reported where
+    `completed` has not said so."""
 
 
 class Deadlines(Resource):
@@ -159,7 +161,8 @@ class Condition(Resource):
     """A metav1.Condition."""
 
     type: Annotated[str, Field(max_length=316)]
-    """Accepted, JobCreated, Running, Complete, Failed, Cancelled, CallbackDelivered, Reconciling or Stalled."""
+    """Accepted, JobCreated, Running, Complete, Failed, Cancelled, CallbackDelivered, Registered, Reconciling or
+    Stalled."""
     status: Literal["True", "False", "Unknown"]
     """Whether it holds."""
     reason: Annotated[str, Field(max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
@@ -295,6 +298,21 @@ class CallbackState(Resource):
     """The last tries, oldest first."""
 
 
+class RegistrationState(Resource):
+    """Putting the media into PayloadCMS."""
+
+    attempts: int = 0
+    """Tries so far."""
+    next_attempt_at: Timestamp | None = None
+    """When the next try is due; absent once the media is registered."""
+    last_error: Annotated[str, Field(max_length=1024)] | None = None
+    """Why the last try failed."""
+    registered_at: Timestamp | None = None
+    """When the document's id was known."""
+    late: bool | None = None
+    """Whether the webhook of the task's completion went without the id."""
+
+
 class Cost(Resource):
     """What the task has used, and what that costs."""
 
@@ -358,6 +376,8 @@ class MediaTaskStatus(Resource):
     """What its attempts have used, over all rounds."""
     callback: CallbackState | None = None
     """Delivery of the webhook."""
+    registration: RegistrationState | None = None
+    """Putting the media into PayloadCMS; absent where none is configured."""
 
     @property
     def open_attempt(self) -> Attempt | None:

@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -22,7 +22,7 @@ from mediatask_common.logging import get_logger
 from .acting.executor import Executor, JobRefused
 from .deciding.observation import Observed
 from .deciding.plan import EffectAction, Need, Plan, RequeueAfter
-from .deciding.reconcile import decide
+from .deciding.reconcile import Policy, decide
 from .effects.base import Effects
 from .metrics import Metrics
 from .objects import Key
@@ -44,7 +44,7 @@ class Controller:
         executor: Executor,
         effects: Effects,
         clock: Callable[[], datetime],
-        status_delay: timedelta,
+        policy: Policy,
     ) -> None:
         self._queue = queue
         self._observer = observer
@@ -52,7 +52,7 @@ class Controller:
         self._executor = executor
         self._effects = effects
         self._clock = clock
-        self._status_delay = status_delay
+        self._policy = policy
 
     async def reconcile(self, key: Key) -> None:
         """One pass over one task.
@@ -85,7 +85,7 @@ class Controller:
     async def _decide(self, seen: Observed) -> tuple[Observed, Plan]:
         """The plan, and what it was decided from: what the rule asks for is got and the rule applied again."""
         while True:
-            plan = decide(seen, self._clock(), self._status_delay)
+            plan = decide(seen, self._clock(), self._policy)
             match plan.needs:
                 case None:
                     return seen, plan

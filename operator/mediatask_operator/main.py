@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import signal
 from datetime import timedelta
+from typing import Any
 
 from pydantic import ValidationError
 
-from mediatask_common.kube import Kube
+from mediatask_common.kube import TASKS, Kube
 from mediatask_common.logging import get_logger, setup_logging
 from mediatask_common.redisview import connect
 from mediatask_common.store import open_store
@@ -24,17 +25,21 @@ from .acting.reporter import Reporter
 from .controller import Controller, Workers
 from .deciding.admission import AdmissionQueue
 from .deciding.observation import Outcome, Task
-from .deciding.plan import KeepLog, ReadResult, SendWebhook
+from .deciding.plan import KeepLog, ReadResult, RegisterMedia, SendWebhook
+from .deciding.reconcile import Policy
+from .deciding.registration import RegistrationPolicy
 from .effects.base import Effects
 from .effects.keys import WebhookKeys
 from .effects.logs import KeepLogs
+from .effects.payload.client import PayloadClient
+from .effects.payload.register import RegisterInPayload
 from .effects.pool import EffectPool
 from .effects.result import ProveResult
 from .effects.webhook import DeliverWebhook
 from .health import serve_health, serve_metrics
 from .metrics import Metrics
 from .objects import Key, Object, key_of
-from .settings import OperatorSettings
+from .settings import OperatorSettings, PayloadSettings
 from .slots import Slots
 from .watching.cache import Cache
 from .watching.expectations import Expectations
@@ -89,6 +94,7 @@ class _Operator:
         admission = AdmissionQueue()
         metrics.watch_state(cache, admission)
         self._slots = Slots(admission, cache, self._queue.add, kube.now)
+        self._payload = _payload_client(settings.payload)
         self._effects = self._make_effects()
         api = ApiWriter(kube, TokenBucket(settings.writes_per_second, settings.writes_per_second), metrics)
         self._events = EventPoster(api)
@@ -108,7 +114,7 @@ class _Operator:
             Executor(api, cache, expectations, self._events, reporter, options, kube.now),
             self._effects,
             kube.now,
-            timedelta(seconds=settings.status_delay_seconds),
+            Policy(timedelta(seconds=settings.status_delay_seconds), self._registration_policy()),
         )
         self._workers = Workers(self._queue, controller.reconcile, metrics)
 
@@ -153,6 +159,8 @@ class _Operator:
                 running.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             await self._effects.close()
+            if self._payload is not None:
+                await self._payload.close()
             if self._view is not None:
                 await self._view.close()
             for server in servers:
@@ -185,8 +193,23 @@ class _Operator:
         webhooks = EffectPool(settings.webhook_workers, settings.webhook_workers_per_host)
         effects.register(ReadResult, ProveResult(store), results)
         effects.register(SendWebhook, webhook, webhooks)
+        if self._payload is not None:
+            register = RegisterInPayload(self._payload, settings.payload, store, self._task_data, self._metrics)
+            workers = settings.payload.workers
+            effects.register(RegisterMedia, register, EffectPool(workers, workers))
         effects.register(KeepLog, KeepLogs(self._kube, store), EffectPool(settings.log_workers, 2))
         return effects
+
+    def _registration_policy(self) -> RegistrationPolicy | None:
+        payload = self._settings.payload
+        if self._payload is None:
+            return None
+        wait = timedelta(seconds=payload.webhook_wait_seconds)
+        return RegistrationPolicy(wait, frozenset(payload.excluded_projects))
+
+    async def _task_data(self, task: Task) -> dict[str, Any]:
+        data: dict[str, Any] = (await self._kube.get(TASKS, task.name, task.namespace))["spec"].get("taskData") or {}
+        return data
 
     def _current(self, key: Key, uid: str) -> Task | None:
         cached = self._cache.get(key).task
@@ -216,3 +239,12 @@ class _Operator:
         for task in self._cache.tasks():
             if (task.get("status") or {}).get("phase", "queued") == "queued":
                 self._queue.add(key_of(task))
+
+
+def _payload_client(settings: PayloadSettings) -> PayloadClient | None:
+    if settings.api_url is None or settings.api_key is None:
+        if settings.api_url or settings.api_key:
+            log.warning("media is not put into PayloadCMS: that needs both its address and an API key")
+        return None
+    key = settings.api_key.get_secret_value()
+    return PayloadClient(settings.api_url, key, settings.auth_collection, settings.timeout_seconds)

@@ -56,9 +56,12 @@ class Metrics:
         self.webhooks = Counter(
             "mediatask_webhook_attempts", "Tries to deliver a webhook.", ["outcome"], registry=registry
         )
+        self.registrations = Counter(
+            "mediatask_payload_attempts", "Tries to put media into PayloadCMS.", ["outcome"], registry=registry
+        )
         self.effect_failures = Counter(
             "mediatask_effect_failures",
-            "Effects (result, webhook) that failed in a way nobody foresaw; tried again.",
+            "Effects (result, webhook, payload) that failed in a way nobody foresaw; tried again.",
             ["effect"],
             registry=registry,
         )

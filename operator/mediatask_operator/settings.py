@@ -4,9 +4,69 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mediatask_common.settings import CommonSettings
+
+from .effects.payload.fields import Fields
+
+_SLUG = r"^[A-Za-z0-9_-]{1,64}$"
+
+
+class PayloadSettings(BaseSettings):
+    """The PayloadCMS that media is put into (`MEDIATASK_PAYLOAD_*`); none without both address and key."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEDIATASK_PAYLOAD_", use_attribute_docstrings=True, hide_input_in_errors=True, populate_by_name=True
+    )
+
+    api_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+        validation_alias=AliasChoices("MEDIATASK_PAYLOAD_API_URL", "PAYLOAD_API_URL"),
+    )
+    """Base URL of its REST API, for example https://cms.example.com/api; also read from `PAYLOAD_API_URL`."""
+    api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("MEDIATASK_PAYLOAD_API_KEY", "PAYLOAD_API_KEY")
+    )
+    """API key of a user who may read and create media; also read from `PAYLOAD_API_KEY`."""
+    auth_collection: str = Field(default="users", pattern=_SLUG)
+    """Slug of the collection that this user is in."""
+    collection: str = Field(default="media", pattern=_SLUG)
+    """Slug of the upload collection; it needs a unique text field `task_id`."""
+    fields: dict[str, str] = {"alt": "{task_type} {task_id}", "project_id": "{project_id}"}
+    """Fields of a document by templates over the task's answer (JSON), for example
+    `{"alt": "{task_data.prompt}", "project": "{project}"}`."""
+    projects: str = Field(default="projects.slug", pattern=r"^[A-Za-z0-9_-]{1,64}\.[A-Za-z][A-Za-z0-9_]{0,63}$")
+    """Where the template `{project}` finds the project's own document: collection and field with the project's id."""
+    excluded_projects: list[str] = ["test_project"]
+    """Projects whose media gets no document (JSON list)."""
+    webhook_wait_seconds: float = Field(default=30, ge=0, le=3600)
+    """How long the webhook of a completion waits for the document's id."""
+    timeout_seconds: float = Field(default=300, gt=0)
+    """Time for one upload."""
+    workers: int = Field(default=4, ge=1)
+    """Documents that are created at one time."""
+
+    @field_validator("api_url", "api_key", mode="before")
+    @classmethod
+    def _unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("api_key")
+    @classmethod
+    def _header(cls, key: SecretStr | None) -> SecretStr | None:
+        text = key.get_secret_value() if key else "x"
+        if not text.isascii() or not text.isprintable() or text != text.strip():
+            raise ValueError("an API key has to be printable ASCII in one line")
+        return key
+
+    @field_validator("fields")
+    @classmethod
+    def _templates(cls, templates: dict[str, str]) -> dict[str, str]:
+        Fields(templates)
+        return templates
 
 
 class OperatorSettings(CommonSettings):
@@ -36,6 +96,8 @@ class OperatorSettings(CommonSettings):
     """Webhooks in delivery at one time."""
     webhook_workers_per_host: int = Field(default=8, ge=1)
     """Webhooks in delivery to one host at one time, so that a slow receiver holds up nobody else's."""
+    payload: PayloadSettings = Field(default_factory=PayloadSettings)
+    """The PayloadCMS that media is put into."""
     result_workers: int = Field(default=32, ge=1)
     """Results that are checked in the artifact store at one time."""
     log_workers: int = Field(default=8, ge=1)

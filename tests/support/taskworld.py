@@ -21,6 +21,7 @@ from mediatask_operator.deciding.observation import (
     Proof,
     Published,
     Refusal,
+    Registration,
     Task,
     Turn,
 )
@@ -32,11 +33,13 @@ from mediatask_operator.deciding.plan import (
     PatchStatus,
     Plan,
     ReadResult,
+    RegisterMedia,
     RequeueAfter,
     SendWebhook,
 )
 from mediatask_operator.deciding.reasons import Reason
-from mediatask_operator.deciding.reconcile import decide
+from mediatask_operator.deciding.reconcile import Policy, decide
+from mediatask_operator.deciding.registration import RegistrationPolicy
 from mediatask_operator.objects import attempt_number
 
 Object = dict[str, Any]
@@ -97,12 +100,15 @@ class World:
     refusal: Refusal | None = None
     proof: Proof | None = None
     delivery: Delivery | None = None
+    registration: Registration | None = None
+    registering: RegistrationPolicy | None = None
     unwritable: str | None = None
     status_delay: timedelta = timedelta(0)
     plans: list[Plan] = field(default_factory=list)
     moments: list[datetime] = field(default_factory=list)
     """When each of the plans was made."""
     webhooks: list[SendWebhook] = field(default_factory=list)
+    registrations: list[RegisterMedia] = field(default_factory=list)
     logs: set[tuple[int, str]] = field(default_factory=set)
     """Attempts and pods whose logs were to be kept."""
     writes: int = 0
@@ -122,6 +128,7 @@ class World:
             proof=self.proof,
             refusal=self.refusal,
             delivery=self.delivery,
+            registration=self.registration,
             unwritable=self.unwritable,
         )
 
@@ -129,7 +136,7 @@ class World:
         """One pass; with `write_lost` the process dies between creating a Job and writing the status."""
         attempt = self.status.get("attempt")
         seen = self.observe()
-        plan = decide(seen, self.now, self.status_delay)
+        plan = decide(seen, self.now, Policy(self.status_delay, self.registering))
         self.plans.append(plan)
         self.moments.append(self.now)
         for action in plan.actions:
@@ -158,6 +165,8 @@ class World:
                     self.proof = Published(RESULT, "https://media/image.png") if self.published else none
                 case SendWebhook():
                     self.webhooks.append(action)
+                case RegisterMedia():
+                    self.registrations.append(action)
                 case KeepLog():
                     self.logs.add((action.attempt, action.pod_name))
         if self.status.get("attempt") != attempt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 PART_LIMIT = 240
 """Bytes of one part of a key: file systems take 255 for a name."""
+PIECE_BYTES = 256 * 1024
+"""What is in memory at one time of content that is passed on."""
 KEY_LIMIT = 1024
 """Bytes of a key: as S3 has it."""
 
@@ -166,6 +168,10 @@ class ArtifactStore(Protocol):
 
     async def read(self, key: str, *, limit: int = 8 * 1024**2) -> bytes:
         """The content, refused with ValueError above `limit` bytes; FileNotFoundError when absent."""
+        ...
+
+    def stream(self, key: str) -> AsyncGenerator[bytes, None]:
+        """The content, a piece at a time; FileNotFoundError when absent. Whoever stops early closes it."""
         ...
 
     async def start(self, key: str, limit: int) -> tuple[Stored, bytes]:

@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from ..settings import StoreSettings
-from .base import Incomplete, Listed, Part, Stored, UploadGrant, check_key, public_url
+from .base import PIECE_BYTES, Incomplete, Listed, Part, Stored, UploadGrant, check_key, public_url
 
 CHUNK_BYTES = 1024**2
 CONTENT = "content"
@@ -125,6 +125,11 @@ class FileStore:
         if path.stat().st_size > limit:
             raise ValueError(f"{key} is larger than {limit} bytes")
         return await asyncio.to_thread(path.read_bytes)
+
+    async def stream(self, key: str) -> AsyncGenerator[bytes, None]:
+        with self.path(key).open("rb") as body:
+            while piece := await asyncio.to_thread(body.read, PIECE_BYTES):
+                yield piece
 
     async def start(self, key: str, limit: int) -> tuple[Stored, bytes]:
         found = await self.head(key)

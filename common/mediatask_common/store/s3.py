@@ -11,7 +11,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +24,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..settings import StoreSettings
-from .base import Incomplete, Listed, Part, Stored, UploadGrant, check_key, public_url
+from .base import PIECE_BYTES, Incomplete, Listed, Part, Stored, UploadGrant, check_key, public_url
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -203,6 +203,16 @@ class S3Store:
 
         check_key(key)
         return await self._call(key, fetch)
+
+    async def stream(self, key: str) -> AsyncGenerator[bytes, None]:
+        check_key(key)
+        found = await self._call(key, lambda: self._client.get_object(Bucket=self._bucket, Key=key))
+        body = found["Body"]
+        try:
+            while piece := await self._call(key, lambda: body.read(PIECE_BYTES)):
+                yield piece
+        finally:
+            body.close()
 
     async def start(self, key: str, limit: int) -> tuple[Stored, bytes]:
         def fetch() -> tuple[Stored, bytes]:

@@ -34,7 +34,8 @@ _EVENT_OF_PHASE = {
     Phase.FAILED: Event.FAILED,
     Phase.CANCELLED: Event.CANCELLED,
 }
-PHASE_OF_EVENT = {f"task.{event}": phase for phase, event in _EVENT_OF_PHASE.items()}
+COMPLETED, REGISTERED = f"task.{Event.COMPLETED}", f"task.{Event.REGISTERED}"
+PHASE_OF_EVENT = {f"task.{event}": phase for phase, event in _EVENT_OF_PHASE.items()} | {REGISTERED: Phase.COMPLETED}
 """The phase that an event tells of, by the event's name in a message."""
 
 
@@ -43,15 +44,19 @@ def webhook_id(task_uid: str, event: str, round_: int) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"mediatask:{task_uid}/{event}/{round_}"))
 
 
-def announce(draft: Draft) -> None:
-    """Begin the webhook of the phase just reached, where the callback asks for it and it has not begun."""
+def announce(draft: Draft, *, wait: bool = False) -> None:
+    """Begin the webhook of what has come to pass, where the callback asks for it and it has not begun.
+
+    Args:
+        wait: whether news of the completion wait for the media's registration.
+    """
     callback = draft.task.spec.callback
-    event = _EVENT_OF_PHASE.get(draft.phase)
+    event = Event.REGISTERED if _registration_is_news(draft) else _EVENT_OF_PHASE.get(draft.phase)
     if callback is None or event is None or event not in callback.events:
         return
     known = draft.status.callback
     new_id = webhook_id(draft.task.uid, event, draft.status.round or 0)
-    if known is not None and known.id == new_id:
+    if (known is not None and known.id == new_id) or (wait and event is Event.COMPLETED):
         return
     draft.status.callback = CallbackState(
         id=new_id,
@@ -60,7 +65,22 @@ def announce(draft: Draft) -> None:
         # What was asked for before is about an earlier webhook.
         redelivery=draft.task.spec.redeliver_request or None,
     )
+    registration = draft.status.registration
+    if event is Event.COMPLETED and registration is not None and registration.registered_at is None:
+        registration.late = True
     draft.set("CallbackDelivered", False, Reason.PENDING, Reason.PENDING.sentence)
+
+
+def _registration_is_news(draft: Draft) -> bool:
+    """Whether the media's registration is to be told by itself: no news of the completion tells of it, or tries to."""
+    callback, state, registration = draft.task.spec.callback, draft.status.callback, draft.status.registration
+    if callback is None or Event.REGISTERED not in callback.events:
+        return False
+    if registration is None or registration.registered_at is None:
+        return False
+    if Event.COMPLETED in callback.events and not registration.late:
+        return False
+    return state is None or state.event != COMPLETED or state.next_attempt_at is None
 
 
 def redeliver(draft: Draft) -> None:
@@ -73,6 +93,9 @@ def redeliver(draft: Draft) -> None:
     state.requested_at = rfc3339(draft.now)
     state.delivered_at = None
     state.next_attempt_at = rfc3339(draft.now, micro=True)
+    registration = draft.status.registration
+    if state.event == COMPLETED and registration is not None and registration.registered_at is not None:
+        registration.late = None  # this message tells of it
     draft.set("CallbackDelivered", False, Reason.REDELIVERING, Reason.REDELIVERING.sentence)
 
 

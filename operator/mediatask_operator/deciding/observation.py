@@ -104,7 +104,23 @@ class Delivery:
     """Seconds the receiver asked to be left alone."""
 
 
-Outcome = Proved | Delivery
+@dataclass(frozen=True)
+class Registration:
+    """One try to put the task's media into PayloadCMS."""
+
+    number: int
+    """Counts from 1."""
+    media_id: str | None = None
+    """The document's id; None where the try failed."""
+    reason: Reason = Reason.PAYLOAD_AWAY
+    error: str = ""
+    permanent: bool = False
+    """Whether it will fail again until somebody changes something."""
+    retry_after: float | None = None
+    """Seconds PayloadCMS asked to be left alone."""
+
+
+Outcome = Proved | Delivery | Registration
 """What an effect has found out or done."""
 
 
@@ -187,6 +203,8 @@ class Observed:
     refusal: Refusal | None = None
     delivery: Delivery | None = None
     """The outcome of the last webhook try, until status has it."""
+    registration: Registration | None = None
+    """The outcome of the last try to register the media, until status has it."""
     unwritable: str | None = None
     """Why the API server did not take the last status; None while it takes them."""
 

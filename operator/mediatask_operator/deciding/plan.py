@@ -92,6 +92,18 @@ class SendWebhook:
 
 
 @dataclass(frozen=True)
+class RegisterMedia:
+    """Try once to put the task's media into PayloadCMS."""
+
+    number: int
+    after_seconds: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"register/{self.number}"
+
+
+@dataclass(frozen=True)
 class KeepLog:
     """Keep the end of the log of an attempt's pod, which has ended or is being stopped."""
 
@@ -121,7 +133,7 @@ class RequeueAfter:
 
 
 ClusterAction = CreateJob | DeleteJob | DeletePod | PatchStatus | PostEvent
-EffectAction = ReadResult | SendWebhook | KeepLog
+EffectAction = ReadResult | SendWebhook | RegisterMedia | KeepLog
 """What `effects/` carries out. `key` says which of two are the same, within one task."""
 Action = ClusterAction | EffectAction | RequeueAfter
 

@@ -90,3 +90,11 @@ class Reason(StrEnum):
     EXHAUSTED = "Exhausted", "Every try of the schedule failed."
     RECEIVER_GONE = "ReceiverGone", "The receiver answered 410: it wants no more."
     INVALID_URL = "InvalidUrl", "The callback URL cannot be called."
+
+    # PayloadCMS
+    REGISTRATION_PENDING = "RegistrationPending", "The media is about to be put into PayloadCMS."
+    REGISTERED = "Registered", "The media is a document of PayloadCMS."
+    PAYLOAD_AWAY = "PayloadAway", "PayloadCMS cannot be reached, or fails; trying on."
+    PAYLOAD_REFUSED = "PayloadRefused", "PayloadCMS refuses the document; trying on, once an hour."
+    DOCUMENT_MISMATCH = "DocumentMismatch", "PayloadCMS has another document of this task id; trying on, once an hour."
+    MEDIA_UNREADABLE = "MediaUnreadable", "The media cannot be read from the artifact store; trying on."

@@ -5,7 +5,7 @@ repeated or late. It is read from top to bottom:
 
 1. an attempt is open: follow it, or record its end (`_attempt`);
 2. none is open: nothing of an earlier one may run on; then the task ends, waits, or gets its next Job (`_between`);
-3. the task has ended: nothing of it may run on, and its webhook is delivered (`_after_the_end`).
+3. the task has ended: nothing of it may run on (`_after_the_end`); its media is registered and its webhook delivered.
 
 A pass that records the end of an attempt never creates the next Job: what happened is on record first.
 
@@ -24,27 +24,45 @@ from mediatask_crds.podcontract import ExitCode
 from mediatask_crds.task import LONGEST_SCHEDULE, Attempt, Phase
 
 from ..objects import attempt_number, job_name
-from . import callback
+from . import callback, registration
 from .attempts import Ended, Live, backoff, judge
 from .charges import Holding
 from .classes import NoClass, TaskClass, limits, request_error, retry_limit, total_limit
 from .cleanup import logs_to_keep, running_on, stop_others
 from .observation import NotPublished, Observed, Published, StoreAway
-from .plan import Action, CreateJob, Need, PatchStatus, Plan, PostEvent, ReadResult, RequeueAfter, SendWebhook, Slot
+from .plan import (
+    Action,
+    CreateJob,
+    Need,
+    PatchStatus,
+    Plan,
+    PostEvent,
+    ReadResult,
+    RegisterMedia,
+    RequeueAfter,
+    SendWebhook,
+    Slot,
+)
 from .reasons import Reason
+from .registration import RegistrationPolicy
 from .status import Draft
 from .tuning import ATTEMPTS, PAUSES
 
 _SHORT_MESSAGE = 500
 
 
-def decide(seen: Observed, now: datetime, status_delay: timedelta = timedelta(0)) -> Plan:
-    """The next steps for a task, from what is seen of it now.
+@dataclass(frozen=True)
+class Policy:
+    """What an installation decides for all tasks."""
 
-    Args:
-        status_delay: how long the news that a Job was created may wait for the news that its pod runs, so that both
-            are one write.
-    """
+    status_delay: timedelta = timedelta(0)
+    """How long the news that a Job was created may wait for the news that its pod runs, so that both are one write."""
+    registration: RegistrationPolicy | None = None
+    """How media is put into PayloadCMS; None where there is none."""
+
+
+def decide(seen: Observed, now: datetime, policy: Policy = Policy()) -> Plan:
+    """The next steps for a task, from what is seen of it now."""
     task = seen.task
     if task.spec.managed_by or task.deleting:
         return Plan()
@@ -60,16 +78,19 @@ def decide(seen: Observed, now: datetime, status_delay: timedelta = timedelta(0)
         plan = _attempt(seen, draft) if draft.open_attempt else _between(seen, draft)
     if plan.needs:
         return plan
-    callback.announce(draft)
+    registration.begin(draft, policy.registration)
+    registration.record(draft, seen.registration)
+    awaited_until = registration.awaited_until(draft, policy.registration)
+    callback.announce(draft, wait=awaited_until is not None)
     callback.redeliver(draft)
     callback.record(draft, seen.delivery)
     patch = draft.patch()
     write = PatchStatus(patch) if patch else None
-    then = (*plan.then, *_webhook(draft))
+    then = (*plan.then, *_registration(draft, policy.registration, awaited_until), *_webhook(draft))
     if write and draft.starting:
-        left = status_delay - _since_creation(seen, now)
+        left = policy.status_delay - _since_creation(seen, now)
         # A server's clock may be ahead of ours: never wait longer than the delay itself.
-        if timedelta(0) < left <= status_delay:
+        if timedelta(0) < left <= policy.status_delay:
             write, then = None, (*then, RequeueAfter(left.total_seconds()))
     return replace(plan, write=write, then=then, logs=logs_to_keep(seen))
 
@@ -306,6 +327,16 @@ def _after_the_end(seen: Observed, draft: Draft) -> Plan:
     """Nothing of an ended task runs on; the completed attempt's own Job ends by itself."""
     keep = draft.status.attempt if draft.phase is Phase.COMPLETED else None
     return Plan(stop_others(seen, draft.now, keep=keep))
+
+
+def _registration(
+    draft: Draft, policy: RegistrationPolicy | None, awaited_until: datetime | None
+) -> tuple[Action, ...]:
+    when, state = registration.due(draft), draft.status.registration
+    if policy is None or when is None or state is None:
+        return ()
+    awaited = (_at(awaited_until, draft.now),) if awaited_until is not None else ()
+    return (RegisterMedia(state.attempts + 1) if draft.now >= when else _at(when, draft.now), *awaited)
 
 
 def _webhook(draft: Draft) -> tuple[Action, ...]:

@@ -50,6 +50,21 @@ class Admission:
     """Expected run of a task type that is not installed here, while none of its class was measured."""
 
 
+@dataclass(frozen=True)
+class Registration:
+    """When a document that could not be put into PayloadCMS is tried again: for as long as there is the task."""
+
+    pauses: tuple[timedelta, ...] = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300, 900))
+    """After each try that failed; after further ones the last. They say for how long catching up may take."""
+    refused: timedelta = timedelta(hours=1)
+    """After a refusal that only other settings, or a change of the collection, will take away."""
+    longest_retry_after: timedelta = timedelta(hours=1)
+    """Most of what PayloadCMS may ask for."""
+    jitter: float = 0.2
+    """Up to this share is added, so that tasks that failed together do not come again together."""
+
+
 ATTEMPTS = Attempts()
 PAUSES = Pauses()
 ADMISSION = Admission()
+REGISTRATION = Registration()

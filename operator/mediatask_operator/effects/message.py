@@ -16,9 +16,9 @@ from typing import Any
 import orjson
 
 from mediatask_common.times import parse_time
-from mediatask_crds.task import Result
+from mediatask_crds.task import MediaTaskStatus, Phase, Result
 
-from ..deciding.callback import PHASE_OF_EVENT
+from ..deciding.callback import COMPLETED, PHASE_OF_EVENT, REGISTERED
 from ..deciding.observation import Task
 
 BODY_LIMIT = 256 * 1024
@@ -46,24 +46,33 @@ def body(task: Task, event: str, sign: Sign) -> bytes:
 
 def _fields(task: Task, event: str, sign: Sign) -> dict[str, Any]:
     status, phase = task.status, PHASE_OF_EVENT[event]
-    result = status.result if event == "task.completed" else None
+    result = status.result if phase is Phase.COMPLETED else None
     error = status.error if event == "task.failed" else None
     return {
         "type": event,
-        "timestamp": status.completed_at if phase.terminal else status.started_at,
+        "timestamp": _moment(status, event),
         "task_id": task.name,
         "status": phase,
         "project_id": task.spec.project_id,
-        "result": None if result is None else _result(task, result, sign),
+        "result": None if result is None else _result(task, event, result, sign),
         "error": None if error is None else error.model_dump(mode="json"),
         "metadata": task.spec.metadata,
     }
 
 
-def _result(task: Task, result: Result, sign: Sign) -> dict[str, Any]:
+def _moment(status: MediaTaskStatus, event: str) -> str | None:
+    if event == REGISTERED and status.registration is not None:
+        return status.registration.registered_at
+    return status.completed_at if PHASE_OF_EVENT[event].terminal else status.started_at
+
+
+def _result(task: Task, event: str, result: Result, sign: Sign) -> dict[str, Any]:
+    registration = task.status.registration
+    untold = event == COMPLETED and registration is not None and registration.late
     return {
         "media_url": _media_url(task, result, sign),
-        "payload_media_id": result.payload_media_id,
+        # What the first try could not say, the others do not say either.
+        "payload_media_id": None if untold else result.payload_media_id,
         "metadata": result.metadata,
     }
 

@@ -1,14 +1,14 @@
 """What the operator knows about a task beside the cluster's state, until the status says it.
 
 Lost with the process without harm: a result is read again, a refused Job tried again, and a webhook whose delivery
-was not recorded is sent again under the same id.
+was not recorded is sent again under the same id; a document that was created and not recorded is found again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..deciding.observation import Delivery, Outcome, Proved, Refusal, Task
+from ..deciding.observation import Delivery, Outcome, Proved, Refusal, Registration, Task
 from ..objects import Key, Object, attempt_number
 
 
@@ -20,6 +20,7 @@ class Expectation:
     proved: Proved | None = None
     refusal: Refusal | None = None
     delivery: Delivery | None = None
+    registration: Registration | None = None
     begun: Object | None = None
     """The Job that was created last: so much of it as tells of its attempt."""
 
@@ -28,7 +29,7 @@ class Expectation:
 
     @property
     def empty(self) -> bool:
-        return not (self.proved or self.refusal or self.delivery or self.begun or self.unwritable)
+        return not (self.proved or self.refusal or self.delivery or self.registration or self.begun or self.unwritable)
 
 
 _NOTHING = Expectation()
@@ -77,6 +78,8 @@ class Expectations:
                 known.proved = outcome
             case Delivery():
                 known.delivery = outcome
+            case Registration():
+                known.registration = outcome
 
     def recorded(self, task: Task) -> None:
         """Forget what the status says by now."""
@@ -95,6 +98,10 @@ class Expectations:
             callback is None or callback.id != delivery.webhook_id or callback.attempts >= delivery.number
         ):
             known.delivery = None
+        if known.registration and (
+            status.registration is None or status.registration.attempts >= known.registration.number
+        ):
+            known.registration = None
         if known.empty:
             self.forget(task.key)
 

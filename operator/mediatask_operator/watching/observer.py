@@ -48,6 +48,7 @@ class Observer:
             proof=known.proved.proof if known.proved and known.proved.attempt == latest else None,
             refusal=known.refusal if known.refusal and known.refusal.attempt > latest else None,
             delivery=known.delivery,
+            registration=known.registration,
             unwritable=known.unwritable,
         )
 

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import secrets
 import time
+from contextlib import aclosing
 from datetime import timedelta, timezone
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mediatask_api.http.errors import install_handlers
 from mediatask_api.platform import store_files
 from mediatask_common.settings import StoreSettings
 from mediatask_common.store import Incomplete, InvalidKey, Part, UploadGrant, artifact_key, result_key, s3
+from mediatask_common.store.base import PIECE_BYTES
 from mediatask_common.store.file import FileStore
 from mediatask_common.times import utcnow
 
@@ -82,6 +84,21 @@ async def test_reading_is_bounded(place: Place, key: str) -> None:
     with pytest.raises(ValueError, match="larger than 99"):
         await place.store.read(key, limit=99)
     assert await place.store.read(key, limit=100) == b"x" * 100
+
+
+@pytest.mark.parametrize("size", [0, 1, PIECE_BYTES, 3 * PIECE_BYTES + 7])
+async def test_content_is_streamed_in_pieces(place: Place, key: str, size: int) -> None:
+    content = secrets.token_bytes(size)
+    await place.store.create(key, content, "image/png")
+    pieces = [piece async for piece in place.store.stream(key)]
+    assert b"".join(pieces) == content
+    assert all(0 < len(piece) <= PIECE_BYTES for piece in pieces)
+    async with aclosing(place.store.stream(key)) as stream:
+        async for piece in stream:
+            assert content.startswith(piece)
+            break  # whoever stops early leaves nothing open
+    with pytest.raises(FileNotFoundError):
+        await anext(place.store.stream(key + "-not"))
 
 
 async def test_a_store_that_is_there_checks_out(place: Place) -> None:

@@ -29,6 +29,7 @@ from mediatask_operator.controller import Controller
 from mediatask_operator.deciding.admission import AdmissionQueue
 from mediatask_operator.deciding.observation import Task
 from mediatask_operator.deciding.plan import PostEvent
+from mediatask_operator.deciding.reconcile import Policy
 from mediatask_operator.deciding.tuning import Pauses
 from mediatask_operator.effects.base import Effects
 from mediatask_operator.main import run
@@ -466,7 +467,7 @@ async def test_a_conflict_is_followed_by_a_read(cluster: Cluster) -> None:
         executor_,
         Effects(lambda key, uid: None, expectations.learned, queue.add_after, metrics),
         kube.now,
-        timedelta(0),
+        Policy(),
     )
     cache.put_class(await kube.get(CLASSES, "image"))
     cache.put_task(await cluster.task("one"))

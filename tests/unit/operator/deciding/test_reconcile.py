@@ -16,7 +16,7 @@ from mediatask_operator.deciding.plan import (
     Slot,
 )
 from mediatask_operator.deciding.reasons import Reason
-from mediatask_operator.deciding.reconcile import decide
+from mediatask_operator.deciding.reconcile import Policy, decide
 from support.taskworld import LAST_WORDS, START, World, a_class, a_task, failing, looks_again, run_pod
 
 
@@ -214,16 +214,16 @@ def test_a_turn_and_data_are_asked_for_only_where_they_are_needed() -> None:
 
 def test_the_news_of_a_created_job_waits_for_the_news_that_its_pod_runs() -> None:
     world, delay = World(), timedelta(seconds=4)
-    plan = decide(world.observe(), world.now, delay)
+    plan = decide(world.observe(), world.now, Policy(delay))
     assert (plan.create is not None, plan.write, looks_again(plan)) == (True, None, [4])
     world.reconcile(write_lost=True)
     world.advance(3)
-    plan = decide(world.observe(), world.now, delay)
+    plan = decide(world.observe(), world.now, Policy(delay))
     assert (plan.write, min(looks_again(plan))) == (None, 1)
     world.advance(1)
-    assert decide(world.observe(), world.now, delay).write is not None
+    assert decide(world.observe(), world.now, Policy(delay)).write is not None
     world.advance(-10)
-    assert decide(world.observe(), world.now, delay).write is not None, "our clock is behind the server's"
+    assert decide(world.observe(), world.now, Policy(delay)).write is not None, "our clock is behind the server's"
 
 
 # ---- scheduled start

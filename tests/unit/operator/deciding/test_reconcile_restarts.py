@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mediatask_operator.deciding.reconcile import decide
+from mediatask_operator.deciding.reconcile import Policy, decide
 from support.taskworld import World, a_class, looks_again, run_pod
 
 
@@ -94,6 +94,6 @@ def test_the_news_of_a_job_waits_as_long_as_it_is_old_where_only_the_operator_kn
     (job,) = world.jobs
     seen = replace(world.observe(), jobs=(), begun=job)
     delay = timedelta(seconds=4)
-    early = decide(seen, world.now + timedelta(seconds=3), delay)
+    early = decide(seen, world.now + timedelta(seconds=3), Policy(delay))
     assert (early.write, looks_again(early)) == (None, [1.0])
-    assert decide(seen, world.now + delay, delay).write is not None
+    assert decide(seen, world.now + delay, Policy(delay)).write is not None

@@ -10,12 +10,15 @@ import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mediatask_common.times import rfc3339
 from mediatask_crds.podcontract import ExitCode, JobError, TerminationMessage
-from mediatask_operator.deciding.observation import Delivery, Refusal, StoreAway
+from mediatask_operator.deciding.observation import Delivery, Refusal, Registration, StoreAway
+from mediatask_operator.deciding.reasons import Reason
+from mediatask_operator.deciding.registration import RegistrationPolicy
 from support.taskworld import LAST_WORDS, START, World, a_class, a_task, failing, run_pod
 from support.transcript import transcript
 
@@ -562,6 +565,62 @@ def webhook_of_a_receiver_that_asks_for_time() -> World:
     busy = world.webhooks[-1].webhook_id
     world.delivery = Delivery(busy, 1, ok=False, status_code=429, error="HTTP 429", retry_after=90.0)
     world.settle()
+    return world
+
+
+# ---- registered in PayloadCMS
+
+
+def registering(*events: str) -> World:
+    """A task that has just completed, with a PayloadCMS."""
+    task = a_task(callback={"url": CALLBACK["url"], "events": list(events)})
+    world = World(task=task, registering=RegistrationPolicy())
+    world.end(run_pod(world), 0, message=LAST_WORDS, reason="Completed")
+    world.settle()
+    return world
+
+
+def answered(world: World, media_id: str | None = None, **outcome: Any) -> None:
+    """A try to register has ended."""
+    world.registration = Registration(world.registrations[-1].number, media_id, **outcome)
+    world.settle()
+
+
+@life
+def registered_at_once() -> World:
+    world = registering("completed", "registered")
+    world.advance(1)
+    answered(world, "64f1b2c3")
+    world.delivery = Delivery(world.webhooks[-1].webhook_id, 1, ok=True, status_code=204)
+    world.settle()
+    return world
+
+
+@life
+def registered_late_after_the_webhook_went_without() -> World:
+    world = registering("completed", "registered")
+    answered(world, error="no answer within 30 s")
+    world.advance(30)
+    world.settle()
+    world.delivery = Delivery(world.webhooks[-1].webhook_id, 1, ok=True, status_code=204)
+    world.settle()
+    answered(world, "64f1b2c3")
+    world.delivery = Delivery(world.webhooks[-1].webhook_id, 1, ok=True, status_code=204)
+    world.settle()
+    return world
+
+
+@life
+def payload_refuses_then_is_away_then_catches_up() -> World:
+    world = registering("completed")
+    answered(world, reason=Reason.PAYLOAD_REFUSED, error="PayloadCMS answered 403", permanent=True)
+    world.advance(2 * 3600)
+    world.settle()
+    for _ in range(3):
+        answered(world, error="no answer within 30 s", retry_after=20.0)
+        world.advance(80)
+        world.settle()
+    answered(world, "64f1b2c3")
     return world
 
 

@@ -1,0 +1,235 @@
+"""PayloadCMS's REST API, as much of it as is needed: look a document up, create one with its file.
+
+The service is one that the installation has chosen, and yet it may answer late, with gigabytes or with nonsense. The
+file passes through a piece at a time, with its length announced: what breaks off is no document.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from mediatask_common.times import utcnow
+
+from ..post import HEADER_LIMIT, MOST_HEADERS, retry_after
+
+ANSWER_LIMIT = 1024**2
+"""Bytes of an answer."""
+CONNECT_SECONDS = 10.0
+LOOKUP_SECONDS = 30.0
+_ID_LIMIT = 128
+_QUOTED = 300
+"""Characters of an error of PayloadCMS that are passed on."""
+_PASSING = (408, 423, 425, 429)
+"""Refusals that time alone may take away."""
+
+
+class PayloadAway(Exception):
+    """No answer, or one that says to try again."""
+
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = wait
+
+
+class PayloadRefused(Exception):
+    """It will answer so again until somebody changes something."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Document:
+    """What there is to know of a document."""
+
+    id: str | int
+    """Opaque: a number or text, as the database has it."""
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to upload."""
+
+    name: str
+    content_type: str
+    size: int
+    """Bytes."""
+    content: AsyncGenerator[bytes, None]
+
+
+class PayloadClient:
+    """One PayloadCMS. Belongs to one event loop."""
+
+    def __init__(self, api_url: str, api_key: str, auth_collection: str, timeout: float) -> None:
+        """The client of a service; nothing is asked yet.
+
+        Args:
+            api_url: base of its REST API, for example `https://cms.example.com/api`.
+            auth_collection: slug of the collection that the API key's user is in.
+            timeout: seconds for an upload.
+        """
+        self._url = api_url.rstrip("/")
+        self._key = api_key
+        self._headers = {
+            "Authorization": f"{auth_collection} API-Key {api_key}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "mediatask/1",
+        }
+        self._timeout = timeout
+        self._session: aiohttp.ClientSession | None = None
+
+    async def find(self, collection: str, field: str, value: str, select: tuple[str, ...] = ()) -> Document | None:
+        """The oldest document whose field has this value.
+
+        Raises:
+            PayloadAway, PayloadRefused: see there.
+        """
+        query = {f"where[{field}][equals]": value, "limit": "1", "depth": "0", "sort": "createdAt"}
+        query |= {f"select[{name}]": "true" for name in select}
+        answer = await self._ask("GET", collection, query, min(LOOKUP_SECONDS, self._timeout))
+        docs = answer.get("docs")
+        if not isinstance(docs, list):
+            raise PayloadAway("PayloadCMS answers a search without documents")
+        return _document(docs[0]) if docs else None
+
+    async def create(self, collection: str, fields: Mapping[str, Any], file: File) -> Document:
+        """Create a document with its file.
+
+        Raises:
+            PayloadAway, PayloadRefused: see there; the document may have been created nevertheless.
+        """
+        body = _Multipart(fields, file)
+        headers = {"Content-Type": body.content_type, "Content-Length": str(body.size)}
+        answer = await self._ask("POST", collection, {"depth": "0"}, self._timeout, headers, body.pieces())
+        return _document(answer.get("doc"))
+
+    async def close(self) -> None:
+        """End its connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _ask(
+        self,
+        method: str,
+        collection: str,
+        query: Mapping[str, str],
+        seconds: float,
+        headers: Mapping[str, str] | None = None,
+        data: AsyncIterator[bytes] | None = None,
+    ) -> dict[str, Any]:
+        if self._session is None:
+            self._session = self._connect()
+        url = URL(f"{self._url}/{quote(collection)}").with_query(query)
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+        try:
+            async with self._session.request(
+                method, url, headers=headers, data=data, timeout=timeout, allow_redirects=False
+            ) as response:
+                return self._understood(response, await _limited(response))
+        except TimeoutError:
+            raise PayloadAway(f"no answer within {seconds:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise PayloadAway(self._plain(f"{type(error).__name__}: {error}")) from error
+
+    def _connect(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            headers=self._headers,
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            max_line_size=HEADER_LIMIT,
+            max_field_size=HEADER_LIMIT,
+            max_headers=MOST_HEADERS,
+        )
+
+    def _understood(self, response: aiohttp.ClientResponse, content: bytes) -> dict[str, Any]:
+        status = response.status
+        try:
+            answer = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            answer = None
+        if status in (200, 201) and isinstance(answer, dict):
+            return answer
+        why = self._plain(f"PayloadCMS answered {status}{_reason(answer)}")
+        if 300 <= status < 500 and status not in _PASSING:
+            raise PayloadRefused(why, status)
+        raise PayloadAway(why, retry_after(response.headers.get("Retry-After"), utcnow()))
+
+    def _plain(self, text: str) -> str:
+        """An error as it may stand in a status: it may quote bytes of anybody, and must not quote the key."""
+        text = text[: _QUOTED * 2].replace(self._key, "…")
+        return "".join(char if char.isprintable() else "\ufffd" for char in text)[:_QUOTED]
+
+
+class _Multipart:
+    """`multipart/form-data` whose length is known beforehand: the document's fields, and its file."""
+
+    def __init__(self, fields: Mapping[str, Any], file: File) -> None:
+        boundary = secrets.token_hex(16).encode()
+        # The names are ours: no quote or line break is in any.
+        self._head = b"".join(
+            (
+                b"--%s\r\n" % boundary,
+                b'Content-Disposition: form-data; name="_payload"\r\n\r\n%s\r\n' % orjson.dumps(fields),
+                b"--%s\r\n" % boundary,
+                b'Content-Disposition: form-data; name="file"; filename="%s"\r\n' % file.name.encode(),
+                b"Content-Type: %s\r\n\r\n" % file.content_type.encode(),
+            )
+        )
+        self._tail = b"\r\n--%s--\r\n" % boundary
+        self._file = file
+        self.content_type = f"multipart/form-data; boundary={boundary.decode()}"
+        self.size = len(self._head) + file.size + len(self._tail)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        yield self._head
+        async with aclosing(self._file.content) as content:
+            async for piece in content:
+                yield piece
+        yield self._tail
+
+
+async def _limited(response: aiohttp.ClientResponse) -> bytes:
+    content = bytearray()
+    async for piece in response.content.iter_any():
+        content += piece
+        if len(content) > ANSWER_LIMIT:
+            raise PayloadAway(f"PayloadCMS answered {response.status} with more than {ANSWER_LIMIT} bytes")
+    return bytes(content)
+
+
+def _document(found: Any) -> Document:
+    key = found.get("id") if isinstance(found, dict) else None
+    if isinstance(key, bool) or not isinstance(key, str | int) or not 0 < len(str(key)) <= _ID_LIMIT:
+        raise PayloadAway("PayloadCMS answered with a document that has no id")
+    return Document(key, found)
+
+
+def _reason(answer: Any) -> str:
+    """What PayloadCMS says of an error, where it does: `: message (field: message)`."""
+    if not isinstance(answer, dict):
+        return ""
+    errors = answer.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else answer
+    if not isinstance(first, dict) or not isinstance(first.get("message"), str):
+        return ""
+    data = first.get("data")
+    faults = data.get("errors") if isinstance(data, dict) else None
+    details = [
+        f"{str(fault.get('path'))[:64]}: {str(fault.get('message'))[:128]}"
+        for fault in (faults if isinstance(faults, list) else [])[:3]
+        if isinstance(fault, dict)
+    ]
+    return f": {first['message'][:_QUOTED]}" + (f" ({'; '.join(details)})" if details else "")

@@ -1,0 +1,1 @@
+"""A real PayloadCMS for tests, installed from npm into `build/payload` and run by Node."""
