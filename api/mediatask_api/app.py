@@ -21,6 +21,7 @@ from .http.openapi.document import document
 from .http.request_ids import RequestIds
 from .keys import routes as keys
 from .limits.limiter import LimitHeaders
+from .mcp import routes as mcp
 from .platform import routes as monitoring
 from .platform import store_files
 from .platform import worker_routes as workers
@@ -72,6 +73,7 @@ def public_app(services: Services) -> FastAPI:
     if isinstance(services.store, FileStore):
         _add_routes(app, store_files.downloads(services.store))
         _add_routes(app, store_files.uploads_from_outside(services.store))
+    _add_routes(app, mcp.router)
     https = (services.settings.public_url or "").startswith("https:")
     app.add_middleware(LimitHeaders)
     app.add_middleware(SecurityHeaders, docs_url=DOCS_URL, https=https)

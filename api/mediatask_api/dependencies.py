@@ -31,6 +31,7 @@ from .limits.bucket import Rate
 from .limits.buckets import RedisBuckets
 from .limits.leases import Leases
 from .limits.limiter import Limiter
+from .mcp.endpoint import Endpoint
 from .platform.health import Health
 from .platform.machines import Machines
 from .platform.metrics import Metrics
@@ -91,6 +92,7 @@ class Services:
     limiter: Limiter
     caps: Caps
     machines: Machines
+    mcp: Endpoint
 
     @property
     def urls(self) -> UrlPolicy:
@@ -130,6 +132,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
         background = [asyncio.create_task(work) for work in (keys.follow(), keys.note_uses(), sweeping)]
         references = References(uploads, reader)
         machines = Machines(kube, settings.namespace)
+        mcp = Endpoint()
         jwks = Jwks(settings.jwt.jwks_url, settings.jwt.algorithms) if settings.jwt.issuer else None
         try:
             yield Services(
@@ -155,8 +158,10 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                     Cap("event streams", settings.max_event_streams, settings.max_event_streams_per_key),
                 ),
                 machines=machines,
+                mcp=mcp,
             )
         finally:
+            await mcp.close()
             for task in background:
                 task.cancel()
             await asyncio.wait(background)

@@ -1,4 +1,4 @@
-"""Who may call a route, as the route says it: `require("tasks:submit")`, or `public`."""
+"""Who may call a route, as the route says it: `require("tasks:submit")`, `known` or `public`."""
 
 # No annotations as strings here: FastAPI cannot resolve those of objects that are dependencies.
 
@@ -22,8 +22,8 @@ RECHECK_SECONDS = 2.0
 T = TypeVar("T")
 
 
-class _Required(Access):
-    """Callers with a scope."""
+class _Known(Access):
+    """Callers with a valid credential, whatever they may do."""
 
     schemes = {
         "APIKeyHeader": {
@@ -38,25 +38,38 @@ class _Required(Access):
             "scheme": "bearer",
         },
     }
-
-    def __init__(self, scope: str) -> None:
-        if scope not in SCOPES:
-            raise ValueError(f"there is no scope {scope!r}")
-        self.scope = scope
-        self.refusals = (
-            unauthenticated(f"The key in {API_KEY_HEADER} is not valid.", "ApiKey"),
-            _scope_missing(scope),
-            rate_limited("This caller may send 12000 requests a minute", 2),
-            kubernetes_away("nothing was lost, try again"),
-        )
+    refusals: tuple[ApiError, ...] = (
+        unauthenticated(f"The key in {API_KEY_HEADER} is not valid.", "ApiKey"),
+        rate_limited("This caller may send 12000 requests a minute", 2),
+        kubernetes_away("nothing was lost, try again"),
+    )
 
     async def __call__(self, request: Request) -> None:
         authentication: Authentication = request.app.state.authentication
         principal = await authentication.principal(request.headers)
         request.state.principal = principal
         await request.app.state.services.limiter.count_request(request, principal.id)
-        if self.scope not in principal.scopes:
-            raise _scope_missing(self.scope)
+
+
+class _Required(_Known):
+    """Callers with a scope."""
+
+    def __init__(self, scope: str) -> None:
+        if scope not in SCOPES:
+            raise ValueError(f"there is no scope {scope!r}")
+        self.scope = scope
+        unknown, *others = _Known.refusals
+        self.refusals = (unknown, _scope_missing(scope), *others)
+
+    async def __call__(self, request: Request) -> None:
+        await super().__call__(request)
+        check_scope(request.state.principal, self.scope)
+
+
+def check_scope(caller: Principal, scope: str) -> None:
+    """Raises ApiError (403) for a caller without the scope."""
+    if scope not in caller.scopes:
+        raise _scope_missing(scope)
 
 
 def _scope_missing(scope: str) -> ApiError:
@@ -134,6 +147,8 @@ async def while_allowed(request: Request, items: AsyncIterator[T]) -> AsyncItera
 
 public = Depends(_Public())
 """For the `dependencies` of a route: everybody, without a key."""
+known = Depends(_Known())
+"""The same: every caller with a valid credential. The route asks for scopes itself (`check_scope`)."""
 
 
 def check_project(caller: Principal, project: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
@@ -51,8 +52,12 @@ class Audit:
             status = status or 500
             raise
         finally:
-            caller: Principal | None = scope.get("state", {}).get("principal")
-            if caller is not None:
+            state = scope.get("state", {})
+            caller: Principal | None = state.get("principal")
+            call: _Call | None = state.get("audited_call")
+            if call is not None:
+                status = call.status
+            if caller is not None and (call is None or call.changes):
                 log.info("audit", **_line(scope, caller, status or CLIENT_CLOSED_REQUEST))
 
 
@@ -61,13 +66,26 @@ def note(request: Request, **about: Any) -> None:
     request.scope.setdefault("state", {}).setdefault("audited", {}).update(about)
 
 
+@dataclass
+class _Call:
+    name: str
+    changes: bool
+    status: int
+
+
+def note_call(request: Request, name: str, *, changes: bool, status: int) -> None:
+    """For a request that carries a call of another protocol: what to write instead of its route and its status."""
+    request.scope.setdefault("state", {})["audited_call"] = _Call(name, changes, status)
+
+
 def _line(scope: Scope, caller: Principal, status: int) -> dict[str, Any]:
     named = {name.removesuffix("_id"): value for name, value in scope.get("path_params", {}).items()}
     about = {**named, **scope["state"].get("audited", {})}
     client = scope.get("client")
+    call: _Call | None = scope["state"].get("audited_call")
     return {
         "caller": caller.id,
-        "action": f"{scope['method']} {scope['route'].path}",
+        "action": f"{scope['method']} {scope['route'].path}" + (f" {call.name}" if call is not None else ""),
         **{name: value[:MAX_LENGTH] if isinstance(value, str) else value for name, value in about.items()},
         "client": client[0] if client else None,
         "user_agent": Headers(scope=scope).get("user-agent", "")[:MAX_LENGTH],

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .sending import with_headers
 
 _SENT = (
-    "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer", "X-API-Key",
-    "X-Request-Id", "traceparent",
+    "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "MCP-Protocol-Version",
+    "Mcp-Method", "Mcp-Name", "Prefer", "X-API-Key", "X-Request-Id", "traceparent",
 )  # fmt: skip
 _READ = (
     "ETag", "Idempotency-Replayed", "Location", "Preference-Applied", "RateLimit", "RateLimit-Policy", "Retry-After",

@@ -56,8 +56,13 @@ async def tasks(
     """A project's tasks, newest first."""
     if cursor is not None and page != 1:
         raise invalid_field(["query", "cursor"], "either a page or a cursor")
-    if task_type is not None and task_type not in task_types():
-        raise invalid_field(["query", "task_type"], f"there is no such task type; there are {', '.join(task_types())}")
+    check_type(task_type)
     start = (page - 1) * limit if cursor is None else Cursor.parse(cursor)
     found = await services.tasks.page(caller, project_id, Filter(status, task_type, tag), start, limit)
     return Response(found.model_dump_json(), media_type="application/json")  # valid already: not to be validated again
+
+
+def check_type(name: str | None) -> None:
+    """Raises ApiError (400) for a task type that there is not."""
+    if name is not None and name not in task_types():
+        raise invalid_field(["query", "task_type"], f"there is no such task type; there are {', '.join(task_types())}")

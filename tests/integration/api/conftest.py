@@ -116,6 +116,8 @@ class World:
     api: httpx.AsyncClient = field(init=False)
     """A caller whose key is for all projects."""
     keys: KeysSecret = field(init=False)
+    api_root: httpx.AsyncClient = field(init=False)
+    """The same caller, for what is not under `/api/v1`."""
     internal: httpx.AsyncClient = field(init=False)
     """The internal listener, without credentials."""
 
@@ -124,6 +126,9 @@ class World:
         self.keys = KeysSecret(self.kube, self.namespace, self.services.settings.api_keys_secret)
         self.made = 0
         self.api = await self.caller("*")
+        self.api_root = await self.stack.enter_async_context(
+            httpx.AsyncClient(transport=self.public, base_url="http://api", headers=self.api.headers)
+        )
         self.internal = await self.stack.enter_async_context(
             httpx.AsyncClient(
                 transport=httpx.ASGITransport(internal_app(self.services), raise_app_exceptions=False),

@@ -1,0 +1,1 @@
+"""Tasks for agents: an MCP server at `/mcp`, over the same services, credentials and limits as REST."""
