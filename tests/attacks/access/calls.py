@@ -35,8 +35,13 @@ class Call:
 
     @property
     def scope(self) -> str | None:
-        """What it requires of a caller; None where it does not ask for a caller."""
+        """What it requires of a caller; None where it asks for no scope, or does so itself."""
         return getattr(self.access, "scope", None)
+
+    @property
+    def asks_who(self) -> bool:
+        """Whether it is for known callers."""
+        return bool(self.access.schemes)
 
     @property
     def names_project(self) -> bool:

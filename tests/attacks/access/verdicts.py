@@ -26,11 +26,11 @@ class Verdict(Enum):
 def verdict(call: Call, caller: Caller, target: Target) -> Verdict:
     """Of a call of the public app."""
     principal = caller.principal
-    if call.scope is None:
+    if not call.asks_who:
         return Verdict.LINK_ONLY if "key" in call.parameters else Verdict.PUBLIC
     if principal is None:
         return Verdict.UNKNOWN_CALLER
-    if call.scope not in principal.scopes:
+    if call.scope is not None and call.scope not in principal.scopes:
         return Verdict.NO_SCOPE
     if not _reaches(call, principal, target):
         return Verdict.HIDDEN
