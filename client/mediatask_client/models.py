@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +23,22 @@ class Answer(BaseModel):
         return self.model_dump(mode="json", exclude_unset=True, by_alias=True)
 
 
+class Charge(Answer):
+    """An amount of money."""
+
+    amount: Decimal
+    currency: str
+
+
+class Estimate(Answer):
+    """What a task usually costs."""
+
+    amount: Decimal | None = None
+    """None where the class has no prices."""
+    currency: str | None = None
+    gpu_seconds: float = 0.0
+
+
 class Submitted(Answer):
     """The answer to a submit."""
 
@@ -33,6 +50,7 @@ class Submitted(Answer):
     queue_position: int | None = None
     """1 is next."""
     created_at: datetime | None = None
+    estimated_cost: Estimate | None = None
 
 
 class BatchResult(Answer):
@@ -60,6 +78,9 @@ class Used(Answer):
     """Tasks that ended."""
     gpu_seconds: float
     cost: float | None = None
+    """None where nothing has a price, or in several currencies."""
+    costs: list[Charge] = []
+    """The same for each currency, exactly."""
     day: date | None = None
     task_type: str | None = None
     class_name: str | None = Field(default=None, alias="class")
@@ -77,6 +98,30 @@ class Usage(Answer):
     group_by: str
     items: list[Used]
     total: Used
+
+
+class CostRecord(Answer):
+    """What one task has used and is charged."""
+
+    task_id: str
+    task_type: str
+    class_name: str | None = Field(default=None, alias="class")
+    status: Phase
+    completed_at: datetime
+    attempts: int
+    gpu_seconds: float
+    cpu_seconds: float = 0.0
+    amount: Decimal | None = None
+    """None where nothing has a price."""
+    currency: str | None = None
+
+
+class CostRecords(Answer):
+    """Some of a project's cost records."""
+
+    records: list[CostRecord]
+    next_cursor: str | None = None
+    """Where they go on; absent at the end. There may be more though these are few or none."""
 
 
 class WebhookTry(Answer):
@@ -148,6 +193,12 @@ class Media(Answer):
     """All files; the first one is the media."""
 
 
+class Cost(Estimate):
+    """What a task has used and is charged."""
+
+    cpu_seconds: float = 0.0
+
+
 class Task(Answer):
     """A task's state."""
 
@@ -163,6 +214,7 @@ class Task(Answer):
     attempt: int | None = None
     """Counts from 1."""
     queue_position: int | None = None
+    cost: Cost | None = None
     created_at: datetime | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None

@@ -12,6 +12,8 @@ from .money import micros, rounded, spelled
 
 MOST_CPU_MILLIS = 10_000 * 1000
 """More than a node has."""
+FREE_ENDS = frozenset(("Preempted", "Evicted", "NodeLost", "NodeRefused"))
+"""Reasons of attempts that are not charged: the project has not asked for the disruption."""
 _SUFFIXES = {"n": -9, "u": -6, "m": -3, "k": 3}
 
 

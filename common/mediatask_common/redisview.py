@@ -3,14 +3,17 @@
 Writer (operator) and reader (API) live side by side here, because the layout is theirs alone:
 
 - `mt:{ns}:task:<name>`     hash `rv`, `doc` (the resource without its task data), `keys` (the indexes that list it),
-  `timed` (completion time of the run that `durations` has), `used` (what `usage` has of the task)
+  `timed` (completion time of the run that `durations` has), `used` (what `usage` has of the task), `paid` (what
+  `cost` has)
 - `mt:{ns}:idx:<project>[:s=<phase>][:t=<type>][:g=<tag>]`  sorted set of names by creation time; `*` for all projects,
   which have none by tag
 - `mt:{ns}:backlog:<type>:<priority>`  sorted set of the names of queued tasks whose time to start has come
 - `mt:{ns}:names`           set of all names, for the rebuild
 - `mt:{ns}:durations:<type>`  list of the run times of tasks that have completed, in seconds, newest first, bounded
+- `mt:{ns}:ran:<type>|<class>`  the same of one class, counting only the time that is charged
 - `mt:{ns}:usage:<project>:<day>`  hash of `n|<type>|<class>` (tasks that ended) and `g|<type>|<class>` (GPU time of
   theirs in milliseconds); tasks that were deleted since are among them
+- `mt:{ns}:cost:<project>:<day>`  hash of `<currency>|<type>|<class>` to millionths: what the same tasks are charged
 - `mt:{ns}:events:<name>`   stream of a task's events, bounded
 - `mt:{ns}:reports:<project>`  stream of the reports of a project's jobs, bounded: what the API's processes follow
 - `mt:{ns}:preview:<name>`  the latest preview of a running task
@@ -34,7 +37,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from mediatask_crds.task import METADATA_LIMIT, SCHEDULED_STEP, Phase
 
 from .times import parse_time, seconds_between
-from .usage import Kind, Used, used
+from .usage import Kind, Used, charged_seconds, used
 
 __all__ = ["UNREACHABLE", "RedisError", "RedisView", "scheduled", "slim"]
 
@@ -57,9 +60,10 @@ CONNECTIONS = 32
 CONNECTION_WAIT_SECONDS = 1.0
 """Longest wait for one of them."""
 
-# KEYS: task hash, names set, durations list. ARGV: rv, name, score, doc ('' deletes), tombstone seconds,
-# completion time ('' while it has not completed), duration, durations kept, usage key ('' while it has not ended),
-# field and milliseconds of it, seconds to keep it, index keys...
+# KEYS: task hash, names set, durations list, list of what is charged of them. ARGV: rv, name, score, doc ('' deletes),
+# tombstone seconds, completion time ('' while it has not completed), duration, durations kept, usage key ('' while it
+# has not ended), field and milliseconds of it, seconds to keep it, charged seconds, cost key ('' while nothing is
+# charged), field and millionths of it, index keys...
 _WRITE = """
 local known = redis.call('HGET', KEYS[1], 'rv')
 if known and tonumber(known) >= tonumber(ARGV[1]) then return 0 end
@@ -67,6 +71,7 @@ local before = redis.call('HGET', KEYS[1], 'keys')
 if before then for key in string.gmatch(before, '[^\\n]+') do redis.call('ZREM', key, ARGV[2]) end end
 local timed = redis.call('HGET', KEYS[1], 'timed') or ''
 local used = redis.call('HGET', KEYS[1], 'used') or ''
+local paid = redis.call('HGET', KEYS[1], 'paid') or ''
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'rv', ARGV[1])
 if ARGV[4] == '' then
@@ -75,7 +80,7 @@ if ARGV[4] == '' then
   return 1
 end
 local keys = {}
-for i = 13, #ARGV do
+for i = 17, #ARGV do
   redis.call('ZADD', ARGV[i], ARGV[3], ARGV[2])
   keys[#keys + 1] = ARGV[i]
 end
@@ -84,6 +89,8 @@ redis.call('SADD', KEYS[2], ARGV[2])
 if ARGV[6] ~= '' and ARGV[6] ~= timed then
   redis.call('LPUSH', KEYS[3], ARGV[7])
   redis.call('LTRIM', KEYS[3], 0, ARGV[8] - 1)
+  redis.call('LPUSH', KEYS[4], ARGV[13])
+  redis.call('LTRIM', KEYS[4], 0, ARGV[8] - 1)
   timed = ARGV[6]
 end
 if ARGV[9] ~= '' then
@@ -97,7 +104,17 @@ if ARGV[9] ~= '' then
   redis.call('EXPIRE', ARGV[9], ARGV[12])
   used = ARGV[9] .. '\\n' .. ARGV[10] .. '\\n' .. ARGV[11]
 end
-redis.call('HSET', KEYS[1], 'timed', timed, 'used', used)
+if ARGV[9] ~= '' then
+  local key, field, spent = string.match(paid, '^([^\\n]*)\\n([^\\n]*)\\n([^\\n]*)$')
+  if key and redis.call('EXISTS', key) == 1 then redis.call('HINCRBY', key, field, 0 - spent) end
+  paid = ''
+  if ARGV[14] ~= '' then
+    redis.call('HINCRBY', ARGV[14], ARGV[15], ARGV[16])
+    redis.call('EXPIRE', ARGV[14], ARGV[12])
+    paid = ARGV[14] .. '\\n' .. ARGV[15] .. '\\n' .. ARGV[16]
+  end
+end
+redis.call('HSET', KEYS[1], 'timed', timed, 'used', used, 'paid', paid)
 return 1
 """
 
@@ -219,15 +236,17 @@ class RedisView:
             score,
             orjson.dumps(slim(task)),
             keys,
-            spec["taskType"],
+            self._measured(task),
             completed=completed,
             duration=duration,
+            ran=charged_seconds(task) if completed else 0.0,
             usage=self._usage_of(task),
+            cost=self._cost_of(task),
         )
 
     async def remove(self, task: dict[str, Any]) -> bool:
         """Forget a deleted resource, by its last version; a tombstone refuses news from before."""
-        return await self._apply(task["metadata"], 0, b"", [], task["spec"]["taskType"])
+        return await self._apply(task["metadata"], 0, b"", [], self._measured(task))
 
     async def renew_freshness(self, *, only_if_kept: bool = False) -> bool:
         """Tell readers for the next 15 s that the view is current.
@@ -330,22 +349,33 @@ class RedisView:
         At most `DURATIONS_KEPT`, each run once; tasks that were deleted since are among them. Right after Redis has
         lost its data and the view is rebuilt, the order is arbitrary. Cheap: no task's document is read.
         """
-        found = cast("Any", await self._redis.lrange(self._durations(task_type), 0, DURATIONS_KEPT - 1))
+        return await self._seconds(self._durations(task_type))
+
+    async def ran(self, task_type: str, class_name: str) -> tuple[float, ...]:
+        """How long the last completed tasks of a type and class ran as far as it is charged, in seconds, newest first.
+
+        At most `DURATIONS_KEPT`.
+        """
+        return await self._seconds(self._ran(task_type, class_name))
+
+    async def _seconds(self, key: str) -> tuple[float, ...]:
+        found = cast("Any", await self._redis.lrange(key, 0, DURATIONS_KEPT - 1))
         return tuple(float(seconds) for seconds in found)
 
     async def usage(self, project: str, days: Sequence[str]) -> dict[Kind, Used]:
         """What a project's tasks that ended on these days have used. Cheap: no task's document is read."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            for day in days:
-                pipe.hgetall(f"{self._prefix}:usage:{project}:{day}")
+            for what in ("usage", "cost"):
+                for day in days:
+                    pipe.hgetall(f"{self._prefix}:{what}:{project}:{day}")
             found = await pipe.execute()
         totals: dict[Kind, Used] = {}
-        for day, fields in zip(days, found, strict=True):
+        for index, fields in enumerate(found):
+            day = days[index % len(days)]
             for field, value in fields.items():
                 what, task_type, class_name = field.decode().split("|")
-                amount = Used(tasks=int(value)) if what == "n" else Used(gpu_seconds=int(value) / 1000)
-                kind = Kind(day, task_type, class_name)
-                totals[kind] = totals.get(kind, Used()) + amount
+                kind, number = Kind(day, task_type, class_name), int(value)
+                totals[kind] = totals.get(kind, Used()) + _part(what, number)
         return {kind: amount for kind, amount in totals.items() if amount.tasks > 0}
 
     async def events(self, name: str, after: str = "0") -> AsyncIterator[tuple[str, str, dict[str, Any]]]:
@@ -394,18 +424,20 @@ class RedisView:
         score: float,
         doc: bytes,
         keys: Iterable[str],
-        task_type: str,
+        measured: tuple[str, str],
         *,
         completed: str = "",
         duration: float = 0.0,
+        ran: float = 0.0,
         usage: tuple[str, str, int] = ("", "", 0),
+        cost: tuple[str, str, int] = ("", "", 0),
     ) -> bool:
         name = meta["name"]
         # EVAL, not EVALSHA: less than 1 kB more, and no second way for a Redis that has forgotten the script.
         written = await cast("Any", self._redis.eval)(
-            _WRITE, 3, f"{self._prefix}:task:{name}", f"{self._prefix}:names", self._durations(task_type),
+            _WRITE, 4, f"{self._prefix}:task:{name}", f"{self._prefix}:names", *measured,
             meta["resourceVersion"], name, score, doc, TOMBSTONE_SECONDS, completed, duration, DURATIONS_KEPT,
-            *usage, USAGE_SECONDS, *keys,
+            *usage, USAGE_SECONDS, ran, *cost, *keys,
         )  # fmt: skip
         return bool(written)
 
@@ -430,8 +462,26 @@ class RedisView:
         key = f"{self._prefix}:usage:{task['spec']['projectId']}:{kind.day}"
         return key, f"{kind.task_type}|{kind.class_name}", round(amount.gpu_seconds * 1000)
 
+    def _cost_of(self, task: dict[str, Any]) -> tuple[str, str, int]:
+        """One task is charged in one currency."""
+        found = used(task)
+        if found is None or not found[1].costs:
+            return "", "", 0
+        kind, amount = found
+        ((currency, millionths),) = amount.costs.items()
+        key = f"{self._prefix}:cost:{task['spec']['projectId']}:{kind.day}"
+        return key, f"{currency}|{kind.task_type}|{kind.class_name}", millionths
+
+    def _measured(self, task: dict[str, Any]) -> tuple[str, str]:
+        """The lists that keep how long the task ran."""
+        task_type, class_name = task["spec"]["taskType"], (task.get("status") or {}).get("className") or ""
+        return self._durations(task_type), self._ran(task_type, class_name)
+
     def _durations(self, task_type: str) -> str:
         return f"{self._prefix}:durations:{task_type}"
+
+    def _ran(self, task_type: str, class_name: str) -> str:
+        return f"{self._prefix}:ran:{task_type}|{class_name}"
 
     def _backlog(self, task_type: str, priority: int) -> str:
         return f"{self._prefix}:backlog:{task_type}:{priority}"
@@ -440,6 +490,17 @@ class RedisView:
         filters = (("s", phase), ("t", task_type), ("g", tag))
         suffix = "".join(f":{name}={value}" for name, value in filters if value)
         return f"{self._prefix}:idx:{project}{suffix}"
+
+
+def _part(what: str, number: int) -> Used:
+    """What one field of a project's usage says: tasks, milliseconds, or millionths of a currency."""
+    match what:
+        case "n":
+            return Used(tasks=number)
+        case "g":
+            return Used(gpu_seconds=number / 1000)
+        case _:
+            return Used(costs={what: number})
 
 
 def _document(content: bytes) -> dict[str, Any]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from .money import micros
+from .pricing import FREE_ENDS
+from .times import seconds_between
 
 
 @dataclass(frozen=True)
@@ -23,9 +28,14 @@ class Used:
 
     tasks: int = 0
     gpu_seconds: float = 0.0
+    costs: Mapping[str, int] = field(default_factory=dict)
+    """Millionths by currency."""
 
     def __add__(self, other: Used) -> Used:
-        return Used(self.tasks + other.tasks, self.gpu_seconds + other.gpu_seconds)
+        costs = dict(self.costs)
+        for currency, amount in other.costs.items():
+            costs[currency] = costs.get(currency, 0) + amount
+        return Used(self.tasks + other.tasks, self.gpu_seconds + other.gpu_seconds, costs)
 
 
 def used(task: dict[str, Any]) -> tuple[Kind, Used] | None:
@@ -35,7 +45,29 @@ def used(task: dict[str, Any]) -> tuple[Kind, Used] | None:
     if not ended:
         return None
     kind = Kind(ended[:10], task["spec"]["taskType"], status.get("className") or "")
-    return kind, Used(1, float((status.get("cost") or {}).get("gpuSeconds") or 0.0))
+    cost = status.get("cost") or {}
+    return kind, Used(1, float(cost.get("gpuSeconds") or 0.0), charged(status))
+
+
+def charged(status: dict[str, Any]) -> dict[str, int]:
+    """Millionths by currency, one at most; nothing for a status that nobody of ours wrote."""
+    cost = status.get("cost") or {}
+    try:
+        amount = micros(cost.get("amount"))
+    except ArithmeticError:
+        return {}
+    return {cost["currency"]: amount} if amount and cost.get("currency") else {}
+
+
+def charged_seconds(task: dict[str, Any]) -> float:
+    """How long the attempts of a task ran that are charged."""
+    attempts = (task.get("status") or {}).get("attempts") or []
+    ran = (
+        seconds_between(attempt.get("startedAt"), attempt.get("endedAt"))
+        for attempt in attempts
+        if attempt.get("reason") not in FREE_ENDS
+    )
+    return sum(max(seconds or 0.0, 0.0) for seconds in ran)
 
 
 def add(totals: dict[Kind, Used], task: dict[str, Any]) -> None:

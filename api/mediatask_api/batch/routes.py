@@ -33,7 +33,7 @@ MAX_BODY_BYTES = 1024 * 1024
     operation_id="submitTasks",
     dependencies=[require("tasks:submit")],
     response_model=BatchAnswer,
-    response_model_exclude_none=True,
+    response_model_exclude_unset=True,
     responses=problems(project_not_allowed(PATH_SAMPLES["project_id"]), key_reused()),
 )
 async def batch(

@@ -11,7 +11,16 @@ from mediatask_crds.freeform import without_control_characters
 from mediatask_crds.names import API_VERSION, LABEL_PROJECT, LABEL_TAG_PREFIX, LABEL_TYPE, label_value
 from mediatask_crds.task import SCHEDULED_STEP, Phase
 
-from .schemas import ArtifactAnswer, CostAnswer, ErrorAnswer, ResultAnswer, SubmitAnswer, SubmitRequest, TaskAnswer
+from .schemas import (
+    ArtifactAnswer,
+    CostAnswer,
+    ErrorAnswer,
+    EstimateAnswer,
+    ResultAnswer,
+    SubmitAnswer,
+    SubmitRequest,
+    TaskAnswer,
+)
 
 WAITING_STEP = "waiting_in_queue"
 CANCELLING_STEP = "cancelling"
@@ -87,21 +96,20 @@ def to_answer(task: Object, sign: Sign) -> TaskAnswer:
         estimated_start=_estimated_start(task, queue) if phase is Phase.QUEUED else None,
         timings=status.get("timings") or {},
         # Also while a retry is asked for: it goes on counting.
-        cost=_cost((task.get("status") or {}).get("cost")),
+        cost=cost_of(task),
     )
 
 
-def submit_answer(
-    task_id: str, project: str, *, estimated_duration: int, queue_position: int, created_at: str
-) -> SubmitAnswer:
+def submit_answer(task_id: str, project: str, expected: EstimateAnswer, created_at: str) -> SubmitAnswer:
     """The answer to a submit or retry."""
     return SubmitAnswer(
         task_id=task_id,
         status="queued",
         project_id=project,
-        estimated_duration=estimated_duration,
-        queue_position=queue_position,
+        estimated_duration=expected.estimated_duration,
+        queue_position=expected.queue_position,
         created_at=created_at,
+        estimated_cost=expected.cost,
     )
 
 
@@ -135,7 +143,9 @@ def _error(error: Object) -> ErrorAnswer:
     )
 
 
-def _cost(cost: Object | None) -> CostAnswer | None:
+def cost_of(task: Object) -> CostAnswer | None:
+    """What the task has used and is charged, over all its rounds; None where nothing that counts."""
+    cost: Object | None = (task.get("status") or {}).get("cost")
     if not cost:
         return None
     return CostAnswer(

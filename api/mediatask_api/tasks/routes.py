@@ -35,7 +35,7 @@ from .refusals import (
     task_not_queued,
     task_not_retryable,
 )
-from .schemas import ChangeRequest, SubmitAnswer, SubmitRequest, TaskAnswer
+from .schemas import ChangeRequest, EstimateAnswer, SubmitAnswer, SubmitRequest, TaskAnswer
 from .submitting import idempotency
 from .submitting.submission import prepare
 
@@ -104,6 +104,20 @@ async def submit(
             if task.status.terminal and await still_allowed(request):
                 return _json(task.model_dump_json().encode(), 200, headers)
     return _json(done.answer, 202, headers)
+
+
+@router.post(
+    "/estimate",
+    operation_id="estimateTask",
+    dependencies=[require("tasks:submit")],
+    response_model=EstimateAnswer,
+    responses=problems(project_not_allowed(_PROJECT)),
+)
+async def estimate(
+    services: Ctx, caller: Caller, wanted: Annotated[SubmitRequest, Depends(JsonBody(SubmitRequest))]
+) -> EstimateAnswer:
+    """How long such a task would wait and run, and what it would cost. Nothing is created."""
+    return await services.tasks.estimate(caller, prepare(wanted, None, services.urls))
 
 
 @router.get(

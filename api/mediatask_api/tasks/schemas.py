@@ -84,6 +84,17 @@ class SubmitRequest(Rest):
     """Free-form values, 16 KiB at most, echoed in status answers and in the webhook."""
 
 
+class EstimatedCost(Rest):
+    """What such a task usually costs: from the last ones of its type and class, else from the type's estimate."""
+
+    amount: str | None
+    """As decimal text; null where the class has no prices."""
+    currency: str | None
+    """ISO 4217 code."""
+    gpu_seconds: float
+
+
+COST_SAMPLE: dict[str, Any] = {"amount": "0.2", "currency": "EUR", "gpu_seconds": 288.0}
 ANSWER_SAMPLE: dict[str, Any] = {
     "task_id": "5f0c2d0e-7a43-5c0b-9d2e-0c9a6f9f5b1e",
     "status": "queued",
@@ -91,6 +102,7 @@ ANSWER_SAMPLE: dict[str, Any] = {
     "estimated_duration": 300,
     "queue_position": 2,
     "created_at": "2025-09-24T10:30:00Z",
+    "estimated_cost": COST_SAMPLE,
 }
 
 
@@ -109,6 +121,23 @@ class SubmitAnswer(Rest):
     """1 is next."""
     created_at: str
     """RFC 3339, UTC."""
+    estimated_cost: EstimatedCost | None = None
+    """Null where no class runs the type by default."""
+
+
+class EstimateAnswer(Rest):
+    """What would follow if the task were submitted now."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"estimated_duration": 300, "queue_position": 2, "cost": COST_SAMPLE}]}
+    )
+
+    estimated_duration: int
+    """Seconds such a task usually runs: the median of recent ones, else the type's estimate."""
+    queue_position: int
+    """1 is next."""
+    cost: EstimatedCost | None
+    """Null where no class runs the type by default."""
 
 
 class ArtifactAnswer(Rest):

@@ -21,6 +21,7 @@ from ..http.drain import Drain
 from ..http.errors import ApiError
 from ..uploads.references import References
 from . import resource as rest
+from .reading.classes import Classes
 from .reading.cursor import Cursor
 from .reading.estimates import Estimates
 from .reading.reader import Filter, TaskReader
@@ -33,7 +34,7 @@ from .refusals import (
     task_not_queued,
     task_not_retryable,
 )
-from .schemas import TaskAnswer, TaskPage
+from .schemas import EstimateAnswer, TaskAnswer, TaskPage
 from .submitting import idempotency
 from .submitting.submission import Submission
 
@@ -73,7 +74,7 @@ class TaskService:
         self._store = store
         self._drain = drain
         self._references = references
-        self._estimates = Estimates(reader)
+        self._estimates = Estimates(reader, Classes(kube))
 
     # ---- submit
 
@@ -103,6 +104,15 @@ class TaskService:
             return Submitted(name, idempotency.replay(existing, submission.digest), replayed=True)
         return Submitted(name, answer, replayed=False)
 
+    async def estimate(self, caller: Principal, submission: Submission) -> EstimateAnswer:
+        """What would follow if this were submitted now; nothing is created."""
+        refusal = self.refusal(caller, submission)
+        if refusal is not None:
+            raise refusal
+        request = submission.request
+        await self._references.check(request.project_id, submission.references)
+        return await self._estimates.of(request.task_type, request.priority)
+
     def refusal(self, caller: Principal, submission: Submission) -> ApiError | None:
         """Why the caller may not submit this; None where it may."""
         project = submission.request.project_id
@@ -124,13 +134,8 @@ class TaskService:
     async def _answer(
         self, name: str, project: str, type_name: str, priority: int, created_at: str | None = None
     ) -> bytes:
-        answer = rest.submit_answer(
-            name,
-            project,
-            estimated_duration=await self._estimates.duration(type_name),
-            queue_position=await self._estimates.queue_position(type_name, priority),
-            created_at=created_at or rfc3339(utcnow()),
-        )
+        expected = await self._estimates.of(type_name, priority)
+        answer = rest.submit_answer(name, project, expected, created_at or rfc3339(utcnow()))
         return answer.model_dump_json().encode()
 
     # ---- read

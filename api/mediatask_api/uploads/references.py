@@ -31,23 +31,30 @@ class References:
         self._reader = reader
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    async def accept(self, project: str, references: Sequence[tuple[Place, str]]) -> None:
-        """Make sure that a new task may use these, and keep what it uses.
+    async def check(self, project: str, references: Sequence[tuple[Place, str]]) -> None:
+        """Make sure that a new task might use these.
 
         Raises:
             ApiError: 400 naming each reference that cannot be used, 503 when the store is away.
         """
         try:
             found = await self._look_up(project, {reference for _, reference in references})
-            faults = [
-                {"loc": list(place), "msg": f"{reference}: {fault}"}
-                for place, reference in references
-                if isinstance(fault := found[reference], Unusable)
-            ]
-            if faults:
-                raise invalid(str(faults[0]["msg"]), faults)
-            named = [parse_reference(reference) for reference in found]
-            uploads = [each.upload_id for each in named if isinstance(each, UploadReference)]
+        except OSError as error:
+            raise store_away(error) from error
+        faults = [
+            {"loc": list(place), "msg": f"{reference}: {fault}"}
+            for place, reference in references
+            if isinstance(fault := found[reference], Unusable)
+        ]
+        if faults:
+            raise invalid(str(faults[0]["msg"]), faults)
+
+    async def accept(self, project: str, references: Sequence[tuple[Place, str]]) -> None:
+        """Make sure that a new task may use these, and keep what it uses. Raises as `check` does."""
+        await self.check(project, references)
+        named = [parse_reference(reference) for reference in {reference for _, reference in references}]
+        uploads = [each.upload_id for each in named if isinstance(each, UploadReference)]
+        try:
             await asyncio.gather(*(self._uploads.keep(project, upload_id) for upload_id in uploads))
         except OSError as error:
             raise store_away(error) from error

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
+from mediatask_common import money
 from mediatask_common.usage import Kind, Used
 
 from ..http.errors import invalid_field
-from .schemas import Amount, GroupBy, UsageAnswer, UsageItem
+from .schemas import Amount, Charged, GroupBy, UsageAnswer, UsageItem
 
 DEFAULT_DAYS = 30
 MOST_DAYS = 366
@@ -55,4 +56,14 @@ def _name(kind: Kind, by: GroupBy) -> str:
 
 
 def _fields(amount: Used) -> dict[str, Any]:
-    return {"tasks": amount.tasks, "gpu_seconds": round(amount.gpu_seconds, 3), "cost": None}
+    charged = [
+        Charged(amount=money.spelled(millionths), currency=currency)
+        for currency, millionths in sorted(amount.costs.items())
+        if millionths
+    ]
+    return {
+        "tasks": amount.tasks,
+        "gpu_seconds": round(amount.gpu_seconds, 3),
+        "cost": float(charged[0].amount) if len(charged) == 1 else None,
+        "costs": charged,
+    }

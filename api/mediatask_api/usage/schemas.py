@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from pydantic import ConfigDict, Field
+
+from mediatask_crds.task import Phase
 
 from ..http.openapi.schemas import Rest
 
@@ -17,6 +20,15 @@ class GroupBy(StrEnum):
     CLASS = "class"
 
 
+class Charged(Rest):
+    """An amount of money."""
+
+    amount: str
+    """Decimal text."""
+    currency: str
+    """ISO 4217 code."""
+
+
 class Amount(Rest):
     """How much was used."""
 
@@ -25,7 +37,9 @@ class Amount(Rest):
     gpu_seconds: float
     """Time of all attempts, times the GPUs of each."""
     cost: float | None
-    """Null: this version knows no prices."""
+    """What is charged; null where nothing has a price, or in several currencies."""
+    costs: list[Charged]
+    """The same for each currency, exactly."""
 
 
 class UsageItem(Amount):
@@ -39,6 +53,14 @@ class UsageItem(Amount):
     class_name: str | None = Field(default=None, alias="class")
 
 
+_SAMPLE: dict[str, Any] = {
+    "tasks": 12,
+    "gpu_seconds": 3372.5,
+    "cost": 2.342014,
+    "costs": [{"amount": "2.342014", "currency": "EUR"}],
+}
+
+
 class UsageAnswer(Rest):
     """The usage of a project."""
 
@@ -50,8 +72,8 @@ class UsageAnswer(Rest):
                     "from": "2025-09-01",
                     "to": "2025-09-30",
                     "group_by": "day",
-                    "items": [{"day": "2025-09-24", "tasks": 12, "gpu_seconds": 3372.5, "cost": None}],
-                    "total": {"tasks": 12, "gpu_seconds": 3372.5, "cost": None},
+                    "items": [{"day": "2025-09-24", **_SAMPLE}],
+                    "total": _SAMPLE,
                 }
             ]
         }
@@ -64,3 +86,56 @@ class UsageAnswer(Rest):
     items: list[UsageItem]
     """Days in order, else by GPU time, the most first; groups without usage are left out."""
     total: Amount
+
+
+class CostRecord(Rest):
+    """What one task has used and is charged."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    task_id: str
+    task_type: str
+    class_name: str | None = Field(alias="class")
+    """Class of the last attempt."""
+    status: Phase
+    completed_at: str
+    """RFC 3339, UTC."""
+    attempts: int
+    gpu_seconds: float
+    cpu_seconds: float
+    amount: str | None
+    """Decimal text; null where nothing has a price."""
+    currency: str | None
+
+
+class CostRecords(Rest):
+    """Some of a project's cost records."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "records": [
+                        {
+                            "task_id": "5f0c2d0e-7a43-5c0b-9d2e-0c9a6f9f5b1e",
+                            "task_type": "generate_video",
+                            "class": "video",
+                            "status": "completed",
+                            "completed_at": "2025-09-24T10:35:30Z",
+                            "attempts": 1,
+                            "gpu_seconds": 298.0,
+                            "cpu_seconds": 1192.0,
+                            "amount": "0.206947",
+                            "currency": "EUR",
+                        }
+                    ],
+                    "next_cursor": None,
+                }
+            ]
+        }
+    )
+
+    records: list[CostRecord]
+    """By the creation of their tasks, the newest first."""
+    next_cursor: str | None
+    """Where they go on; null at the end. There may be more though this answer has few or none."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from ..models import TaskType, Usage
+from ..models import CostRecords, TaskType, Usage
 from ..rest import calls
 from .keys import AsyncKeys
 from .tasks import AsyncTasks
@@ -42,6 +42,12 @@ class AsyncClient(AsyncTasks, AsyncKeys):
             group_by: day, task_type or class.
         """
         return await self._run(calls.usage(project_id, first=first, last=last, group_by=group_by))
+
+    async def cost_records(
+        self, project_id: str, *, first: date | None = None, last: date | None = None, cursor: str | None = None
+    ) -> CostRecords:
+        """What each ended task has used and is charged, some at a time, of the same days as `usage`."""
+        return await self._run(calls.cost_records(project_id, first=first, last=last, cursor=cursor))
 
     async def task_types(self) -> Sequence[TaskType]:
         """The catalogue of task types."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from ..models import TaskType, Usage
+from ..models import CostRecords, TaskType, Usage
 from ..rest import calls
 from .keys import Keys
 from .tasks import Tasks
@@ -43,6 +43,12 @@ class Client(Tasks, Keys):
             group_by: day, task_type or class.
         """
         return self._run(calls.usage(project_id, first=first, last=last, group_by=group_by))
+
+    def cost_records(
+        self, project_id: str, *, first: date | None = None, last: date | None = None, cursor: str | None = None
+    ) -> CostRecords:
+        """What each ended task has used and is charged, some at a time, of the same days as `usage`."""
+        return self._run(calls.cost_records(project_id, first=first, last=last, cursor=cursor))
 
     def task_types(self) -> Sequence[TaskType]:
         """The catalogue of task types."""

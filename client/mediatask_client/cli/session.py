@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -10,7 +11,7 @@ from .._sync.client import Client
 from ..errors import APIError, NotFound, UsageError
 from ..files import other_name, target
 from ..inputs import local_paths, with_references
-from ..models import Task, TaskType, Upload
+from ..models import CostRecord, Task, TaskType, Upload
 from .submission import closest
 from .terminal.display import display, sending
 from .terminal.output import stderr
@@ -34,6 +35,16 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.client.close()
+
+    def cost_records(self, project: str, *, first: date | None, last: date | None) -> Iterator[CostRecord]:
+        """All cost records of these days, some at a time."""
+        cursor = None
+        while True:
+            some = self.client.cost_records(project, first=first, last=last, cursor=cursor)
+            yield from some.records
+            cursor = some.next_cursor
+            if not cursor:
+                return
 
     def on(self, given: str, project: str, act: Callable[[str], T]) -> T:
         """What `act` gives for the task with this id, or else with the one id of the project that begins so.

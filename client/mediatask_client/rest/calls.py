@@ -21,6 +21,7 @@ from ..models import (
     ApiKeys,
     BatchAnswer,
     BatchResult,
+    CostRecords,
     NewApiKey,
     Page,
     Submitted,
@@ -118,6 +119,14 @@ def usage(project_id: str, *, first: date | None, last: date | None, group_by: s
     days = {"from": first, "to": last}
     params = {"group_by": group_by, **{name: day.isoformat() for name, day in days.items() if day is not None}}
     return Call("GET", f"{BASE}/projects/{_segment(project_id)}/usage", _reader(Usage), params=params)
+
+
+def cost_records(project_id: str, *, first: date | None, last: date | None, cursor: str | None) -> Call[CostRecords]:
+    days = {"from": first, "to": last}
+    params = {name: day.isoformat() for name, day in days.items() if day is not None}
+    if cursor:
+        params["cursor"] = cursor
+    return Call("GET", f"{BASE}/projects/{_segment(project_id)}/usage/records", _reader(CostRecords), params=params)
 
 
 def webhook(task_id: str) -> Call[Webhook]:

@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from mediatask_common import money
-from mediatask_common.pricing import MOST_CPU_MILLIS, cpu_millis, rate
+from mediatask_common.pricing import FREE_ENDS, MOST_CPU_MILLIS, cpu_millis, rate
 from mediatask_common.times import seconds_between
 from mediatask_crds.base import Resource
 from mediatask_crds.cost import Rate
@@ -22,10 +22,6 @@ from mediatask_crds.task import Attempt, Cost, MediaTaskSpec
 
 from ..objects import Object
 from .classes import NoClass, TaskClass
-from .reasons import Reason
-
-FREE = frozenset((Reason.PREEMPTED, Reason.EVICTED, Reason.NODE_LOST, Reason.NODE_REFUSED))
-"""Ends of attempts that are not charged."""
 
 
 class _Written(Resource):
@@ -77,7 +73,7 @@ def with_attempt(before: Cost | None, attempt: Attempt) -> Cost | None:
     cost.gpu_seconds = round(cost.gpu_seconds + milliseconds * (attempt.gpus or 0) / 1000, 3)
     if attempt.cpu_millis:
         cost.cpu_seconds = round((cost.cpu_seconds or 0.0) + milliseconds * attempt.cpu_millis / 10**6, 3)
-    if attempt.rate is not None and attempt.reason not in FREE:
+    if attempt.rate is not None and attempt.reason not in FREE_ENDS:
         _charge(cost, attempt.rate, money.charge(money.micros(attempt.rate.per_hour), milliseconds))
     return cost
 

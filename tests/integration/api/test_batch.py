@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from mediatask_common.kube import TASKS, KubeError
+from mediatask_crds.names import ANNOTATION_IDEMPOTENCY_ANSWER
 
 from .conftest import PROMPT, World
 
@@ -44,6 +46,12 @@ async def test_a_key_is_the_same_in_a_batch_and_in_a_submit(world: World) -> Non
     alone = await world.api.post("/tasks/submit", json=PROMPT, headers={"Idempotency-Key": "k"})
     (result,) = (await batch(world, {**PROMPT, "idempotency_key": "k"})).json()["results"]
     assert result["task"] == alone.json()
+    # As an earlier version, which knew no cost, has answered it.
+    old = {key: value for key, value in alone.json().items() if key != "estimated_cost"}
+    annotations = {ANNOTATION_IDEMPOTENCY_ANSWER: json.dumps(old)}
+    await world.kube.patch(TASKS, old["task_id"], {"metadata": {"annotations": annotations}}, world.namespace)
+    (result,) = (await batch(world, {**PROMPT, "idempotency_key": "k"})).json()["results"]
+    assert result["task"] == old
 
 
 @pytest.mark.parametrize(("wrong", "status"), [(INVALID, 400), (FOREIGN, 403)])

@@ -31,6 +31,7 @@ async def test_a_submit_creates_the_resource_and_says_where_to_look(world: World
     body = answer.json()
     assert list(body) == [
         "task_id", "status", "project_id", "estimated_duration", "queue_position", "created_at",
+        "estimated_cost",
     ]  # fmt: skip
     assert body["status"] == "queued"
     assert body["queue_position"] == 1

@@ -93,8 +93,13 @@ def test_usage(service: Service) -> None:
         "from": "2026-11-01",
         "to": "2026-11-30",
         "group_by": "class",
-        "items": [{"class": "sound", "tasks": 12, "gpu_seconds": 1234.5, "cost": None}],
-        "total": {"tasks": 12, "gpu_seconds": 1234.5, "cost": None},
+        "items": [{"class": "sound", "tasks": 12, "gpu_seconds": 1234.5, "cost": None, "costs": []}],
+        "total": {
+            "tasks": 12,
+            "gpu_seconds": 1234.5,
+            "cost": None,
+            "costs": [{"amount": "2345.678901", "currency": "EUR"}, {"amount": "7", "currency": "JPY"}],
+        },
     }
     service.on("GET", "/api/v1/projects/film/usage", Answer(200, answer))
     with Client(service.url, KEY) as client:
@@ -102,10 +107,41 @@ def test_usage(service: Service) -> None:
     assert service.requests[-1].query == {"group_by": "class", "from": "2026-11-01"}
     words = ("usage", "-p", "film", "--by", "class")
     assert [line.split() for line in run(service, *words).stdout.splitlines()] == [
-        ["CLASS", "TASKS", "GPU", "SECONDS"],
-        ["sound", "12", "1,234.5"],
-        ["total", "12", "1,234.5"],
+        ["CLASS", "TASKS", "GPU", "SECONDS", "COST"],
+        ["sound", "12", "1,234.5", "-"],
+        ["total", "12", "1,234.5", "2,345.68", "EUR", "+", "7.00", "JPY"],
     ]
     assert json.loads(run(service, *words, "--to", "2026-11-30", "-o", "json").stdout) == answer
     assert service.requests[-1].query["to"] == "2026-11-30"
     assert run(service, "usage", "--from", "soon").exit_code == 2
+
+
+def record(task_id: str, **more: object) -> dict[str, object]:
+    return {
+        "task_id": task_id, "task_type": "test_prompt", "class": "prompts", "status": "completed",
+        "completed_at": "2026-11-20T23:59:59Z", "attempts": 1, "gpu_seconds": 1.5, "cpu_seconds": 0.0,
+        "amount": "0.25", "currency": "EUR", **more,
+    }  # fmt: skip
+
+
+def test_cost_records_of_all_answers_as_json_csv_and_table(service: Service) -> None:
+    first = {"records": [record("a")], "next_cursor": "here"}
+    last = {"records": [record("b", task_type="=cmd()", amount=None, currency=None)], "next_cursor": None}
+    path = "/api/v1/projects/film/usage/records"
+    service.on("GET", path, Answer(200, first), Answer(200, last))
+    words = ("usage", "-p", "film", "--records", "--from", "2026-11-01")
+    told = json.loads(run(service, *words, "-o", "json").stdout)
+    assert told == first["records"] + last["records"]  # type: ignore[operator]
+    assert [request.query for request in service.asked("GET", path)] == [
+        {"from": "2026-11-01"},
+        {"from": "2026-11-01", "cursor": "here"},
+    ]
+    service.on("GET", path, Answer(200, first), Answer(200, last))
+    assert run(service, *words, "-o", "csv").stdout.splitlines() == [
+        "task_id,task_type,class,status,completed_at,attempts,gpu_seconds,cpu_seconds,amount,currency",
+        "a,test_prompt,prompts,completed,2026-11-20T23:59:59Z,1,1.5,0.0,0.25,EUR",
+        "b,'=cmd(),prompts,completed,2026-11-20T23:59:59Z,1,1.5,0.0,,",
+    ]
+    service.on("GET", path, Answer(200, first), Answer(200, last))
+    assert "0.250000 EUR  a" in run(service, *words).stdout
+    assert run(service, "usage", "-o", "csv").exit_code == 2

@@ -207,7 +207,7 @@ def test_a_failed_task_says_why(client: Client, service: Service) -> None:
 
 
 def test_fields_that_are_not_known_yet_are_kept(client: Client, service: Service) -> None:
-    answer = task("completed", cost={"amount": 1}, completed_at="2026-01-01T00:00:00Z")
+    answer = task("completed", cost={"amount": "1", "saved": 2}, completed_at="2026-01-01T00:00:00Z")
     service.on("GET", STATUS, Answer(200, answer))
     assert client.get("task-1").raw() == answer
 

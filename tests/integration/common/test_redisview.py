@@ -158,6 +158,23 @@ async def test_durations_are_bounded(view: RedisView) -> None:
     assert kept[0] == (DURATIONS_KEPT + 4) % 60
 
 
+async def test_the_charged_time_of_runs_is_kept_by_class(view: RedisView) -> None:
+    def attempt(start: int, end: int, reason: str) -> dict[str, Any]:
+        return {
+            "startedAt": f"2026-11-01T00:00:{start:02}Z", "endedAt": f"2026-11-01T00:00:{end:02}Z", "reason": reason
+        }  # fmt: skip
+
+    done = completed("a", 2, minute=1, seconds=50)
+    done["status"] |= {
+        "className": "fast",
+        "attempts": [attempt(0, 10, "Preempted"), attempt(10, 14, "GpuFault"), attempt(20, 23, "Succeeded")],
+    }
+    await view.put(done)
+    await view.put({**done, "metadata": {**done["metadata"], "resourceVersion": "3"}})
+    assert await view.ran("generate_image", "fast") == (7.0,)
+    assert await view.ran("generate_image", "slow") == ()
+
+
 # ---- connections
 
 

@@ -12,7 +12,7 @@ import orjson
 
 from mediatask_common.kube import TASKS, Kube, KubeError, Object
 from mediatask_common.redisview import ALL_PROJECTS, scheduled, slim
-from mediatask_common.usage import Kind, Used, add
+from mediatask_common.usage import Kind, Used, add, charged_seconds
 from mediatask_crds.task import Phase
 from mediatask_crds.tasktypes import task_types
 
@@ -23,6 +23,10 @@ from .redis_reader import RedisReader
 
 Counts = dict[tuple[str, str], int]
 """Tasks by (phase, type)."""
+
+
+SAMPLE = 20
+"""Tasks that speak for others where nothing was measured."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,18 @@ class TaskReader:
     async def durations(self, task_type: str) -> Sequence[float]:
         """Seconds that the last completed tasks of a type ran; none without Redis: only a full list could tell."""
         return await self._view.ask(lambda view: view.durations(task_type)) or ()
+
+    async def ran(self, task_type: str, class_name: str) -> Sequence[float]:
+        """Seconds that some completed tasks of a type and class ran, as far as they are charged.
+
+        The last ones from Redis; without it those of one short page of them, which names in no order make a sample.
+        """
+        known = await self._view.ask(lambda view: view.ran(task_type, class_name))
+        if known is not None:
+            return known
+        selector = field_selector(None, Phase.COMPLETED, task_type)
+        page = await self._kube.list(TASKS, self._namespace, limit=str(SAMPLE), fieldSelector=selector)
+        return [charged_seconds(task) for task in page["items"] if task["status"].get("className") == class_name]
 
     async def counts(self, projects: Iterable[str] | None) -> Counts:
         """Tasks by phase and type, in some projects or in all (None)."""

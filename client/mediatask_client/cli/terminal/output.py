@@ -39,9 +39,9 @@ def stderr() -> Console:
 def write_submitted(form: Format, submitted: Submitted) -> None:
     """The id alone for people, too: so that `$(mediatask submit ...)` is one."""
     if form in (Format.JSON, Format.YAML):
-        _document(form, submitted.raw())
+        write_document(form, submitted.raw())
         return
-    _names([submitted.task_id])
+    write_names([submitted.task_id])
     if form == Format.TABLE:
         typer.secho(f"queued; follow it with: mediatask watch {one_line(submitted.task_id)}", dim=True, err=True)
 
@@ -49,20 +49,20 @@ def write_submitted(form: Format, submitted: Submitted) -> None:
 def write_uploads(form: Format, uploads: Sequence[tuple[str, Upload]]) -> None:
     """Files and their references; the references alone for people, too. Signed URLs are used up and not shown."""
     if form in (Format.JSON, Format.YAML):
-        _document(
+        write_document(
             form,
             [{"file": path, "upload_id": upload.upload_id, "reference": upload.reference} for path, upload in uploads],
         )
     else:
-        _names([upload.reference for _, upload in uploads])
+        write_names([upload.reference for _, upload in uploads])
 
 
 def write_task(form: Format, task: Task) -> None:
     """All of one task; as a table one field a line, what is empty left out."""
     if form == Format.NAME:
-        _names([task.task_id])
+        write_names([task.task_id])
     elif form != Format.TABLE:
-        _document(form, task.raw())
+        write_document(form, task.raw())
     else:
         _fields(task)
 
@@ -78,9 +78,9 @@ def write_status(form: Format, task: Task) -> None:
 def write_tasks(form: Format, tasks: Sequence[Task]) -> None:
     """Tasks, as a list; as a table one row each."""
     if form == Format.NAME:
-        _names(task.task_id for task in tasks)
+        write_names(task.task_id for task in tasks)
     elif form != Format.TABLE:
-        _document(form, [task.raw() for task in tasks])
+        write_document(form, [task.raw() for task in tasks])
     else:
         _rows(tasks)
 
@@ -88,7 +88,7 @@ def write_tasks(form: Format, tasks: Sequence[Task]) -> None:
 def write_page(form: Format, page: Page) -> None:
     """A page of a list; which page it is of how many goes to standard error where it is a table."""
     if form in (Format.JSON, Format.YAML):
-        _document(form, page.raw())
+        write_document(form, page.raw())
         return
     write_tasks(form, page.tasks)
     if form == Format.TABLE and page.total != len(page.tasks):
@@ -99,9 +99,9 @@ def write_page(form: Format, page: Page) -> None:
 def write_batch(form: Format, results: Sequence[BatchResult]) -> None:
     """What became of a batch; for people the ids, with each refusal on standard error."""
     if form in (Format.JSON, Format.YAML):
-        _document(form, [result.raw() for result in results])
+        write_document(form, [result.raw() for result in results])
         return
-    _names(result.task.task_id for result in results if result.task)
+    write_names(result.task.task_id for result in results if result.task)
     for result in results:
         if result.task is None:
             why = one_line(str((result.error or {}).get("detail", "")))
@@ -111,23 +111,24 @@ def write_batch(form: Format, results: Sequence[BatchResult]) -> None:
 def write_usage(form: Format, usage: Usage) -> None:
     """What a project has used; for people one line for each group, and the total."""
     if form == Format.NAME:
-        _names(item.group for item in usage.items)
+        write_names(item.group for item in usage.items)
     elif form != Format.TABLE:
-        _document(form, usage.raw())
+        write_document(form, usage.raw())
     else:
         rows = [(one_line(item.group), item) for item in usage.items] + [("total", usage.total)]
         width = max(len(name) for name in [usage.group_by, *(name for name, _ in rows)])
-        typer.echo(f"{one_line(usage.group_by).upper():<{width}}  {'TASKS':>8}  {'GPU SECONDS':>14}")
+        typer.echo(f"{one_line(usage.group_by).upper():<{width}}  {'TASKS':>8}  {'GPU SECONDS':>14}  {'COST':>16}")
         for name, amount in rows:
-            typer.echo(f"{name:<{width}}  {amount.tasks:>8}  {amount.gpu_seconds:>14,.1f}")
+            cost = " + ".join(f"{charge.amount:,.2f} {one_line(charge.currency)}" for charge in amount.costs)
+            typer.echo(f"{name:<{width}}  {amount.tasks:>8}  {amount.gpu_seconds:>14,.1f}  {cost or '-':>16}")
 
 
 def write_webhook(form: Format, webhook: Webhook) -> None:
     """A webhook; for people its state, and one line for each try."""
     if form == Format.NAME:
-        _names([webhook.task_id])
+        write_names([webhook.task_id])
     elif form != Format.TABLE:
-        _document(form, webhook.raw())
+        write_document(form, webhook.raw())
     else:
         event = f" {one_line(webhook.event)}" if webhook.event else ""
         on = f", next try at {webhook.next_attempt_at:%Y-%m-%d %H:%M:%S %Z}" if webhook.next_attempt_at else ""
@@ -140,9 +141,9 @@ def write_webhook(form: Format, webhook: Webhook) -> None:
 def write_types(form: Format, types: Sequence[TaskType]) -> None:
     """The catalogue of task types."""
     if form == Format.NAME:
-        _names(entry.name for entry in types)
+        write_names(entry.name for entry in types)
     elif form != Format.TABLE:
-        _document(form, [entry.raw() for entry in types])
+        write_document(form, [entry.raw() for entry in types])
     else:
         for entry in types:
             typer.echo(f"{one_line(entry.name):<18} {one_line(entry.summary)}")
@@ -152,9 +153,9 @@ def write_fields(form: Format, kind: TaskType) -> None:
     """The fields of one task type."""
     fields: dict[str, dict[str, Any]] = kind.json_schema.get("properties", {})
     if form == Format.NAME:
-        _names(fields)
+        write_names(fields)
     elif form != Format.TABLE:
-        _document(form, kind.raw())
+        write_document(form, kind.raw())
     else:
         for name, field in fields.items():
             typer.echo(f"{one_line(name):<24} {one_line(str(field.get('description', '')))}")
@@ -163,9 +164,9 @@ def write_fields(form: Format, kind: TaskType) -> None:
 def write_key(form: Format, made: dict[str, Any], hint: str) -> None:
     """A key with its secret; for people the secret alone, so that `$(mediatask keys create ...)` is one."""
     if form == Format.NAME:
-        _names([made["id"]])
+        write_names([made["id"]])
     elif form != Format.TABLE:
-        _document(form, made)
+        write_document(form, made)
     else:
         typer.echo(made["key"])
         typer.secho(one_line(hint), dim=True, err=True)
@@ -174,9 +175,9 @@ def write_key(form: Format, made: dict[str, Any], hint: str) -> None:
 def write_keys(form: Format, found: Sequence[dict[str, Any]]) -> None:
     """Keys without their secrets."""
     if form == Format.NAME:
-        _names(key["id"] for key in found)
+        write_names(key["id"] for key in found)
     elif form != Format.TABLE:
-        _document(form, list(found))
+        write_document(form, list(found))
     else:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for heading in ("NAME", "ROLE", "PROJECTS", "EXPIRES", "LAST USED", "DESCRIPTION"):
@@ -199,9 +200,9 @@ def write_event(form: Format, event: Event, *, named: bool = False) -> None:
         typer.echo(safe_json(json.dumps(event.raw(), ensure_ascii=False)))
     elif form == Format.YAML:
         typer.echo("---")
-        _document(form, event.raw())
+        write_document(form, event.raw())
     elif form == Format.NAME:
-        _names([event.kind])
+        write_names([event.kind])
     else:
         how_far = "" if event.progress is None or event.line is not None else f"{event.progress:>4.0%}"
         what = event.line if event.line is not None else event.current_step or ""
@@ -220,9 +221,9 @@ def write_received(form: Format, received: Received) -> None:
         typer.echo(safe_json(json.dumps(document, ensure_ascii=False)))
     elif form == Format.YAML:
         typer.echo("---")
-        _document(form, document)
+        write_document(form, document)
     elif form == Format.NAME:
-        _names([str(event.get("task_id"))])
+        write_names([str(event.get("task_id"))])
     else:
         cells = (event.get("timestamp"), event.get("type"), event.get("task_id"), event.get("project_id"))
         typer.echo("  ".join(one_line(str(cell)) for cell in (*cells, received.status)))
@@ -241,12 +242,12 @@ def age(since: datetime | None, now: datetime) -> str:
     return f"{seconds}s"
 
 
-def _names(names: Iterable[str]) -> None:
+def write_names(names: Iterable[str]) -> None:
     for name in names:
         typer.echo(one_line(name))
 
 
-def _document(form: Format, value: Any) -> None:
+def write_document(form: Format, value: Any) -> None:
     text = json.dumps(value, indent=2, ensure_ascii=False)
     if form == Format.YAML:
         # PyYAML escapes C0 itself, and all that is not ASCII where it is told to.
