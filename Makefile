@@ -20,7 +20,7 @@ CLUSTER_IMAGES := mediatask mediatask-job-light redis s3
 TEST_WORKERS ?= $(shell cores=$$(nproc); echo $$(( cores < 3 ? cores + 1 : 4 )))
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 CLUSTER := PYTHONPATH=tests $(BIN)/python -m cluster.harness
-SOURCES := crds common operator api job_images local client charts bench tests
+SOURCES := crds common operator api job_images local client charts docs bench tests
 
 .PHONY: help
 help: ## List the verbs
@@ -121,6 +121,7 @@ lint: $(READY) ## ruff, mypy, import-linter, and whether generated files are cur
 	@$(BIN)/python charts/generate.py --check
 	@$(BIN)/python client/generate.py --check
 	@$(BIN)/python api/generate.py --check
+	@$(BIN)/python docs/generate.py --check
 
 .PHONY: format
 format: $(READY) ## Format the code and fix what can be fixed
@@ -138,6 +139,10 @@ chart: crds ## Write the chart's generated parts: copies of the CRDs, schema of 
 .PHONY: openapi
 openapi: $(READY) ## Write api/openapi.json from the routes; refuses what would break clients
 	@$(BIN)/python api/generate.py
+
+.PHONY: settings
+settings: $(READY) ## Write docs/settings.md, the table of all settings, from where they are defined
+	@$(BIN)/python docs/generate.py
 
 .PHONY: client
 client: $(READY) ## Write the synchronous client from the asynchronous one

@@ -15,11 +15,17 @@ from urllib.parse import urlsplit
 from .errors import NotConfigured
 
 ENV_URL = "MEDIATASK_URL"
+"""Address of the service; that of the local mode which runs here when absent."""
 ENV_API_KEY = "MEDIATASK_API_KEY"
+"""Secret. API key; takes precedence over a token."""
 ENV_TOKEN = "MEDIATASK_TOKEN"
+"""Secret. Bearer token; takes precedence over a file with one."""
 ENV_TOKEN_FILE = "MEDIATASK_TOKEN_FILE"
+"""File with a bearer token, read anew for each request."""
 ENV_DIR = "MEDIATASK_DIR"
+"""State folder of the local mode; `.mediatask` when absent."""
 ENV_PROJECT = "MEDIATASK_PROJECT"
+"""Project of requests that name none; `default` when absent."""
 DEFAULT_DIR = Path(".mediatask")
 DEFAULT_PROJECT = "default"
 

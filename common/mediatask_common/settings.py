@@ -59,7 +59,7 @@ class CommonSettings(BaseSettings):
     kubeconfig: Path | None = None
     """Kubeconfig file; `KUBECONFIG` or the pod's service account when absent."""
     redis_url: str | None = None
-    """Redis for the fast view and the event streams; without it everything is read from Kubernetes."""
+    """Secret. Redis for the fast view and the event streams; without it everything is read from Kubernetes."""
     log_level: str = "INFO"
     """Lowest level that is logged."""
     log_style: Literal["json", "console", "auto"] = "auto"

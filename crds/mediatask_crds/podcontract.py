@@ -18,11 +18,17 @@ from .freeform import FREE_FORM, LINE, at_most, without_control_characters
 from .model import ModelSource
 
 ENV_SPEC = "MEDIATASK_SPEC"
+"""What the pod is to do, as JSON; set by the operator."""
 ENV_API = "MEDIATASK_API"
+"""Base URL of the API's internal routes; set by the operator."""
 ENV_TOKEN_FILE = "MEDIATASK_TOKEN_FILE"
+"""The pod's own token; `/var/run/secrets/mediatask/token` when absent."""
 ENV_TERMINATION_LOG = "MEDIATASK_TERMINATION_LOG"
+"""Where the termination message goes; `/dev/termination-log` when absent."""
 ENV_WORK = "MEDIATASK_WORK"
+"""Folder for inputs and results; `/work` when absent."""
 ENV_MODEL_CACHE = "MEDIATASK_MODEL_CACHE"
+"""Folder of downloaded models; `/models` when absent."""
 SPEC_LIMIT = 64 * 1024
 """Bytes of `MEDIATASK_SPEC` with the task's data in it. Linux refuses to start a process with a longer variable than
 128 KiB. Beyond the limit the data is left out."""

@@ -18,6 +18,7 @@ PACKAGE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 CACHED = Path.home() / ".cache/mediatask/cluster-bin/versitygw"
 """The tests on real clusters keep theirs here, too."""
 ENV_PROGRAM = "MEDIATASK_VERSITYGW"
+"""Program of the S3 server that `--store s3` starts; the one on PATH, or that of `make s3-server`, when absent."""
 HEALTH_PATH = "/health"
 
 
