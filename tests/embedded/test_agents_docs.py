@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -9,11 +10,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from mcp.client import Client
+from mcp.client.stdio import StdioServerParameters
 
 from mediatask_crds.tasktypes import task_types
 from mediatask_local.up import UpInfo
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "integrations" / "agents.md"
+
+
+async def test_what_desktop_programs_are_told_to_start_is_a_server(embedded_mode: UpInfo) -> None:
+    (found,) = re.findall(r"^```json\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    server = json.loads(found)["mcpServers"]["mediatask"]
+    env = dict.fromkeys(server["env"], "") | {
+        "MEDIATASK_URL": embedded_mode.api_url,
+        "MEDIATASK_API_KEY": embedded_mode.api_key,
+    }
+    assert env.keys() == server["env"].keys()
+    program = str(Path(sys.executable).with_name(server["command"]))
+    async with Client(StdioServerParameters(command=program, args=server["args"], env=env)) as client:
+        assert "generate_image" in {tool.name for tool in (await client.list_tools()).tools}
 
 
 def examples() -> dict[str, str]:

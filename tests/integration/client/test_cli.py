@@ -469,7 +469,7 @@ def verbs(group: Any, *path: str) -> Iterator[str]:
 
 def test_every_verb_with_a_result_gives_it_in_every_form() -> None:
     """The others start something, print text as it is, or have no result."""
-    others = {"up", "demo", "logs", "open", "keys revoke", "delete-upload"}
+    others = {"up", "demo", "logs", "open", "mcp", "keys revoke", "delete-upload"}
     found = set(verbs(typer.main.get_command(cli.app)))
     assert others < found
     told = {verb: "".join(run(*verb.split(), "--help").stdout.split()) for verb in found}
