@@ -56,6 +56,10 @@ s3-server: $(VERSITYGW) ## Build versitygw, the S3 server of STORE=s3, once (nee
 payload: $(READY) ## Start a real PayloadCMS on this machine and stay; prints its address and API key (needs Node 20)
 	@PYTHONPATH=tests $(BIN)/python -m support.payload
 
+.PHONY: payload-faults
+payload-faults: $(READY) ## 1,000 tasks into a real PayloadCMS while 30 % of the requests fail (some minutes)
+	@MEDIATASK_PAYLOAD_TASKS=1000 $(BIN)/pytest tests/integration/operator/test_payload.py -q -k each_task_has_one_document
+
 .PHONY: test
 test: $(READY) ## Unit, integration, conformance and embedded tests: no Go, Docker or cluster needed
 	@# The longest files first: with the shortest at the end, all workers end at about the same time.

@@ -37,7 +37,7 @@ class PayloadSettings(BaseSettings):
     """Slug of the upload collection; it needs a unique text field `task_id`."""
     fields: dict[str, str] = {"alt": "{task_type} {task_id}", "project_id": "{project_id}"}
     """Fields of a document by templates over the task's answer (JSON), for example
-    `{"alt": "{task_data.prompt}", "project": "{project}"}`."""
+    `{"alt": "{task_data.prompt}", "film": "{project}"}`."""
     projects: str = Field(default="projects.slug", pattern=r"^[A-Za-z0-9_-]{1,64}\.[A-Za-z][A-Za-z0-9_]{0,63}$")
     """Where the template `{project}` finds the project's own document: collection and field with the project's id."""
     excluded_projects: list[str] = ["test_project"]

@@ -158,10 +158,11 @@ def in_view(info: UpInfo, project: str) -> set[str]:
 
 
 class Receiver:
-    """Takes webhooks on loopback and keeps their ids by task; a signature that does not fit is answered with 401."""
+    """Takes webhooks on loopback and keeps them by task; a signature that does not fit is answered with 401."""
 
     def __init__(self) -> None:
         self.ids: dict[str, list[str]] = {}
+        self.messages: dict[str, list[dict[str, Any]]] = {}
         self.secret = ""
         receiver = self
 
@@ -173,8 +174,9 @@ class Receiver:
                 except Exception:
                     self.send_response(401)
                 else:
-                    task = json.loads(body)["task_id"]
-                    receiver.ids.setdefault(task, []).append(self.headers["webhook-id"])
+                    message = json.loads(body)
+                    receiver.ids.setdefault(message["task_id"], []).append(self.headers["webhook-id"])
+                    receiver.messages.setdefault(message["task_id"], []).append(message)
                     self.send_response(204)
                 self.end_headers()
 

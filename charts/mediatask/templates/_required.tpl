@@ -22,6 +22,9 @@
 {{- if and .webhooks.apiKeyKey (not .webhooks.apiKeyHosts) -}}
 {{- $faults = append $faults "webhooks.apiKeyHosts: name the hosts that get the API key of webhooks.apiKeyKey" -}}
 {{- end -}}
+{{- if and .payload.apiUrl (not .payload.existingSecret) -}}
+{{- $faults = append $faults "payload.apiUrl: needs payload.existingSecret, the Secret with the API key" -}}
+{{- end -}}
 {{- if gt (len (compact (list .redis.existingSecret .redis.url (ternary "bundled" "" .redis.bundled.enabled)))) 1 -}}
 {{- $faults = append $faults "redis: existingSecret, url and bundled.enabled exclude each other" -}}
 {{- end -}}

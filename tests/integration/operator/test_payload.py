@@ -162,6 +162,7 @@ async def test_a_second_try_finds_the_document_of_the_first(payload: RunningPayl
     first, second = await try_once(life, payload.settings()), await try_once(life, payload.settings())
     assert first.media_id == second.media_id is not None
     assert len(named(payload, "again")) == 1
+    assert len([name for name in payload.files() if name.startswith("again-")]) == 1
 
 
 async def test_of_tries_at_the_same_moment_one_creates_and_all_find(

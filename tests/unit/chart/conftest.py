@@ -23,6 +23,11 @@ PRODUCTION: Values = {
     "s3": {"bucket": "media", "endpoint": "https://s3.example.com", "existingSecret": "s3-credentials"},
     "redis": {"existingSecret": "redis"},
     "webhooks": {"existingSecret": "webhooks", "apiKeyKey": "api-key", "apiKeyHosts": ["hooks.example.com"]},
+    "payload": {
+        "apiUrl": "https://cms.example.com/api",
+        "existingSecret": "payload",
+        "fields": {"alt": "{task_data.prompt}"},
+    },
     "api": {
         "keys": {"existingSecret": "api-keys"},
         "jwt": {"issuer": "https://idp.example.com", "audience": "media", "jwksUrl": "https://idp.example.com/jwks"},

@@ -22,7 +22,7 @@ from mediatask_common.times import utcnow
 from mediatask_crds.names import LABEL_TASK
 from mediatask_crds.taskclass import MediaTaskClassSpec
 from mediatask_operator.effects.keys import decode_secrets
-from mediatask_operator.settings import OperatorSettings
+from mediatask_operator.settings import OperatorSettings, PayloadSettings
 
 from .conftest import (
     CHART,
@@ -113,7 +113,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, env: dict[str, str], folder
 
 def variables(settings: type[BaseSettings]) -> set[str]:
     own = {f"MEDIATASK_{name.upper()}" for name in settings.model_fields}
-    nested = {"STORE": StoreSettings, "JWT": JwtSettings}
+    nested = {"STORE": StoreSettings, "JWT": JwtSettings, "PAYLOAD": PayloadSettings}
     return own | {f"MEDIATASK_{part}_{name.upper()}" for part, model in nested.items() for name in model.model_fields}
 
 
@@ -132,6 +132,11 @@ def test_the_services_understand_every_variable(
     set_environment(monkeypatch, env, tmp_path)
     read = settings()
     assert read.store.kind == "s3"  # type: ignore[attr-defined]
+    if isinstance(read, OperatorSettings) and "MEDIATASK_PAYLOAD_API_URL" in env:
+        assert read.payload.api_url == "https://cms.example.com/api"
+        assert read.payload.api_key is not None
+        assert read.payload.fields == {"alt": "{task_data.prompt}"}
+        assert (read.payload.collection, read.payload.excluded_projects) == ("media", ["test_project"])
     if isinstance(read, ApiSettings) and "MEDIATASK_JWT_ISSUER" in env:
         assert read.jwt.issuer == "https://idp.example.com"
         assert read.service_accounts[0].projects == ["film"]
@@ -336,6 +341,7 @@ def test_production_makes_no_secret_and_takes_the_named_ones(render: Render) -> 
     assert [item for item in objects if item["kind"] == "Secret"] == []
     assert set(references(objects)) == {
         ("webhooks", None),
+        ("payload", "api-key"),
         ("redis", "url"),
         ("s3-credentials", "access-key-id"),
         ("s3-credentials", "secret-access-key"),

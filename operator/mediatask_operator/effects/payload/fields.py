@@ -7,7 +7,6 @@ field. In a longer text an absent value is empty. `{{` and `}}` are braces.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ VALUE_LIMIT = 16 * 1024
 ROOTS = ("task_id", "project_id", "project", "task_type", "class_name", "tags", "metadata", "task_data", "result")
 """Where paths begin: the names of the REST answer, and `project`, the id of the project's own document."""
 RESERVED = ("id", "task_id", "file", "filename", "filesize", "mimeType")
+_LARGEST = 2.0**53
+"""What every reader of JSON takes exactly."""
 _TOKEN = re.compile(r"\{\{|\}\}|\{([a-z_]+(?:\.[A-Za-z0-9_-]+){0,8})(:number)?\}|[{}]")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
@@ -121,9 +122,9 @@ def _number(value: Any) -> int | float | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
-        number = float(str(value)[:32])
-    except ValueError:
+        number = float(value)
+    except (ValueError, OverflowError):
         return None
-    if not math.isfinite(number):
+    if not abs(number) <= _LARGEST:  # NaN is not
         return None
     return int(number) if number.is_integer() else number

@@ -8,9 +8,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mediatask_crds.task import MediaTaskStatus
-from mediatask_operator.deciding.observation import Delivery, StoreAway
+from mediatask_crds.task import Event, MediaTaskStatus
+from mediatask_operator.deciding.observation import Delivery, Registration, StoreAway, Task
 from mediatask_operator.deciding.plan import CreateJob, PatchStatus
+from mediatask_operator.deciding.registration import RegistrationPolicy
+from mediatask_operator.effects.message import body
 from support.taskworld import LAST_WORDS, World, a_class, a_task
 
 EXIT_CODES = st.sampled_from([0, 0, 1, 10, 12, 20, 30, 75, 137, 143])
@@ -22,12 +24,13 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        callback = {"url": "https://example.com/hook", "events": ["started", "completed", "failed", "cancelled"]}
-        self.world = World(task=a_task(callback=callback), published=False)
+        callback = {"url": "https://example.com/hook", "events": list(Event)}
+        self.world = World(task=a_task(callback=callback), published=False, registering=RegistrationPolicy())
         self.world.classes["image"] = a_class(fallbackClass="big", retry={"limit": 2})
         self.world.classes["big"] = a_class(default=False)
         self.ended: tuple[str, int] | None = None
         self.attempt = 0
+        self.told: dict[str, bytes] = {}
 
     # ---- the operator
 
@@ -40,7 +43,7 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def crash_before_the_status_is_written(self) -> None:
         self.world.reconcile(write_lost=True)
-        self.world.proof = self.world.delivery = None
+        self.world.proof = self.world.delivery = self.world.registration = None
         self.check()
 
     @rule()
@@ -125,6 +128,12 @@ class Histories(RuleBasedStateMachine):
             delivered = ok and code == 200
             self.world.delivery = Delivery(sent.webhook_id, sent.number, delivered, code, permanent=code == 410)
 
+    @rule(ok=st.booleans(), permanent=st.booleans())
+    def a_registration_is_tried(self, ok: bool, permanent: bool) -> None:
+        if self.world.registrations:
+            number = self.world.registrations[-1].number
+            self.world.registration = Registration(number, "64f1" if ok else None, permanent=permanent)
+
     # ---- the user
 
     @precondition(lambda self: not self.world.task["spec"].get("cancel"))
@@ -138,6 +147,13 @@ class Histories(RuleBasedStateMachine):
         self.world.spec(cancel=False, retryRequest=self.world.task["spec"].get("retryRequest", 0) + 1)
 
     # ---- what must hold
+
+    def told_of_the_document(self) -> None:
+        """A message says of the document what it said at its first try."""
+        task = Task.parse(self.world.task)
+        if task.status.callback is not None:
+            known = body(task, task.status.callback.event, lambda key, at: "https://media")
+            assert self.told.setdefault(task.status.callback.id, known) == known
 
     def check(self) -> None:
         status = self.world.status
@@ -156,6 +172,7 @@ class Histories(RuleBasedStateMachine):
             if phase in TERMINAL and status.get("round", 0) == self.world.task["spec"].get("retryRequest", 0)
             else None
         )
+        self.told_of_the_document()
         if phase in ("failed", "cancelled"):
             assert not self.world.running_pods(), f"{phase}, and a pod runs"
 

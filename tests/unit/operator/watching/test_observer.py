@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from mediatask_common.kube import JOBS, PODS, TASKS, Kube, KubeError, Object, Resource
-from mediatask_operator.deciding.observation import Delivery, NotPublished, Proved, Refusal, Task
+from mediatask_operator.deciding.observation import Delivery, NotPublished, Proved, Refusal, Registration, Task
 from mediatask_operator.deciding.reasons import Reason
 from mediatask_operator.watching.cache import Cache
 from mediatask_operator.watching.expectations import Expectations
@@ -130,8 +130,14 @@ async def test_what_was_learned_is_seen_until_the_status_says_it() -> None:
     scene.expectations.learned(task, Proved(1, proof))
     scene.expectations.learned(task, Delivery("id", 1, ok=True))
     scene.expectations.job_refused(task, Refusal(2, 403, "quota", START))
+    scene.expectations.learned(task, Registration(2, "64f1"))
     seen = await scene.observer.observe(KEY)
     assert (seen.proof, seen.delivery is not None, seen.refusal is not None) == (proof, True, True)
+    assert seen.registration == Registration(2, "64f1")
+    scene.world.task["status"]["registration"] = {"attempts": 1}
+    scene.expectations.recorded(Task.parse(scene.world.task))
+    assert (await scene.observer.observe(KEY)).registration is not None
+    scene.world.task["status"]["registration"] = {"attempts": 2}
     scene.world.task["status"] |= {"phase": "failed"}
     scene.world.task["status"]["attempts"][0]["endedAt"] = "2026-11-21T10:00:00Z"
     scene.expectations.recorded(Task.parse(scene.world.task))
