@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from mediatask_crds.tasktypes import task_types
 from mediatask_local.up import UpInfo
+from support import scripted_model
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "integrations" / "agents.md"
 
@@ -46,6 +48,7 @@ def test_the_page_names_each_task_type() -> None:
 @pytest.mark.parametrize("line", examples())
 def test_it_ends_with_media(line: str, embedded_mode: UpInfo, tmp_path: Path) -> None:
     state = Path(embedded_mode.kubeconfig).parents[1]
+    shutil.copy(scripted_model.__file__, tmp_path / "studio.py")
     env = {name: value for name, value in os.environ.items() if not name.startswith("MEDIATASK_")}
     done = subprocess.run(
         [sys.executable, "-c", examples()[line]],
