@@ -24,7 +24,7 @@ from typing import Any, get_args
 
 import yaml
 from helm_python import Chart
-from pydantic import SecretStr
+from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
@@ -64,6 +64,8 @@ class Setting:
     """A row of a table."""
 
     variable: str
+    aliases: tuple[str, ...]
+    """Other names that it is read by; `variable` takes precedence."""
     default: str
     words: str
     """Meaning, as it is written under the definition."""
@@ -87,10 +89,14 @@ def settings_of(model: type[BaseSettings]) -> Iterator[Setting]:
         if isinstance(kind, type) and issubclass(kind, BaseSettings):
             yield from settings_of(kind)
             continue
-        variable = f"{prefix}{name}".upper()
+        alias = field.validation_alias
+        names = (
+            [str(each) for each in alias.choices] if isinstance(alias, AliasChoices) else [f"{prefix}{name}".upper()]
+        )
+        variable, aliases = names[0], tuple(names[1:])
         words = _words(variable, field.description)
         hidden = SecretStr in (kind, *get_args(kind))
-        yield Setting(variable, _default(field), words, hidden or SECRET in words)
+        yield Setting(variable, aliases, _default(field), words, hidden or SECRET in words)
 
 
 def constants_of(module: ModuleType) -> Iterator[Setting]:
@@ -108,7 +114,7 @@ def constants_of(module: ModuleType) -> Iterator[Setting]:
             variable = getattr(module, line.targets[0].id)
             said = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else None
             words = _words(variable, said if isinstance(said, str) else None)
-            yield Setting(variable, "", words, SECRET in words)
+            yield Setting(variable, (), "", words, SECRET in words)
 
 
 def _words(variable: str, description: str | None) -> str:

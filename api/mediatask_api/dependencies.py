@@ -35,6 +35,8 @@ from .mcp.endpoint import Endpoint
 from .platform.health import Health
 from .platform.machines import Machines
 from .platform.metrics import Metrics
+from .platform.neighbours.known import Web, neighbours, own_checks
+from .platform.neighbours.registry import Registry
 from .pods.auth import PodAuth
 from .pods.reports import ReportSinks
 from .settings import ApiSettings
@@ -87,6 +89,7 @@ class Services:
     reports: ReportSinks
     events: Events
     health: Health
+    neighbours: Registry
     metrics: Metrics
     drain: Drain
     limiter: Limiter
@@ -97,7 +100,10 @@ class Services:
     @property
     def urls(self) -> UrlPolicy:
         """Where URLs of callers may lead."""
-        return UrlPolicy(tuple(self.settings.allow_networks), tuple(self.settings.deny_networks))
+        settings = self.settings
+        base = settings.webhook_base_url
+        callback = f"{base.rstrip('/')}/task-complete" if base else None
+        return UrlPolicy(tuple(settings.allow_networks), tuple(settings.deny_networks), callback)
 
     def status_url(self, task_id: str) -> str:
         """Where a task's status is."""
@@ -133,6 +139,8 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
         references = References(uploads, reader)
         machines = Machines(kube, settings.namespace)
         mcp = Endpoint()
+        checks, web = own_checks(kube, settings.namespace, view, store), Web()
+        registry = Registry(neighbours(settings, kube, checks, web))
         jwks = Jwks(settings.jwt.jwks_url, settings.jwt.algorithms) if settings.jwt.issuer else None
         try:
             yield Services(
@@ -148,7 +156,8 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 uploads=uploads,
                 reports=reports,
                 events=Events(feeds, Streams(feeds, reader, store.download_url, drain, *limits)),
-                health=Health(kube, settings.namespace, view, store),
+                health=Health(checks, settings.environment),
+                neighbours=registry,
                 metrics=metrics,
                 drain=drain,
                 limiter=limiter,
@@ -162,6 +171,8 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
             )
         finally:
             await mcp.close()
+            await registry.close()
+            await web.close()
             for task in background:
                 task.cancel()
             await asyncio.wait(background)

@@ -12,10 +12,12 @@ import uvloop
 from prometheus_client import make_asgi_app
 
 from mediatask_common.logging import get_logger, setup_logging
+from mediatask_common.settings import warn_of_contradictions
 
 from .app import internal_app, public_app
 from .dependencies import open_services
 from .http.server import make_server
+from .platform.neighbours.system_health import system_health
 from .settings import ApiSettings
 
 log = get_logger(__name__)
@@ -36,6 +38,9 @@ async def serve(settings: ApiSettings) -> None:
             server(internal_app(services), settings.internal_host, settings.internal_port),
             server(metrics, settings.metrics_host, settings.metrics_port),
         ]
+        if settings.system_health_port is not None:
+            health = system_health(services.neighbours, settings.environment)
+            listeners.append(server(health, settings.system_health_host, settings.system_health_port))
 
         def close() -> None:
             for listener in listeners:
@@ -71,6 +76,7 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     setup_logging(settings.log_level, settings.log_style)
+    warn_of_contradictions(ApiSettings)
     uvloop.run(serve(settings))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mediatask_common.access.keys import KeyProject
@@ -15,13 +15,15 @@ from mediatask_common.settings import CommonSettings
 from mediatask_crds.names import TOKEN_AUDIENCE
 
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s]*)?$", max_length=2048)]
+Environment = Literal["development", "staging", "production"]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
 
 class JwtSettings(BaseSettings):
     """The identity provider whose tokens are accepted (`MEDIATASK_JWT_*`); none without an issuer."""
 
-    model_config = SettingsConfigDict(env_prefix="MEDIATASK_JWT_", use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(env_prefix="MEDIATASK_JWT_", use_attribute_docstrings=True, env_ignore_empty=True)
 
     issuer: str = ""
     """What `iss` has to be, letter for letter."""
@@ -138,7 +140,38 @@ class ApiSettings(CommonSettings):
     """Longest life of an event stream; then it ends, and the caller connects again, perhaps to another replica."""
     drain_seconds: float = Field(default=0, ge=0)
     """Seconds between SIGTERM and the last accepted request. Behind a load balancer: as long as it needs to notice."""
-    public_url: str | None = None
+    environment: Environment = "development"
+    """Which of the platform's environments this is; told by health and the list of services."""
+    auto_movie_url: Url | None = Field(
+        default=None, validation_alias=AliasChoices("MEDIATASK_AUTO_MOVIE_URL", "AUTO_MOVIE_APP_URL")
+    )
+    """Address of the Auto-Movie app, for the list of services."""
+    brain_url: Url | None = Field(
+        default=None, validation_alias=AliasChoices("MEDIATASK_BRAIN_URL", "MCP_BRAIN_SERVICE_URL")
+    )
+    """Address of the MCP Brain service, for the list of services."""
+    payload_api_url: Url | None = Field(
+        default=None, validation_alias=AliasChoices("MEDIATASK_PAYLOAD_API_URL", "PAYLOAD_API_URL")
+    )
+    """Base URL of PayloadCMS' REST API, the operator's setting; here for the list of services."""
+    prometheus_url: Url | None = Field(
+        default=None, validation_alias=AliasChoices("MEDIATASK_PROMETHEUS_URL", "PROMETHEUS_URL")
+    )
+    """Address of Prometheus, for the list of services."""
+    grafana_url: Url | None = Field(default=None, validation_alias=AliasChoices("MEDIATASK_GRAFANA_URL", "GRAFANA_URL"))
+    """Address of Grafana, for the list of services."""
+    webhook_base_url: Url | None = Field(
+        default=None, validation_alias=AliasChoices("MEDIATASK_WEBHOOK_BASE_URL", "WEBHOOK_BASE_URL")
+    )
+    """Tasks that are submitted without a `callback_url` are reported to `task-complete` below this address; a submit
+    with `"callback_url": null` is not."""
+    system_health_host: str = "0.0.0.0"
+    """Address of the System Health API."""
+    system_health_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port of the System Health API, 8100 in the platform; not served when absent. It needs no key."""
+    public_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("MEDIATASK_PUBLIC_URL", "CELERY_TASK_SERVICE_URL")
+    )
     """Address under which callers reach the API; prefix of `Location` headers and server of the OpenAPI document."""
 
     @field_validator("submits_per_minute")

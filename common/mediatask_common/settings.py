@@ -1,23 +1,34 @@
 """Settings that the operator and the API share, read from `MEDIATASK_*` variables.
 
-Each field says meaning, unit and default; the two services extend this class with their own.
+Each field says meaning, unit and default; the two services extend this class with their own. Some settings have the
+name that the rest of the platform uses as a second one; ours takes precedence.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .logging import get_logger
+
+log = get_logger(__name__)
 
 
 class StoreSettings(BaseSettings):
     """Where media lies (`MEDIATASK_STORE_*`)."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MEDIATASK_STORE_", use_attribute_docstrings=True, hide_input_in_errors=True
+        env_prefix="MEDIATASK_STORE_",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+        populate_by_name=True,
     )
 
     kind: Literal["s3", "file"] = "file"
@@ -44,7 +55,9 @@ class StoreSettings(BaseSettings):
     """`s3`: credentials; never part of a message about wrong settings."""
     addressing: Literal["auto", "path", "virtual"] = "auto"
     """`s3`: how the bucket is addressed; most self-hosted services need `path`."""
-    public_url: str | None = None
+    public_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("MEDIATASK_STORE_PUBLIC_URL", "R2_PUBLIC_URL")
+    )
     """Base URL under which objects are readable without a signature (a CDN); signed URLs when absent."""
     url_expiry_seconds: int = Field(default=7 * 24 * 3600, ge=60, le=7 * 24 * 3600)
     """Life of signed download URLs in webhooks and answers; S3 allows a week at most."""
@@ -54,11 +67,17 @@ class CommonSettings(BaseSettings):
     """What both services read."""
 
     # Credentials are among the values: the address of Redis, for one.
-    model_config = SettingsConfigDict(env_prefix="MEDIATASK_", use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MEDIATASK_",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+        populate_by_name=True,
+    )
 
     kubeconfig: Path | None = None
     """Kubeconfig file; `KUBECONFIG` or the pod's service account when absent."""
-    redis_url: str | None = None
+    redis_url: str | None = Field(default=None, validation_alias=AliasChoices("MEDIATASK_REDIS_URL", "REDIS_URL"))
     """Secret. Redis for the fast view and the event streams; without it everything is read from Kubernetes."""
     log_level: str = "INFO"
     """Lowest level that is logged."""
@@ -77,3 +96,19 @@ class CommonSettings(BaseSettings):
         for network in (*self.allow_networks, *self.deny_networks):
             (IPv6Network if ":" in network else IPv4Network)(network)
         return self
+
+
+def contradictions(model: type[BaseSettings], environ: Mapping[str, str] = os.environ) -> Iterator[tuple[str, str]]:
+    """The variables that name one setting with different values: the one that counts, and the one that does not."""
+    for field in model.model_fields.values():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseSettings):
+            yield from contradictions(field.annotation, environ)
+        elif isinstance(field.validation_alias, AliasChoices):
+            given = [str(name) for name in field.validation_alias.choices if environ.get(str(name))]
+            yield from ((given[0], other) for other in given[1:] if environ[other] != environ[given[0]])
+
+
+def warn_of_contradictions(model: type[BaseSettings]) -> None:
+    """Say at the start which variables do not count. Their values may be credentials, and are not shown."""
+    for counts, ignored in contradictions(model):
+        log.warning("two variables name one setting, with different values", counts=counts, ignored=ignored)

@@ -119,6 +119,7 @@ def api(setup: Setup) -> Service:
         "MEDIATASK_INTERNAL_PORT": str(setup.ports["internal"]),
         "MEDIATASK_METRICS_HOST": HOST,
         "MEDIATASK_METRICS_PORT": str(setup.ports["api-metrics"]),
+        "MEDIATASK_SYSTEM_HEALTH_HOST": HOST,
         "MEDIATASK_PUBLIC_URL": setup.url("api"),
     }
     return Service("api", _python("mediatask_api"), _environment(setup) | own, ready, grace_seconds=25)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from mediatask_common.kube import TASKS, Kube
 from mediatask_common.logging import get_logger, setup_logging
 from mediatask_common.redisview import connect
+from mediatask_common.settings import warn_of_contradictions
 from mediatask_common.store import open_store
 
 from .acting.api_writer import ApiWriter
@@ -55,6 +56,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = OperatorSettings()
     setup_logging(settings.log_level, settings.log_style)
+    warn_of_contradictions(OperatorSettings)
     asyncio.run(_run_until_signal(settings))
 
 

@@ -26,11 +26,11 @@ class PayloadSettings(BaseSettings):
         pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
         validation_alias=AliasChoices("MEDIATASK_PAYLOAD_API_URL", "PAYLOAD_API_URL"),
     )
-    """Base URL of its REST API, for example https://cms.example.com/api; also read from `PAYLOAD_API_URL`."""
+    """Base URL of its REST API, for example https://cms.example.com/api."""
     api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("MEDIATASK_PAYLOAD_API_KEY", "PAYLOAD_API_KEY")
     )
-    """API key of a user who may read and create media; also read from `PAYLOAD_API_KEY`."""
+    """API key of a user who may read and create media."""
     auth_collection: str = Field(default="users", pattern=_SLUG)
     """Slug of the collection that this user is in."""
     collection: str = Field(default="media", pattern=_SLUG)

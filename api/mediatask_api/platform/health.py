@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from importlib.metadata import version
 
-from mediatask_common.kube import TASKS, Kube, KubeError
-from mediatask_common.redisview import RedisError, RedisView
-from mediatask_common.store import ArtifactStore
+from mediatask_common.kube import KubeError
+from mediatask_common.redisview import RedisError
 
+from ..settings import Environment
 from ..ttlcache import TtlCache
+from .neighbours.known import Check
 from .schemas import CheckAnswer, HealthAnswer
 
 TIMEOUT_SECONDS = 3.0
@@ -20,11 +21,9 @@ TIMEOUT_SECONDS = 3.0
 class Health:
     """Checks of Kubernetes, Redis and the store, each with its latency; at most one round a second."""
 
-    def __init__(self, kube: Kube, namespace: str, view: RedisView | None, store: ArtifactStore) -> None:
-        self._kube = kube
-        self._namespace = namespace
-        self._view = view
-        self._store = store
+    def __init__(self, checks: Mapping[str, Check], environment: Environment) -> None:
+        self._checks = checks
+        self._environment = environment
         self._recent: TtlCache[HealthAnswer] = TtlCache(1)
 
     async def check(self) -> HealthAnswer:
@@ -32,17 +31,13 @@ class Health:
         return await self._recent.get("health", self._check)
 
     async def _check(self) -> HealthAnswer:
-        kubernetes, redis, store = await asyncio.gather(
-            # This very list: it needs the API server, our CRD and our rights.
-            _timed(self._kube.list(TASKS, self._namespace, limit="1")),
-            _timed(self._view.ping()) if self._view else _disabled(),
-            _timed(self._store.check()),
-        )
-        checks = {"kubernetes": kubernetes, "redis": redis, "store": store}
+        answers = await asyncio.gather(*(_timed(check()) for check in self._checks.values()))
+        checks = {"redis": CheckAnswer(status="disabled"), **dict(zip(self._checks, answers, strict=True))}
         failed = any(check.status == "failed" for check in checks.values())
         return HealthAnswer(
-            status="unhealthy" if kubernetes.status == "failed" else "degraded" if failed else "healthy",
+            status="unhealthy" if checks["kubernetes"].status == "failed" else "degraded" if failed else "healthy",
             version=version("mediatask"),
+            environment=self._environment,
             checks=checks,
         )
 
@@ -58,7 +53,3 @@ async def _timed(check: Awaitable[object]) -> CheckAnswer:
         # The kind of failure only: this answer needs no key, and messages name hosts.
         return CheckAnswer(status="failed", message=type(error).__name__)
     return CheckAnswer(status="ok", latency_ms=round((time.monotonic() - start) * 1000, 2))
-
-
-async def _disabled() -> CheckAnswer:
-    return CheckAnswer(status="disabled")

@@ -1,6 +1,8 @@
-"""Health and statistics."""
+"""Health, the services around, and statistics."""
 
 from __future__ import annotations
+
+from importlib.metadata import version
 
 from fastapi import APIRouter, Response
 
@@ -11,7 +13,7 @@ from ..dependencies import Ctx
 from ..http import BASE
 from ..http.openapi.document import Answers
 from ..http.route import Route
-from .schemas import UNHEALTHY_SAMPLE, HealthAnswer, StatsAnswer
+from .schemas import UNHEALTHY_SAMPLE, HealthAnswer, ServiceAnswer, ServicesAnswer, StatsAnswer
 
 _UNHEALTHY: Answers = {
     503: {
@@ -66,6 +68,31 @@ async def live() -> dict[str, str]:
 async def ready(services: Ctx) -> Response:
     """Requests can be served, which takes Kubernetes and nothing else. Needs no key."""
     return await health(services)
+
+
+@router.get(
+    "/services",
+    operation_id="listServices",
+    dependencies=[require("platform:read")],
+    response_model=ServicesAnswer,
+)
+async def services_around(services: Ctx) -> ServicesAnswer:
+    """The services that this one is configured to work with, and whether they answer. Takes a second at most."""
+    return ServicesAnswer(
+        environment=services.settings.environment,
+        version=version("mediatask"),
+        services=[
+            ServiceAnswer(
+                name=neighbour.name,
+                url=neighbour.url,
+                state=found.state,
+                latency_ms=found.latency_ms,
+                checked_at=found.checked_at,
+                message=found.message,
+            )
+            for neighbour, found in await services.neighbours.states()
+        ],
+    )
 
 
 @router.get(

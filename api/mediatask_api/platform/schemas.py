@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from ..http.openapi.schemas import Rest
+from ..settings import Environment
 
 
 class WorkerAnswer(Rest):
@@ -85,6 +86,7 @@ class CheckAnswer(Rest):
 HEALTHY_SAMPLE: dict[str, Any] = {
     "status": "healthy",
     "version": "0.1.0",
+    "environment": "production",
     "checks": {
         "kubernetes": {"status": "ok", "latency_ms": 3.1, "message": None},
         "redis": {"status": "disabled", "latency_ms": None, "message": None},
@@ -107,7 +109,62 @@ class HealthAnswer(Rest):
     status: Literal["healthy", "degraded", "unhealthy"]
     """`degraded`: everything works, but slower or with parts missing; `unhealthy`: Kubernetes is away."""
     version: str
+    environment: Environment
     checks: dict[str, CheckAnswer]
+
+
+class ServiceAnswer(Rest):
+    """A service around this one."""
+
+    name: str
+    """`kubernetes`, `redis`, `store`, `payload`, `brain`, `auto_movie`, `prometheus` or `grafana`."""
+    url: str | None
+    """Its address as this service reaches it, without credentials; null where it has none."""
+    state: Literal["up", "down", "unknown"]
+    """`up`: it has answered the latest check; `unknown`: no check has ended in the last minute."""
+    latency_ms: float | None
+    """How long the check took; null unless it is up."""
+    checked_at: str | None
+    """When the check ended; each service is asked once in 10 s at most, and only where somebody asks for it."""
+    message: str | None
+    """The kind of failure; null unless it is down."""
+
+
+class ServicesAnswer(Rest):
+    """The services that the settings name; those that they do not name are absent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "environment": "production",
+                    "version": "0.1.0",
+                    "services": [
+                        {
+                            "name": "kubernetes",
+                            "url": "https://10.96.0.1",
+                            "state": "up",
+                            "latency_ms": 3.1,
+                            "checked_at": "2025-09-24T10:31:00Z",
+                            "message": None,
+                        },
+                        {
+                            "name": "brain",
+                            "url": "https://brain.ft.tc",
+                            "state": "down",
+                            "latency_ms": None,
+                            "checked_at": "2025-09-24T10:30:57Z",
+                            "message": "no answer within 3 s",
+                        },
+                    ],
+                }
+            ]
+        }
+    )
+
+    environment: Environment
+    version: str
+    services: list[ServiceAnswer]
 
 
 class StatsAnswer(Rest):

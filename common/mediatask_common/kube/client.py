@@ -46,7 +46,7 @@ class Kube:
 
     def __init__(self, configuration: Configuration, timeout: float, *, keep_alive: bool = True) -> None:
         """Needs a running event loop; arguments as of `connect`."""
-        self._host = configuration.host.rstrip("/")
+        self._host: str = configuration.host.rstrip("/")
         self._configuration = configuration
         self._ahead = timedelta(0)
         tls = _tls(configuration)
@@ -88,6 +88,11 @@ class Kube:
 
     async def close(self) -> None:
         await asyncio.gather(self._requests.close(), self._streams.close())
+
+    @property
+    def host(self) -> str:
+        """Base URL of the API server."""
+        return self._host
 
     def now(self) -> datetime:
         """The time by the API server's clock, as far as its last answer tells: what it has stamped compares to that."""

@@ -65,6 +65,26 @@ def test_both_listeners_serve_and_sigterm_ends_them_cleanly(tmp_path: Path, kube
     assert "Traceback" not in (tmp_path / "api.log").read_text()
 
 
+def test_the_system_health_api_has_a_port_of_its_own_where_it_is_set(
+    tmp_path: Path, kubeconfig: Path, namespace: str
+) -> None:
+    settings = {
+        "MEDIATASK_SYSTEM_HEALTH_HOST": "127.0.0.1",
+        "MEDIATASK_SYSTEM_HEALTH_PORT": str(port := free_port()),
+        "MEDIATASK_ENVIRONMENT": "staging",
+        "PROMETHEUS_URL": "http://user:hidden@127.0.0.1:1",
+        "MEDIATASK_PROMETHEUS_URL": "http://user:secret@127.0.0.1:1",
+    }
+    with process(tmp_path, kubeconfig, namespace, **settings):
+        answer = httpx.get(f"http://127.0.0.1:{port}/health", timeout=PATIENCE)
+        assert answer.json()["environment"] == "staging"
+        assert answer.json()["services"]["prometheus"]["status"] == "down"
+    log = (tmp_path / "api.log").read_text()
+    assert "PROMETHEUS_URL" in log, "the contradiction is told"
+    assert "hidden" not in log
+    assert "secret@" not in log
+
+
 @pytest.mark.parametrize("chunked", [True, False])
 def test_a_body_over_the_limit_is_refused_on_the_wire(
     tmp_path: Path, kubeconfig: Path, namespace: str, chunked: bool

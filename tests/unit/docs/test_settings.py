@@ -55,7 +55,7 @@ def test_a_row_tells_unit_default_and_whether_it_is_secret(generate: ModuleType)
 def test_every_setting_has_a_row(generate: ModuleType) -> None:
     found = [setting for part in generate.tables().values() for setting in part]
     assert len(found) > 90
-    assert [setting.variable for setting in found if f"\n| `{setting.variable}` |" not in PAGE] == []
+    assert [setting.variable for setting in found if f"\n| `{setting.variable}`" not in PAGE] == []
 
 
 def test_what_may_not_be_shown_is_marked_as_secret(generate: ModuleType) -> None:

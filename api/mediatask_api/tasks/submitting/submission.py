@@ -16,10 +16,11 @@ from . import idempotency
 
 @dataclass(frozen=True)
 class UrlPolicy:
-    """Where URLs of callers may lead, as CIDRs."""
+    """Where URLs of callers may lead, as CIDRs, and where tasks are reported whose callers do not say."""
 
     allow_networks: tuple[str, ...] = ()
     deny_networks: tuple[str, ...] = ()
+    default_callback: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ def prepare(request: SubmitRequest, idempotency_key: str | None, urls: UrlPolicy
         _check_url(request.callback_url, ("body", "callback_url"), urls)
     name = idempotency.task_name(request.project_id, key)
     digest = idempotency.body_digest(request.model_dump(exclude_unset=True))
+    if "callback_url" not in request.model_fields_set:  # null is an answer, too
+        request = request.model_copy(update={"callback_url": urls.default_callback})
     return Submission(name, request, digest, key is not None, tuple(references))
 
 

@@ -1,0 +1,1 @@
+"""The services around this one: which there are, and whether they answer."""
