@@ -49,6 +49,9 @@ from .uploads.references import References
 from .uploads.service import Quota, Uploads
 from .uploads.sweep import sweep_for_ever
 
+LIMITER_CONNECTIONS = 8
+"""To Redis, for rate limits: what is asked there is rare and quick."""
+
 
 @dataclass(frozen=True)
 class Caps:
@@ -187,11 +190,11 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
 
 
 def _limiter(settings: ApiSettings, metrics: Metrics) -> Limiter:
-    caller, project = settings.requests_per_minute, settings.submits_per_minute
+    caller, project, url = settings.requests_per_minute, settings.submits_per_minute, settings.redis_url
     return Limiter(
         Rate("caller", caller) if caller else None,
         Rate("project", project) if project else None,
-        Leases(RedisBuckets(connect(settings.redis_url), settings.namespace)) if settings.redis_url else None,
+        Leases(RedisBuckets(connect(url, LIMITER_CONNECTIONS), settings.namespace)) if url else None,
         metrics.rate_limited,
     )
 

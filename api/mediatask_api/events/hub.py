@@ -29,6 +29,8 @@ class _Known:
     position: Position
     state: Position
     """The last one that a resource gave, without its progress."""
+    version: int
+    """Its resourceVersion."""
     latest: Event | None = None
     """The last report, while Redis does not keep it."""
 
@@ -86,6 +88,13 @@ class Hub:
         known = self._known.get(task_id)
         return known.position if known is not None and known.uid == uid else None
 
+    def has_newer(self, task: Object) -> bool:
+        """Whether more may have been passed on of a task than this version of it tells."""
+        known = self._known.get(task["metadata"]["name"])
+        if known is None or known.uid != task["metadata"]["uid"][:8]:
+            return True  # it has ended, or is too new
+        return known.version > int(task["metadata"]["resourceVersion"])
+
     def kept_after(self, project: str, version: int) -> list[Event] | None:
         """A project's events from resources after a version; None where some are no longer known."""
         if not self._kept_since <= version <= self.version:
@@ -120,7 +129,7 @@ class Hub:
             silent: it is the state that is known already, not news.
         """
         meta, project = task["metadata"], task["spec"]["projectId"]
-        name, uid = meta["name"], meta["uid"][:8]
+        name, uid, version = meta["name"], meta["uid"][:8], int(meta["resourceVersion"])
         known = self._known.get(name)
         known = known if known is not None and known.uid == uid else None
         position = position_of(task)
@@ -136,6 +145,7 @@ class Hub:
             if self.by_redis:
                 event, position = beginning(event), state
         if known is not None and not position.follows(known.position):
+            known.version = version
             if state.follows(known.state):
                 known.state = state
                 # A report has told it already, but without a version for those who come again, and before some who
@@ -144,7 +154,7 @@ class Hub:
                 self._keep(again)
                 self._offer(again, self._projects.get(project, ()))
             return
-        self._known[name] = _Known(uid, project, position, state)
+        self._known[name] = _Known(uid, project, position, state, version)
         if not silent:
             self._tell(event, known)
 

@@ -71,8 +71,9 @@ async def task_events(
     project = task["spec"]["projectId"]
     events = services.events
     subscription = held.enter_context(events.feeds.hub.subscribe(project, task_id, previews="preview" in wanted))
-    # As it is now: what happened before the subscription is in the resource.
-    task = await services.tasks.find(caller, task_id, true=True)
+    if events.feeds.hub.has_newer(task):
+        # What happened before the subscription is in the resource as it is now.
+        task = await services.tasks.find(caller, task_id, true=True)
     first, seen = await events.streams.first_of_task(task, last_event_id)
     if not first and events.has_ended(task):
         return Response(status_code=204, headers=HEADERS)

@@ -121,5 +121,5 @@ async def test_one_of_many_callers_asks_whether_the_view_is_current(redis: Redis
         return int(stats.get("cmdstat_exists", {}).get("calls", 0))
 
     reader, before = RedisReader(view), await asked()
-    await asyncio.gather(*(reader.ask(lambda view: view.get("none")) for _ in range(32)))
+    await asyncio.gather(*(reader.ask(lambda view: view.get_many(["none"])) for _ in range(32)))
     assert await asked() - before == 1

@@ -52,7 +52,7 @@ async def test_older_news_never_overwrites_newer(view: RedisView) -> None:
     assert not await view.put(task("a", 9, phase="queued"))
     assert not await view.put(task("a", 8, phase="processing"))
     assert not await view.put(task("a", 10**3 - 991, phase="queued")), "compared as numbers: 9 is not over 10"
-    stored = await view.get("a")
+    [stored] = await view.get_many(["a"])
     assert stored is not None
     assert stored["status"]["phase"] == "completed"
     assert await view.put(task("a", 10, phase="failed"))
@@ -81,7 +81,7 @@ async def test_a_deleted_task_does_not_come_back_with_late_news(view: RedisView)
     await view.put(task("a", 5))
     await view.remove(task("a", 7))
     assert not await view.put(task("a", 6, phase="processing"))
-    assert await view.get("a") is None
+    assert await view.get_many(["a"]) == [None]
     assert await names(view) == []
     assert await view.put(task("a", 8)), "a namesake made later is a task of its own"
 
@@ -91,7 +91,7 @@ async def test_a_rebuild_forgets_what_is_gone(view: RedisView) -> None:
     await view.put(task("gone", 2))
     assert await view.forget_all_but({"kept"}) == 1
     assert await names(view) == ["kept"]
-    assert await view.get("gone") is None
+    assert await view.get_many(["gone"]) == [None]
 
 
 async def test_readers_trust_the_view_only_while_it_is_fresh(view: RedisView) -> None:

@@ -86,3 +86,19 @@ def test_a_reader_who_is_too_far_behind_is_cut_off_and_keeps_nothing_waiting(siz
         assert most - 2 <= count <= most + 1
         assert (slow.closed, len(slow._waiting)) == ("slow_reader", 0)
         assert (without.closed, len(without._waiting)) == (None, 0)
+
+
+def test_a_version_says_whether_more_has_been_passed_on() -> None:
+    hub = Hub(lambda key: key)
+    hub.begin([task(101, phase="queued")], 101)
+    assert not hub.has_newer(task(101)), "who has this version has missed nothing"
+    assert not hub.has_newer(task(102)), "the hub may be behind"
+    hub.see(task(105, phase="processing", attempt=1))
+    assert hub.has_newer(task(104))
+    hub.see(task(107, phase="processing", attempt=1))  # nothing that anybody is told
+    assert hub.has_newer(task(106))
+    another = task(107)
+    another["metadata"]["uid"] = "another-of-this-name"
+    assert hub.has_newer(another)
+    hub.see(task(109, phase="completed", attempt=1))
+    assert hub.has_newer(task(108)), "the end has been told"

@@ -16,6 +16,7 @@ from mediatask_common.usage import Kind, Used, add, charged_seconds
 from mediatask_crds.task import Phase
 from mediatask_crds.tasktypes import task_types
 
+from ...batched import Batched
 from ...single_flight import SingleFlight
 from ...ttlcache import TtlCache
 from .cursor import Cursor
@@ -60,13 +61,17 @@ class TaskReader:
         self._counts: TtlCache[Counts] = TtlCache(5)
         self._usage: TtlCache[dict[Kind, Used]] = TtlCache(30, size=256)
         self._lists: SingleFlight[list[Object]] = SingleFlight()
+        self._known: Batched[str, Object | None] = Batched(self._from_view)
         self._searching = asyncio.Lock()
         """Whole tasks are large: nobody makes many of them be read at a time."""
 
     async def get(self, name: str) -> Object | None:
         """A task without its data, perhaps a moment old; None when there is none."""
         # A task that is not in the view may be too new for it.
-        return await self._view.ask(lambda view: view.get(name)) or await self.get_true(name)
+        return await self._known.get(name) or await self.get_true(name)
+
+    async def _from_view(self, names: Sequence[str]) -> Sequence[Object | None]:
+        return await self._view.ask(lambda view: view.get_many(names)) or [None] * len(names)
 
     async def get_true(self, name: str) -> Object | None:
         """A task as it is now."""
