@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from mediatask_common.kube import KubeError
 
 from ..auth.access import known
+from ..auth.audit import note_call
 from ..dependencies import Ctx
 from ..http.body import read, strict_json
 from ..http.errors import ApiError, as_problem, from_kube
@@ -51,6 +52,7 @@ async def mcp(request: Request, services: Ctx) -> Response:
         strict_json(body)
     except ApiError as error:
         return _refusal(error, PARSE_ERROR)
+    note_call(request, "message", changes=False, status=200)  # until somebody knows better
     return await services.mcp.answer(request, body)
 
 

@@ -64,15 +64,12 @@ def _server() -> Server[Any]:
     answers = {name: _described(tool) for name, tool in known.items()}
 
     async def list_tools(ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
-        call = _reading(ctx, "tools/list")
-        return ListToolsResult(
-            tools=[answers[name] for name, tool in known.items() if tool.scope in call.caller.scopes]
-        )
+        scopes = _call(ctx).caller.scopes
+        return ListToolsResult(tools=[answers[name] for name, tool in known.items() if tool.scope in scopes])
 
     async def call_tool(ctx: Context, params: CallToolRequestParams) -> Any:
         tool = known.get(params.name)
         if tool is None:
-            _reading(ctx, "tools/call")
             raise MCPError(INVALID_PARAMS, f"There is no tool {params.name[:100]!r}; there are {', '.join(known)}.")
         call = _call(ctx)
 
@@ -88,11 +85,9 @@ def _server() -> Server[Any]:
             return refused(error)
 
     async def list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
-        _reading(ctx, "resources/list")
         return resources.listed()
 
     async def list_templates(ctx: Context, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
-        _reading(ctx, "resources/templates/list")
         return resources.templates()
 
     async def read_resource(ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
@@ -157,12 +152,6 @@ async def _noted(call: Call, name: str, answer: Callable[[], Awaitable[R]], *, c
         raise ApiError(500, "internal", "An unexpected failure of this service.") from error
     note_call(call.request, name, changes=changes, status=200)
     return found
-
-
-def _reading(ctx: Context, name: str) -> Call:
-    call = _call(ctx)
-    note_call(call.request, name, changes=False, status=200)
-    return call
 
 
 def _call(ctx: Context) -> Call:

@@ -32,8 +32,12 @@ _LISTED = {
 
 
 async def run(tool: Tool, call: Call, arguments: Arguments) -> Answer:
-    """The answer of a tool. Raises ApiError and KubeError."""
+    """The answer of a tool. Raises ApiError and KubeError.
+
+    Null says the same as an absent argument: some agents send all that a schema knows.
+    """
     check_scope(call.caller, tool.scope)
+    arguments = {name: value for name, value in arguments.items() if value is not None}
     if tool.task_type is not None:
         return await _submit(call, tool.task_type, arguments)
     return await _OTHERS[tool.name](call, arguments)

@@ -125,6 +125,8 @@ async def test_the_other_calls_are_those_of_rest(world: World, url: str, version
             return found
 
         first = await call("test_prompt", **TEMPLATE, idempotency_key="k1")
+        sent_by_some = {"priority": None, "tags": None, "callback_url": None, "wait_seconds": None}
+        assert await call("test_prompt", **TEMPLATE, **sent_by_some, idempotency_key="k1") == first
         assert await call("test_prompt", **TEMPLATE, idempotency_key="k1") == first, "one task"
         task_id = first["task_id"]
         assert await call("get_task", task_id=task_id) == (await world.api.get(f"/tasks/{task_id}/status")).json()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +18,14 @@ from mcp.shared.exceptions import MCPError
 from mediatask_api.mcp.catalogue import tools
 from mediatask_common.kube import TASKS
 from support.front import until
-from support.mcpclient import LEGACY, MODERN, agent, call, post
+from support.mcpclient import LEGACY, MODERN, agent, call, envelope, post
+from support.processes import AnyProcess
 
 from .conftest import World
 from .test_audit import lines
 from .test_mcp import TEMPLATE
-from .test_process import process
-from .test_slow_readers import listening
+from .test_process import PATIENCE, process
+from .test_slow_readers import listening, running_task
 
 BOTH = pytest.mark.parametrize("version", [MODERN, LEGACY])
 
@@ -258,7 +262,10 @@ def test_each_change_has_a_line_and_what_only_reads_has_none(tmp_path: Path, kub
             made = await call(caller, "test_prompt", **TEMPLATE)
             task_id: str = made["structuredContent"]["task_id"]
             await call(caller, "get_task", task_id=task_id)
-            await post(caller, "tools/list")
+            for method in ("tools/list", "server/discover", "resources/list"):
+                await post(caller, method)
+            async with agent(f"{url}/mcp", {"X-API-Key": key}, LEGACY) as client:
+                await client.list_tools()
             await call(caller, "retry_task", task_id=task_id)
             await call(caller, "test_prompt", **{**TEMPLATE, "priority": 11})
             await caller.post("/mcp", content=b"x" * 300_000)
@@ -267,11 +274,66 @@ def test_each_change_has_a_line_and_what_only_reads_has_none(tmp_path: Path, kub
     with process(tmp_path, kubeconfig, namespace, MEDIATASK_LOG_LEVEL="ERROR") as (client, _, _running):
         task_id = asyncio.run(play(str(client.base_url), client.headers["X-API-Key"]))
     written = lines(tmp_path / "api.log")
-    assert [(line["action"], line["status"], line["outcome"]) for line in written] == [
-        ("POST /mcp test_prompt", 200, "done"),
-        ("POST /mcp retry_task", 409, "refused"),
-        ("POST /mcp test_prompt", 400, "refused"),
+    # A line is written after its answer: of two that follow each other at once either may come first.
+    assert sorted((line["action"], line["status"], line["outcome"]) for line in written) == [
         ("POST /mcp", 413, "refused"),
+        ("POST /mcp retry_task", 409, "refused"),
+        ("POST /mcp test_prompt", 200, "done"),
+        ("POST /mcp test_prompt", 400, "refused"),
     ]
-    assert (written[0]["task"], written[0]["project"]) == (task_id, "film")
+    (made,) = [line for line in written if line["outcome"] == "done"]
+    assert (made["task"], made["project"]) == (task_id, "film")
     assert {line["request_id"] for line in written} == {"run-1"}
+
+
+def test_a_replica_that_ends_answers_who_waits(tmp_path: Path, kubeconfig: Path, namespace: str) -> None:
+    async def play(url: str, key: str, running: AnyProcess) -> Any:
+        async with agent(f"{url}/mcp", {"X-API-Key": key}) as client:
+            task_id = (await client.call_tool("test_prompt", TEMPLATE)).structured_content["task_id"]
+            began = asyncio.Event()
+
+            async def told(*_: Any) -> None:
+                began.set()
+
+            waiting = asyncio.create_task(
+                client.call_tool("wait_for_task", {"task_id": task_id}, progress_callback=told)
+            )
+            await began.wait()
+            running.terminate()
+            return await waiting
+
+    with process(tmp_path, kubeconfig, namespace, drain_seconds=10) as (client, _, running):
+        answer = asyncio.run(play(str(client.base_url).rstrip("/"), client.headers["X-API-Key"], running))
+        assert answer.structured_content["status"] == "queued"
+        assert running.wait(PATIENCE) == 0
+    assert "Traceback" not in (tmp_path / "api.log").read_text()
+
+
+async def test_who_reads_nothing_of_a_held_call_is_cut_off(world: World) -> None:
+    task_id, token = await running_task(world)
+    cap = world.services.caps.waiters
+    hub = world.services.events.feeds.hub
+
+    async def followed() -> bool:
+        return cap._held.total() == 1 and hub.followed(task_id, "film")
+
+    named = {"name": "wait_for_task", "arguments": {"task_id": task_id}, "_meta": {**envelope(), "progressToken": 1}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": named})
+    head = (
+        "POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nMCP-Protocol-Version: 2026-07-28\r\n"
+        "Accept: application/json, text/event-stream\r\nMcp-Method: tools/call\r\nMcp-Name: wait_for_task\r\n"
+        f"X-API-Key: {world.api.headers['X-API-Key']}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    async with listening(world, stall_seconds=0.5) as port:
+        with socket.socket() as caller:
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            caller.connect(("127.0.0.1", port))
+            caller.sendall(f"{head}{body}".encode())
+            await until(followed)
+            for number in itertools.count(1):
+                assert number < 3000, "never cut off"
+                report = {"attempt": 1, "progress": min(number / 1000, 1.0), "step": f"{number} {'x' * 100}"}
+                assert (await world.report(token, task_id, "progress", **report)).status_code == 200
+                if cap._held.total() == 0:
+                    break
+    assert not hub.followed(task_id, "film")
