@@ -108,7 +108,7 @@ async def test_followers_of_logs_are_in_nobodys_way(world: World, tmp_path: Path
         path = f"/api/v1/tasks/{task_id}/logs"
         unbounded = httpx.Limits(max_connections=None)
         key = {"X-API-Key": client.headers["X-API-Key"]}
-        async with httpx.AsyncClient(base_url=client.base_url, headers=key, limits=unbounded, timeout=60) as api:
+        async with httpx.AsyncClient(base_url=client.base_url, headers=key, limits=unbounded, timeout=180) as api:
             async with AsyncExitStack() as following:
                 lines: list[AsyncIterator[str]] = []  # what is not referred to any more is closed
 
