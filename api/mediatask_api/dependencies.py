@@ -40,6 +40,7 @@ from .platform.neighbours.registry import Registry
 from .pods.auth import PodAuth
 from .pods.reports import ReportSinks
 from .settings import ApiSettings
+from .tasks.reading.budgets import Budgets
 from .tasks.reading.reader import TaskReader
 from .tasks.resource import phase_of
 from .tasks.service import TaskService
@@ -140,6 +141,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
         sweeping = sweep_for_ever(store, lifetimes, settings.upload_sweep_seconds)
         background = [asyncio.create_task(work) for work in (keys.follow(), keys.note_uses(), sweeping)]
         references = References(uploads, reader)
+        budgets = Budgets(kube, reader, settings.budgets_config_map)
         machines = Machines(kube, settings.namespace)
         mcp = Endpoint()
         checks, web = own_checks(kube, settings.namespace, view, store), Web()
@@ -155,7 +157,7 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 callers=Authentication(_authenticators(settings, kube, keys, jwks)),
                 pods=PodAuth(kube, settings.namespaces),
                 reader=reader,
-                tasks=TaskService(settings.namespace, kube, reader, store, drain, references),
+                tasks=TaskService(settings.namespace, kube, reader, store, drain, references, budgets),
                 uploads=uploads,
                 reports=reports,
                 events=Events(feeds, Streams(feeds, reader, store.download_url, drain, *limits)),

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -79,6 +79,8 @@ class CommonSettings(BaseSettings):
     """Kubeconfig file; `KUBECONFIG` or the pod's service account when absent."""
     redis_url: str | None = Field(default=None, validation_alias=AliasChoices("MEDIATASK_REDIS_URL", "REDIS_URL"))
     """Secret. Redis for the fast view and the event streams; without it everything is read from Kubernetes."""
+    budgets_config_map: Annotated[str, Field(pattern=r"^$|^[a-z0-9-]+/[a-z0-9.-]+$")] = ""
+    """ConfigMap with the budgets of projects, as `NAMESPACE/NAME`; without it there are none."""
     log_level: str = "INFO"
     """Lowest level that is logged."""
     log_style: Literal["json", "console", "auto"] = "auto"

@@ -25,6 +25,7 @@ from .acting.redis_writer import RedisWriter
 from .acting.reporter import Reporter
 from .controller import Controller, Workers
 from .deciding.admission import AdmissionQueue
+from .deciding.budgets import Budgets
 from .deciding.observation import Outcome, Task
 from .deciding.plan import KeepLog, ReadResult, RegisterMedia, SendWebhook
 from .deciding.reconcile import Policy
@@ -42,6 +43,7 @@ from .metrics import Metrics
 from .objects import Key, Object, key_of
 from .settings import OperatorSettings, PayloadSettings
 from .slots import Slots
+from .watching.budgets import BudgetReader
 from .watching.cache import Cache
 from .watching.expectations import Expectations
 from .watching.observer import Observer
@@ -95,7 +97,12 @@ class _Operator:
         self._resync = Resync(kube, cache, settings.namespaces, metrics)
         admission = AdmissionQueue()
         metrics.watch_state(cache, admission)
-        self._slots = Slots(admission, cache, self._queue.add, kube.now)
+        budgets = Budgets(cache.ledger)
+        self._budgets: BudgetReader | None = None
+        if settings.budgets_config_map:
+            self._budgets = BudgetReader(kube, settings.budgets_config_map, budgets)
+            metrics.watch_budgets(budgets, self._budgets, kube.now)
+        self._slots = Slots(admission, cache, self._queue.add, kube.now, budgets)
         self._payload = _payload_client(settings.payload)
         self._effects = self._make_effects()
         api = ApiWriter(kube, TokenBucket(settings.writes_per_second, settings.writes_per_second), metrics)
@@ -132,6 +139,8 @@ class _Operator:
         background: list[asyncio.Task[None]] = []
         try:
             await self._resync.first(lambda: apply_classes(self._kube, self._classes))
+            if self._budgets is not None:
+                await self._budgets.read()
             self._slots.resume()
             for task in self._cache.tasks():
                 self._queue.add(key_of(task))
@@ -140,17 +149,19 @@ class _Operator:
                 self._cache,
                 settings.namespaces,
                 self._task_changed,
-                self._class_changed,
+                self._look_at_queued,
                 self._resync.soon,
             )
             jobs = [
                 self._workers.run(settings.workers),
                 self._events.run(),
                 reflector.run(),
-                self._resync.run(settings.resync_seconds, self._task_changed, self._class_changed),
+                self._resync.run(settings.resync_seconds, self._task_changed, self._look_at_queued),
             ]
             if self._view is not None:
                 jobs.append(self._view.run())
+            if self._budgets is not None:
+                jobs.append(self._budgets.run(self._look_at_queued))
             background = [asyncio.create_task(job) for job in jobs]
             # Whichever ends first ends the process: half an operator would be worse than none.
             done, _ = await asyncio.wait(background, return_when=asyncio.FIRST_COMPLETED)
@@ -236,8 +247,8 @@ class _Operator:
             else:
                 self._view.mark(key)
 
-    def _class_changed(self) -> None:
-        """A class came, went or changed: whoever waits for one may have an answer now."""
+    def _look_at_queued(self) -> None:
+        """A class or budget came, went or changed: whoever waits for one may have an answer now."""
         for task in self._cache.tasks():
             if (task.get("status") or {}).get("phase", "queued") == "queued":
                 self._queue.add(key_of(task))

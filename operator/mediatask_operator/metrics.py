@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from .deciding.admission import AdmissionQueue
+from .deciding.budgets import Budgets
 from .deciding.reasons import Reason
+from .watching.budgets import BudgetReader
 from .watching.cache import Cache
 
 _SECONDS = (1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120)
@@ -33,6 +36,12 @@ class Metrics:
         )
         self.attempts = Counter(
             "mediatask_attempts_ended", "Attempts that ended.", ["task_class", "reason"], registry=registry
+        )
+        self.charged = Counter(
+            "mediatask_charged",
+            "What ended attempts and completed tasks are charged, in units of the currency.",
+            ["type", "task_class", "currency"],
+            registry=registry,
         )
         self.stage_seconds = Histogram(
             "mediatask_stage_seconds",
@@ -81,6 +90,25 @@ class Metrics:
     def watch_state(self, cache: Cache, admission: AdmissionQueue) -> None:
         """Count tasks and queues whenever metrics are read."""
         self.registry.register(_State(cache, admission))
+
+    def watch_budgets(self, budgets: Budgets, reader: BudgetReader, now: Callable[[], datetime]) -> None:
+        """Count budgets whenever metrics are read."""
+        self.registry.register(_Budgets(budgets, reader, now))
+
+
+class _Budgets(Collector):
+    def __init__(self, budgets: Budgets, reader: BudgetReader, now: Callable[[], datetime]) -> None:
+        self._budgets = budgets
+        self._reader = reader
+        self._now = now
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        family = GaugeMetricFamily("mediatask_budgets", "Budgets by state (warning: from 80 % on).", labels=["state"])
+        tally = Tally(standing.state for standing in self._budgets.standings(self._now()))
+        for state in ("ok", "warning", "exceeded"):
+            family.add_metric([state], tally[state])
+        family.add_metric(["unusable"], len(self._reader.faults))
+        yield family
 
 
 class _State(Collector):

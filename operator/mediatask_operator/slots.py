@@ -11,7 +11,9 @@ from mediatask_crds.names import LABEL_CLASS
 from mediatask_crds.task import Phase
 
 from .deciding.admission import AdmissionQueue
-from .deciding.classes import TaskClass, resolve, typical_seconds
+from .deciding.budgets import Budgets, Sum, expected
+from .deciding.charges import Holding
+from .deciding.classes import NoClass, TaskClass, resolve, typical_seconds
 from .deciding.observation import Observed, Task, Turn
 from .deciding.plan import Plan, Slot
 from .objects import Key, attempt_number, key_of
@@ -22,9 +24,14 @@ class Slots:
     """The step between observing a task and its next Job: its turn in the queue of its class."""
 
     def __init__(
-        self, queue: AdmissionQueue, cache: Cache, wake: Callable[[Key], None], clock: Callable[[], datetime]
+        self,
+        queue: AdmissionQueue,
+        cache: Cache,
+        wake: Callable[[Key], None],
+        clock: Callable[[], datetime],
+        budgets: Budgets,
     ) -> None:
-        """Slots of the classes in the cache.
+        """Slots of the classes in the cache, for tasks whose projects have the money.
 
         Args:
             wake: told each task whose turn it has become.
@@ -33,6 +40,7 @@ class Slots:
         self._cache = cache
         self._wake = wake
         self._clock = clock
+        self._budgets = budgets
 
     def resume(self) -> None:
         """Before the first pass: those who have slots hold them, and all others wait, so that the order is kept."""
@@ -48,6 +56,7 @@ class Slots:
                 continue
             if class_name is not None:
                 self._queue.settle(key, class_name, task.rank, Slot.HOLD)
+                self._budgets.commit(key, self._expected(task, resolve(task.spec, task.status, self._cache.classes)))
             elif task.status.phase in (None, Phase.QUEUED) and task.ready_at <= self._clock():
                 found = resolve(task.spec, task.status, self._cache.classes)
                 if isinstance(found, TaskClass):
@@ -59,7 +68,15 @@ class Slots:
         assert isinstance(task_class, TaskClass)
         slots, typical = task_class.spec.max_in_flight, typical_seconds(task.spec.task_type)
         retries = seen.refusal is not None
-        return self._queue.turn(task.key, task_class.name, task.rank, slots, typical, self._clock(), retries=retries)
+        now, cost = self._clock(), self._expected(task, task_class)
+        over = self._budgets.in_the_way(task.key, cost, now)
+        if over is not None:
+            return Turn(admitted=False, over_budget=over)
+        # Nothing is awaited in between: no other task can be given the same money.
+        turn = self._queue.turn(task.key, task_class.name, task.rank, slots, typical, now, retries=retries)
+        if turn.admitted:
+            self._budgets.commit(task.key, cost)
+        return turn
 
     def refused(self, seen: Observed, until: datetime) -> None:
         """The task's Job was refused, as others of its class and namespace would be: none is tried for a while."""
@@ -67,6 +84,7 @@ class Slots:
         if class_name is not None:
             self._queue.hold_back(class_name, task.namespace, until, self._clock())
             self._queue.settle(task.key, class_name, task.rank, Slot.WAIT)
+            self._budgets.release(task.key)
             self._wake_next(class_name)  # of another namespace
 
     def settle(self, seen: Observed, plan: Plan) -> None:
@@ -74,6 +92,8 @@ class Slots:
         task, before = seen.task, self._queue.class_of(seen.task.key)
         name = seen.task_class.name if isinstance(seen.task_class, TaskClass) else task.status.class_name or ""
         self._queue.settle(task.key, name, task.rank, plan.slot)
+        if plan.slot is not Slot.HOLD:
+            self._budgets.release(task.key)
         if before is not None and plan.slot is not Slot.HOLD:
             self._wake_next(before)
         elif plan.create is not None and self._queue.lift(name, task.namespace):
@@ -83,8 +103,18 @@ class Slots:
         """The task is gone."""
         class_name = self._queue.class_of(key)
         self._queue.leave(key)
+        self._budgets.release(key)
         if class_name is not None:
             self._wake_next(class_name)
+
+    def _expected(self, task: Task, task_class: TaskClass | NoClass) -> Sum | None:
+        """What the task's next attempt is expected to cost, or the one under way."""
+        open_attempt, name = task.status.open_attempt, task.status.class_name or ""
+        rate = open_attempt.rate if open_attempt is not None else Holding.of(task.spec, task_class).rate
+        if open_attempt is None and isinstance(task_class, TaskClass):
+            name = task_class.name
+        seconds = self._queue.expected_seconds(name, typical_seconds(task.spec.task_type))
+        return expected(task.spec.project_id, rate, seconds)
 
     def _wake_next(self, class_name: str) -> None:
         found = self._cache.classes.get(class_name)

@@ -13,6 +13,8 @@ from mediatask_crds.podcontract import Artifact, JobResult, TerminationMessage
 from mediatask_crds.taskclass import MediaTaskClassSpec
 from mediatask_operator.acting.job import JobOptions, render
 from mediatask_operator.deciding.attempts import may_still_run
+from mediatask_operator.deciding.budgets import Budgets, expected
+from mediatask_operator.deciding.charges import Holding
 from mediatask_operator.deciding.classes import resolve
 from mediatask_operator.deciding.observation import (
     Delivery,
@@ -103,6 +105,7 @@ class World:
     registration: Registration | None = None
     registering: RegistrationPolicy | None = None
     unwritable: str | None = None
+    budgets: Budgets | None = None
     status_delay: timedelta = timedelta(0)
     plans: list[Plan] = field(default_factory=list)
     moments: list[datetime] = field(default_factory=list)
@@ -123,7 +126,7 @@ class World:
             task_class=resolve(task.spec, task.status, self.classes),
             jobs=tuple(copy.deepcopy(self.jobs)),
             pods=tuple(copy.deepcopy(self.pods)),
-            turn=Turn(admitted=self.admitted, position=0 if self.admitted else self.position, wait_seconds=60),
+            turn=self._turn(task),
             data=self.data,
             proof=self.proof,
             refusal=self.refusal,
@@ -131,6 +134,14 @@ class World:
             registration=self.registration,
             unwritable=self.unwritable,
         )
+
+    def _turn(self, task: Task) -> Turn:
+        over = None
+        if self.budgets is not None:
+            rate = Holding.of(task.spec, resolve(task.spec, task.status, self.classes)).rate
+            over = self.budgets.in_the_way(task.key, expected(task.spec.project_id, rate, 60), self.now)
+        admitted = self.admitted and over is None
+        return Turn(admitted, 0 if admitted else self.position, wait_seconds=60, over_budget=over)
 
     def reconcile(self, *, write_lost: bool = False) -> Plan:
         """One pass; with `write_lost` the process dies between creating a Job and writing the status."""

@@ -25,6 +25,7 @@ from ..http.openapi.examples import PATH_SAMPLES
 from ..http.route import Route
 from .logs import open_log
 from .refusals import (
+    budget_exceeded,
     no_log,
     no_media,
     not_your_task,
@@ -45,6 +46,12 @@ MAX_WAIT_SECONDS = 60.0
 _WAIT = re.compile(r"(?:^|[,;]\s*)wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
 _TASK, _PROJECT = PATH_SAMPLES["task_id"], PATH_SAMPLES["project_id"]
 _MANY_WAIT = too_many_held("This key has 128 held requests already")
+_OVER_BUDGET = budget_exceeded(
+    "The budget of project detective_series_001 of 100 EUR a month leaves too little; it renews at "
+    "2025-10-01T00:00:00Z.",
+    99_900_000,
+    "0.2",
+)
 _LOG = "loading the model\nstep 1 of 28\n"
 _LOCATION = header("Where the task's status is.")
 _SIGNED: Any = {"result": {"media_url": True, "artifacts": {"__all__": {"url"}}}}
@@ -68,7 +75,7 @@ _ACCEPTED = {"description": "The task is accepted.", "headers": {"Location": _LO
                 "Preference-Applied": header("`wait=N`, where the answer was held."),
             },
         },
-        **problems(project_not_allowed(_PROJECT), idempotency.key_reused(), _MANY_WAIT),
+        **problems(_OVER_BUDGET, project_not_allowed(_PROJECT), idempotency.key_reused(), _MANY_WAIT),
     },
 )
 async def submit(

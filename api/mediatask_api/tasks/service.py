@@ -21,6 +21,7 @@ from ..http.drain import Drain
 from ..http.errors import ApiError
 from ..uploads.references import References
 from . import resource as rest
+from .reading.budgets import Budgets
 from .reading.classes import Classes
 from .reading.cursor import Cursor
 from .reading.estimates import Estimates
@@ -67,6 +68,7 @@ class TaskService:
         store: ArtifactStore,
         drain: Drain,
         references: References,
+        budgets: Budgets,
     ) -> None:
         self._namespace = namespace
         self._kube = kube
@@ -74,6 +76,7 @@ class TaskService:
         self._store = store
         self._drain = drain
         self._references = references
+        self._budgets = budgets
         self._estimates = Estimates(reader, Classes(kube))
 
     # ---- submit
@@ -86,11 +89,18 @@ class TaskService:
             raise refusal
         if submission.references:
             # A repetition gets its first answer, also when what the task uses has expired since.
-            existing = await self._reader.get_true(name) if submission.idempotent else None
-            if existing is not None:
-                return Submitted(name, idempotency.replay(existing, submission.digest), replayed=True)
+            earlier = await self._earlier(submission)
+            if earlier is not None:
+                return earlier
             await self._references.accept(request.project_id, submission.references)
-        answer = await self._answer(name, request.project_id, request.task_type, request.priority)
+        expected = await self._estimates.of(request.task_type, request.priority)
+        refusal = await self._budgets.refusal(request.project_id, expected.cost)
+        if refusal is not None:
+            earlier = await self._earlier(submission)
+            if earlier is not None:
+                return earlier
+            raise refusal
+        answer = rest.submit_answer(name, request.project_id, expected, rfc3339(utcnow())).model_dump_json().encode()
         kept = idempotency.task_annotations(submission.digest, answer) if submission.idempotent else {}
         annotations = {ANNOTATION_SUBMITTED_BY: caller.id, **kept}
         try:
@@ -131,12 +141,12 @@ class TaskService:
     async def _create(self, resource: Object) -> None:
         await self._reader.note_new(await self._kube.create(TASKS, resource, self._namespace, fieldValidation="Strict"))
 
-    async def _answer(
-        self, name: str, project: str, type_name: str, priority: int, created_at: str | None = None
-    ) -> bytes:
-        expected = await self._estimates.of(type_name, priority)
-        answer = rest.submit_answer(name, project, expected, created_at or rfc3339(utcnow()))
-        return answer.model_dump_json().encode()
+    async def _earlier(self, submission: Submission) -> Submitted | None:
+        """What came of the first submit under the same idempotency key; None where there was none."""
+        existing = await self._reader.get_true(submission.name) if submission.idempotent else None
+        if existing is None:
+            return None
+        return Submitted(submission.name, idempotency.replay(existing, submission.digest), replayed=True)
 
     # ---- read
 
@@ -215,7 +225,8 @@ class TaskService:
         task = await self.change_spec(caller, task_id, change)
         spec = task["spec"]
         created_at = task["metadata"]["creationTimestamp"]
-        return await self._answer(task_id, spec["projectId"], spec["taskType"], spec.get("priority", 5), created_at)
+        expected = await self._estimates.of(spec["taskType"], spec.get("priority", 5))
+        return rest.submit_answer(task_id, spec["projectId"], expected, created_at).model_dump_json().encode()
 
     async def prioritize(self, caller: Principal, task_id: str, priority: int) -> TaskAnswer:
         """Give a queued task another priority."""

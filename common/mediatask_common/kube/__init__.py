@@ -4,6 +4,7 @@ from .client import APPLY, BUSY_REPEATS, Kube
 from .errors import KubeError
 from .resources import (
     CLASSES,
+    CONFIGMAPS,
     EVENTS,
     JOBS,
     NAMESPACES,
@@ -20,6 +21,7 @@ __all__ = [
     "APPLY",
     "BUSY_REPEATS",
     "CLASSES",
+    "CONFIGMAPS",
     "EVENTS",
     "JOBS",
     "NAMESPACES",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from mediatask_common import money
 from mediatask_common.eventpositions import of_phase
 from mediatask_common.logging import get_logger
 from mediatask_common.times import seconds_between
@@ -35,6 +36,7 @@ class Reporter:
         if self._view is not None:
             self._view.mark(after.key)
         self._count_attempts(before, after)
+        self._count_charge(before, after)
         if before.status.phase == status.phase or status.phase is None:
             return
         if self._view is not None:
@@ -50,6 +52,15 @@ class Reporter:
             if attempt.ended_at is not None:
                 labels = (after.status.class_name or "", known_reason(attempt.reason))
                 self._metrics.attempts.labels(*labels).inc()
+
+    def _count_charge(self, before: Task, after: Task) -> None:
+        then, now = before.status.cost, after.status.cost
+        if now is None or now.currency is None:
+            return
+        amount = money.micros(now.amount) - (money.micros(then.amount) if then is not None else 0)
+        if amount > 0:
+            labels = after.spec.task_type, after.status.class_name or "", now.currency
+            self._metrics.charged.labels(*labels).inc(amount / money.MICRO)
 
     def _measure(self, task: Task) -> None:
         status, metrics = task.status, self._metrics

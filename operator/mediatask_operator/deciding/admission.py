@@ -142,6 +142,11 @@ class AdmissionQueue:
         before = line.mean_seconds if line.mean_seconds is not None else seconds
         line.mean_seconds = before + ADMISSION.weight_of_last_run * (seconds - before)
 
+    def expected_seconds(self, class_name: str, typical_seconds: float) -> float:
+        """How long a run of the class takes; as long as is typical while none was measured."""
+        mean = self._line(class_name).mean_seconds
+        return typical_seconds if mean is None else mean
+
     def depths(self) -> dict[str, tuple[int, int]]:
         """Waiting and holding tasks by class."""
         return {name: (len(line.waiting), len(line.holding)) for name, line in self._lines.items()}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from mediatask_common.budgets import Standing
 from mediatask_common.times import parse_time
 from mediatask_crds.podcontract import JobResult
 from mediatask_crds.task import LONGEST_SCHEDULE, MediaTaskSpec, MediaTaskStatus
@@ -28,6 +29,8 @@ class Turn:
     """1 is next."""
     wait_seconds: float | None = None
     """Expected time until its start."""
+    over_budget: Standing | None = None
+    """The budget that leaves too little for its next attempt; it has no place in the queue then."""
 
 
 @dataclass(frozen=True)

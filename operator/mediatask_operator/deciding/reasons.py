@@ -30,6 +30,7 @@ class Reason(StrEnum):
     # Waiting
     SCHEDULED = "Scheduled", "Waiting for the time before which the task may not start."
     QUEUED = "Queued", "Waiting for one of the class's slots."
+    BUDGET_EXCEEDED = "BudgetExceeded", "The project's budget leaves too little for the task."
     WAITING_FOR_RETRY = "WaitingForRetry", "The last attempt failed; the next one starts after a pause."
     STOPPING_OLD_JOB = "StoppingOldJob", "Waiting until the previous attempt's Job and pods are gone."
     CANCELLING = "Cancelling", "Waiting until the cancelled Job and its pods are gone."

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from mediatask_common.budgets import Standing
 from mediatask_common.times import parse_time
 from mediatask_crds.names import LABEL_CLASS, label_value
 from mediatask_crds.podcontract import ExitCode
@@ -257,6 +258,8 @@ def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_cr
         return Plan((_at(min(refusal.until, give_up_at), now),), Slot.WAIT)
     if seen.turn is None:
         return Plan(slot=Slot.WAIT, needs=Need.TURN)
+    if seen.turn.over_budget is not None:
+        return _over_budget(draft, seen.turn.over_budget, give_up_at)
     if not seen.turn.admitted:
         draft.queued(seen.turn)
         refresh = now + max(PAUSES.queue, timedelta(seconds=seen.turn.position))
@@ -271,6 +274,16 @@ def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_cr
         Slot.HOLD,
         create=CreateJob(number, task_class, seen.data, tuple(sorted(faulty))),
     )
+
+
+def _over_budget(draft: Draft, standing: Standing, give_up_at: datetime) -> Plan:
+    """The project has no money for the task: it ends, or waits outside the queue, so that it holds up nobody."""
+    if standing.budget.when_exceeded == "refuse":
+        draft.fail(Reason.BUDGET_EXCEEDED, standing.message, retryable=True)
+        return Plan((PostEvent(Reason.BUDGET_EXCEEDED, standing.message, warning=True),))
+    draft.waiting(Reason.BUDGET_EXCEEDED, standing.message)
+    again = min(standing.period.renews_at, draft.now + PAUSES.budget, give_up_at)
+    return Plan((_at(again, draft.now),))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from mediatask_common.logging import get_logger
 from mediatask_crds.names import ANNOTATION_IDEMPOTENCY_ANSWER, ANNOTATION_IDEMPOTENCY_BODY
 from mediatask_crds.taskclass import MediaTaskClassSpec
 
+from ..deciding.budgets import Ledger
 from ..objects import Key, Object, attempt_number, job_uid, key_of, task_of_job, task_of_pod
 
 log = get_logger(__name__)
@@ -53,6 +54,8 @@ class Cache:
     def __init__(self) -> None:
         self.entries: dict[Key, Entry] = {}
         self.classes: dict[str, MediaTaskClassSpec] = {}
+        self.ledger = Ledger()
+        """What the tasks are charged, those that were deleted included."""
         self.unusable_classes: dict[str, str] = {}
         """Classes that cannot be read, and why."""
         self._class_versions: dict[str, int] = {}
@@ -79,6 +82,7 @@ class Cache:
         if entry.task is not None and not _newer(obj, entry.task):
             return None
         entry.task = _slim(obj, spec_without=("taskData",))
+        self.ledger.put(key, entry.task)
         entry.data = _small_data(obj) if not obj.get("status") else None
         self._tidy(key, entry)
         return key
@@ -90,6 +94,7 @@ class Cache:
         self._remember_deleted(obj)
         if entry is None or entry.task is None or _version(obj) < _version(entry.task):
             return None
+        self.ledger.drop(key, entry.task)
         entry.task = entry.data = None
         self._tidy(key, entry)
         return key

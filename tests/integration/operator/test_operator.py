@@ -27,6 +27,7 @@ from mediatask_operator.acting.job import JobOptions
 from mediatask_operator.acting.reporter import Reporter
 from mediatask_operator.controller import Controller
 from mediatask_operator.deciding.admission import AdmissionQueue
+from mediatask_operator.deciding.budgets import Budgets
 from mediatask_operator.deciding.observation import Task
 from mediatask_operator.deciding.plan import PostEvent
 from mediatask_operator.deciding.reconcile import Policy
@@ -463,7 +464,7 @@ async def test_a_conflict_is_followed_by_a_read(cluster: Cluster) -> None:
     controller = Controller(
         queue,
         Observer(kube, cache, expectations),
-        Slots(admission, cache, queue.add, kube.now),
+        Slots(admission, cache, queue.add, kube.now, Budgets(cache.ledger)),
         executor_,
         Effects(lambda key, uid: None, expectations.learned, queue.add_after, metrics),
         kube.now,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mediatask_operator.deciding.admission import AdmissionQueue
+from mediatask_operator.deciding.budgets import Budgets
 from mediatask_operator.deciding.observation import Observed, Task
 from mediatask_operator.deciding.plan import Plan, Slot
 from mediatask_operator.objects import Key, Object
@@ -19,7 +20,7 @@ class Scene:
     def __init__(self) -> None:
         self.cache, self.queue = Cache(), AdmissionQueue()
         self.woken: list[Key] = []
-        self.slots = Slots(self.queue, self.cache, self.woken.append, lambda: START)
+        self.slots = Slots(self.queue, self.cache, self.woken.append, lambda: START, Budgets(self.cache.ledger))
         spec = {"taskTypes": ["generate_image"], "image": "python", "default": True, "maxInFlight": 1}
         self.cache.put_class({"metadata": {"name": "image", "resourceVersion": "1"}, "spec": spec})
 
