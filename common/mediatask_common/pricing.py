@@ -14,13 +14,15 @@ MOST_CPU_MILLIS = 10_000 * 1000
 """More than a node has."""
 FREE_ENDS = frozenset(("Preempted", "Evicted", "NodeLost", "NodeRefused"))
 """Reasons of attempts that are not charged: the project has not asked for the disruption."""
+UNBILLED_PROJECT = "test_project"
+"""The isolated project of prompt tests."""
 _SUFFIXES = {"n": -9, "u": -6, "m": -3, "k": 3}
 
 
-def rate(task_class: MediaTaskClassSpec, cpu_millis: int) -> Rate | None:
-    """What an attempt in the class costs with so many thousandths of a CPU; None where the class has no prices."""
+def rate(task_class: MediaTaskClassSpec, cpu_millis: int, project: str = "") -> Rate | None:
+    """What an attempt in the class costs with so many thousandths of a CPU; None where nothing is charged."""
     prices = task_class.cost
-    if prices is None:
+    if prices is None or project == UNBILLED_PROJECT:
         return None
     gpus, cpus = task_class.gpu.count, Decimal(cpu_millis) / 1000
     hour = micros(prices.per_hour) + gpus * micros(prices.per_gpu_hour) + cpus * micros(prices.per_cpu_hour)

@@ -93,7 +93,7 @@ class TaskService:
             if earlier is not None:
                 return earlier
             await self._references.accept(request.project_id, submission.references)
-        expected = await self._estimates.of(request.task_type, request.priority)
+        expected = await self._estimates.of(request.project_id, request.task_type, request.priority)
         refusal = await self._budgets.refusal(request.project_id, expected.cost)
         if refusal is not None:
             earlier = await self._earlier(submission)
@@ -121,7 +121,7 @@ class TaskService:
             raise refusal
         request = submission.request
         await self._references.check(request.project_id, submission.references)
-        return await self._estimates.of(request.task_type, request.priority)
+        return await self._estimates.of(request.project_id, request.task_type, request.priority)
 
     def refusal(self, caller: Principal, submission: Submission) -> ApiError | None:
         """Why the caller may not submit this; None where it may."""
@@ -225,7 +225,7 @@ class TaskService:
         task = await self.change_spec(caller, task_id, change)
         spec = task["spec"]
         created_at = task["metadata"]["creationTimestamp"]
-        expected = await self._estimates.of(spec["taskType"], spec.get("priority", 5))
+        expected = await self._estimates.of(spec["projectId"], spec["taskType"], spec.get("priority", 5))
         return rest.submit_answer(task_id, spec["projectId"], expected, created_at).model_dump_json().encode()
 
     async def prioritize(self, caller: Principal, task_id: str, priority: int) -> TaskAnswer:

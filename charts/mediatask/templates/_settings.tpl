@@ -61,6 +61,10 @@ http://{{ include "mediatask.name" (list . "api-internal") }}.{{ .Release.Namesp
   value: {{ .Values.allowNetworks | toJson | quote }}
 - name: MEDIATASK_DENY_NETWORKS
   value: {{ .Values.denyNetworks | toJson | quote }}
+{{- with .Values.budgets.configMap }}
+- name: MEDIATASK_BUDGETS_CONFIG_MAP
+  value: {{ printf "%s/%s" $.Release.Namespace . | quote }}
+{{- end }}
 {{- with include "mediatask.redisSecret" . }}
 {{ include "mediatask.secretEnv" (list "MEDIATASK_REDIS_URL" . (ternary "url" $.Values.redis.urlKey $.Values.redis.bundled.enabled)) }}
 {{- else }}

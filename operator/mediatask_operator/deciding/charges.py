@@ -45,7 +45,7 @@ class Holding:
             return cls()
         given = task_class.spec
         cpus = cpu_millis(spec.resources or given.resources)
-        return cls(given.gpu.count, cpus, rate(given, cpus))
+        return cls(given.gpu.count, cpus, rate(given, cpus, spec.project_id))
 
     @classmethod
     def on(cls, part: Object) -> Holding | None:

@@ -82,10 +82,9 @@ async def do(world: World, job: Object) -> None:
     await world.services.store.create(key, ANSWER, "application/json")
     digest = hashlib.sha256(ANSWER).hexdigest()
     made = Artifact(name="answer.json", key=key, sha256=digest, bytes=len(ANSWER), content_type="application/json")
-    state = {
-        "exitCode": 0, "startedAt": rfc3339(utcnow()), "finishedAt": rfc3339(utcnow()),
-        "message": TerminationMessage(result=JobResult(artifacts=[made], metadata={})).model_dump_json(exclude_none=True),
-    }  # fmt: skip
+    words = TerminationMessage(result=JobResult(artifacts=[made], metadata={})).model_dump_json(exclude_none=True)
+    now = rfc3339(utcnow())
+    state = {"exitCode": 0, "startedAt": now, "finishedAt": now, "message": words}
     container = {
         "name": CONTAINER, "state": {"terminated": state}, "image": "python", "imageID": "", "ready": False,
         "restartCount": 0,

@@ -102,6 +102,11 @@ async def test_without_measurements_the_types_own_figure_is_priced(world: World,
     assert [task async for task in world.kube.list_all(TASKS, world.namespace)] == before == []
 
 
+async def test_prompt_tests_cost_nothing(world: World, class_name: str) -> None:
+    cost = (await world.api.post("/tasks/estimate", json={**PROMPT, "project_id": "test_project"})).json()["cost"]
+    assert (cost["amount"], cost["gpu_seconds"] > 0) == (None, True)
+
+
 async def test_an_estimate_is_refused_where_the_submit_would_be(world: World) -> None:
     async def status(caller: Any = world.api, **changes: Any) -> int:
         return int((await caller.post("/tasks/estimate", json={**PROMPT, **changes})).status_code)

@@ -557,3 +557,16 @@ def test_the_helm_test_takes_the_generated_key_or_a_given_one(render: Render) ->
     given = render(merged(PRODUCTION, {"test": {"existingSecret": "tester", "apiKeyKey": "key"}}))
     for objects, secret in ((given, "secret:tester/key"), (render(QUICK_START), "secret:mediatask-api-keys/api-key")):
         assert env_of(pod_specs(objects)["mediatask-test"]["containers"][0])["MEDIATASK_API_KEY"] == secret
+
+
+def test_budgets_are_read_by_operator_and_api_alone_and_only_where_they_are_set(render: Render) -> None:
+    objects = render(merged(QUICK_START, {"budgets": {"configMap": "money"}}))
+    role = find(objects, "Role", "mediatask-budgets")
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["money"], "verbs": ["get"]}
+    ]
+    accounts = {subject["name"] for subject in find(objects, "RoleBinding", "mediatask-budgets")["subjects"]}
+    assert accounts == {"mediatask-operator", "mediatask-api"}
+    for deployment in ("mediatask-operator", "mediatask-api"):
+        assert env_of(container(objects, deployment))["MEDIATASK_BUDGETS_CONFIG_MAP"].endswith("/money")
+    assert "configmaps" not in str(render(QUICK_START))

@@ -27,12 +27,12 @@ class Estimates:
         self._durations: TtlCache[int] = TtlCache(30)
         self._charged: TtlCache[float] = TtlCache(30)
 
-    async def of(self, task_type: str, priority: int) -> EstimateAnswer:
+    async def of(self, project: str, task_type: str, priority: int) -> EstimateAnswer:
         """What would follow for a task submitted now."""
         return EstimateAnswer(
             estimated_duration=await self.duration(task_type),
             queue_position=await self.queue_position(task_type, priority),
-            cost=await self.cost(task_type),
+            cost=await self.cost(project, task_type),
         )
 
     async def duration(self, task_type: str) -> int:
@@ -43,7 +43,7 @@ class Estimates:
         """Place of a task submitted now; 1 is next."""
         return await self._reader.queued(task_type, priority) + 1
 
-    async def cost(self, task_type: str) -> EstimatedCost | None:
+    async def cost(self, project: str, task_type: str) -> EstimatedCost | None:
         """What a task of the type usually costs in its default class; None where nothing is known of one."""
         try:
             found = await self._classes.default(task_type)
@@ -52,7 +52,7 @@ class Estimates:
             seconds = await self._charged.get((task_type, found.name), lambda: self._measure_charged(task_type, found))
         except KubeError:
             return None  # it is no reason to refuse a task
-        return price(found, seconds)
+        return price(found, seconds, project)
 
     async def _measure(self, task_type: str) -> int:
         return typical_seconds(await self._reader.durations(task_type), type_model(task_type).typical_seconds)
@@ -72,9 +72,9 @@ def usual(runs: Sequence[float], otherwise: float) -> float:
     return median(runs) if len(runs) >= MEASURED_ENOUGH else otherwise
 
 
-def price(found: Class, seconds: float) -> EstimatedCost:
+def price(found: Class, seconds: float, project: str) -> EstimatedCost:
     """What a completed task of the class costs that runs for so long."""
-    rate = pricing.rate(found.spec, pricing.cpu_millis(found.spec.resources))
+    rate = pricing.rate(found.spec, pricing.cpu_millis(found.spec.resources), project)
     gpu_seconds = round(seconds * found.spec.gpu.count, 3)
     if rate is None:
         return EstimatedCost(amount=None, currency=None, gpu_seconds=gpu_seconds)

@@ -63,6 +63,16 @@ def test_a_class_without_prices_charges_nothing_and_counts_the_time() -> None:
     assert world.status["cost"] == {"gpuSeconds": 20.0}
 
 
+def test_prompt_tests_are_not_charged() -> None:
+    world = priced()
+    world.spec(projectId="test_project")
+    pod = run_pod(world)
+    world.advance(20)
+    world.end(pod, 0, message=LAST_WORDS)
+    world.settle()
+    assert world.status["cost"] == {"gpuSeconds": 40.0, "cpuSeconds": 30.0}
+
+
 @pytest.mark.parametrize("write_lost", [False, True])
 def test_prices_hold_from_the_attempts_start(write_lost: bool) -> None:
     """Also where the status that speaks of the attempt was not written before they changed."""
