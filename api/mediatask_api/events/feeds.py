@@ -11,7 +11,8 @@ from functools import partial
 from mediatask_common.eventpositions import ENDED, QUEUED, Position
 from mediatask_common.kube import TASKS, Kube, KubeError, Object
 from mediatask_common.logging import get_logger
-from mediatask_common.redisview import Entry, RedisView, slim
+from mediatask_common.redisview import RedisView, slim
+from mediatask_common.redisview.view import Entry
 from mediatask_crds.task import Phase
 
 from ..http.errors import kubernetes_away

@@ -15,7 +15,8 @@ from typing import Any
 from redis.asyncio import Redis
 
 from mediatask_common.logging import get_logger
-from mediatask_common.redisview import FRESH_SECONDS, RedisError, RedisView
+from mediatask_common.redisview import RedisError, RedisView
+from mediatask_common.redisview.view import FRESH_SECONDS
 from mediatask_common.times import rfc3339, utcnow
 
 from ..objects import Key, Object

@@ -9,7 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from mediatask_common.redisview import CONNECTIONS, DURATIONS_KEPT, RedisView, connect, slim
+from mediatask_common.redisview import RedisView, connect, slim
+from mediatask_common.redisview.connection import CONNECTIONS
+from mediatask_common.redisview.view import DURATIONS_KEPT
 from support.redisserver import redis_server
 
 

@@ -29,21 +29,15 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.driver_info import DriverInfo
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.asyncio import Redis
 
-from mediatask_crds.task import METADATA_LIMIT, SCHEDULED_STEP, Phase
+from mediatask_crds.task import Phase
 
-from .times import parse_time, seconds_between
-from .usage import Kind, Used, charged_seconds, used
-
-__all__ = ["UNREACHABLE", "RedisError", "RedisView", "scheduled", "slim"]
-
-UNREACHABLE = (RedisConnectionError, RedisTimeoutError, OSError)
-"""What is raised where Redis does not answer; every other failure is about what it holds."""
+from ..times import parse_time, seconds_between
+from ..usage import Kind, Used, charged_seconds, used
+from .connection import connect
+from .documents import document, document_or_none, lenient, scheduled, slim
+from .scripts import AFTER, COUNT, READ, SKIP, WRITE
 
 FRESH_SECONDS = 15
 EVENTS_KEPT = 500
@@ -56,142 +50,6 @@ TOMBSTONE_SECONDS = 3600
 DURATIONS_KEPT = 21
 """Runs that speak for the duration of the next one."""
 ALL_PROJECTS = "*"
-CONNECTIONS = 32
-"""Most connections of one process: many calls share one in turn, since each takes a fraction of a millisecond."""
-CONNECTION_WAIT_SECONDS = 1.0
-"""Longest wait for one of them."""
-
-# KEYS: task hash, names set, durations list, list of what is charged of them. ARGV: rv, name, score, doc ('' deletes),
-# tombstone seconds, completion time ('' while it has not completed), duration, durations kept, usage key ('' while it
-# has not ended), field and milliseconds of it, seconds to keep it, charged seconds, cost key ('' while nothing is
-# charged), field and millionths of it, index keys...
-_WRITE = """
-local known = redis.call('HGET', KEYS[1], 'rv')
-if known and tonumber(known) >= tonumber(ARGV[1]) then return 0 end
-local before = redis.call('HGET', KEYS[1], 'keys')
-if before then for key in string.gmatch(before, '[^\\n]+') do redis.call('ZREM', key, ARGV[2]) end end
-local timed = redis.call('HGET', KEYS[1], 'timed') or ''
-local used = redis.call('HGET', KEYS[1], 'used') or ''
-local paid = redis.call('HGET', KEYS[1], 'paid') or ''
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'rv', ARGV[1])
-if ARGV[4] == '' then
-  redis.call('SREM', KEYS[2], ARGV[2])
-  redis.call('EXPIRE', KEYS[1], ARGV[5])
-  return 1
-end
-local keys = {}
-for i = 17, #ARGV do
-  redis.call('ZADD', ARGV[i], ARGV[3], ARGV[2])
-  keys[#keys + 1] = ARGV[i]
-end
-redis.call('HSET', KEYS[1], 'doc', ARGV[4], 'keys', table.concat(keys, '\\n'))
-redis.call('SADD', KEYS[2], ARGV[2])
-if ARGV[6] ~= '' and ARGV[6] ~= timed then
-  redis.call('LPUSH', KEYS[3], ARGV[7])
-  redis.call('LTRIM', KEYS[3], 0, ARGV[8] - 1)
-  redis.call('LPUSH', KEYS[4], ARGV[13])
-  redis.call('LTRIM', KEYS[4], 0, ARGV[8] - 1)
-  timed = ARGV[6]
-end
-if ARGV[9] ~= '' then
-  local key, field, spent = string.match(used, '^([^\\n]*)\\n([^\\n]*)\\n([^\\n]*)$')
-  if key and redis.call('EXISTS', key) == 1 then
-    redis.call('HINCRBY', key, 'n|' .. field, -1)
-    redis.call('HINCRBY', key, 'g|' .. field, 0 - spent)
-  end
-  redis.call('HINCRBY', ARGV[9], 'n|' .. ARGV[10], 1)
-  redis.call('HINCRBY', ARGV[9], 'g|' .. ARGV[10], ARGV[11])
-  redis.call('EXPIRE', ARGV[9], ARGV[12])
-  used = ARGV[9] .. '\\n' .. ARGV[10] .. '\\n' .. ARGV[11]
-end
-if ARGV[9] ~= '' then
-  local key, field, spent = string.match(paid, '^([^\\n]*)\\n([^\\n]*)\\n([^\\n]*)$')
-  if key and redis.call('EXISTS', key) == 1 then redis.call('HINCRBY', key, field, 0 - spent) end
-  paid = ''
-  if ARGV[14] ~= '' then
-    redis.call('HINCRBY', ARGV[14], ARGV[15], ARGV[16])
-    redis.call('EXPIRE', ARGV[14], ARGV[12])
-    paid = ARGV[14] .. '\\n' .. ARGV[15] .. '\\n' .. ARGV[16]
-  end
-end
-redis.call('HSET', KEYS[1], 'timed', timed, 'used', used, 'paid', paid)
-return 1
-"""
-
-# KEYS: sorted sets. How many members they have together.
-_COUNT = """
-local count = 0
-for _, key in ipairs(KEYS) do count = count + redis.call('ZCARD', key) end
-return count
-"""
-
-# KEYS: an index. ARGV: how many to read, prefix of the tasks' hashes, how many to leave out.
-_SKIP = "local start = tonumber(ARGV[3])\n"
-
-# ARGV: the same, but score and name of the task after which to read. Whether it is still there or not: the place of a
-# task that is gone is found by putting it there for this moment.
-_AFTER = """
-local known = redis.call('ZSCORE', KEYS[1], ARGV[4])
-local start
-if known and tonumber(known) == tonumber(ARGV[3]) then
-  start = redis.call('ZREVRANK', KEYS[1], ARGV[4]) + 1
-else
-  redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
-  start = redis.call('ZREVRANK', KEYS[1], ARGV[4])
-  if known then redis.call('ZADD', KEYS[1], known, ARGV[4]) else redis.call('ZREM', KEYS[1], ARGV[4]) end
-end
-"""
-
-_READ = """
-local docs = {}
-for i, name in ipairs(redis.call('ZREVRANGE', KEYS[1], start, start + ARGV[1] - 1)) do
-  docs[i] = redis.call('HGET', ARGV[2] .. name, 'doc')
-end
-return {docs, redis.call('ZCARD', KEYS[1]), start}
-"""
-
-
-def scheduled(task: dict[str, Any]) -> bool:
-    """Whether a queued task stands in no queue yet, since it may not start before a time that is still to come."""
-    status = task.get("status") or {}
-    return bool(task["spec"].get("notBefore")) and (not status or status.get("currentStep") == SCHEDULED_STEP)
-
-
-def slim(task: dict[str, Any]) -> dict[str, Any]:
-    """What the view keeps of a resource: all that a status answer needs, which is bounded.
-
-    Metadata that is larger than a task's may be (kubectl can create it; such a task fails) is left out, and
-    so is the log of webhooks.
-    """
-    meta = {key: value for key, value in task["metadata"].items() if key not in ("managedFields", "annotations")}
-    spec = {key: value for key, value in task["spec"].items() if key != "taskData"}
-    if len(orjson.dumps(spec.get("metadata") or {})) > METADATA_LIMIT:
-        del spec["metadata"]
-    kept = {**task, "metadata": meta, "spec": spec}
-    callback = (task.get("status") or {}).get("callback")
-    if callback and "log" in callback:
-        shown = {key: value for key, value in callback.items() if key != "log"}
-        kept["status"] = {**task["status"], "callback": shown}
-    return kept
-
-
-_DRIVER = DriverInfo()
-"""Made once: by itself each new connection looks up the library's version on the disk, which takes a millisecond."""
-
-
-def connect(url: str, connections: int = CONNECTIONS) -> Redis:
-    """A client by Redis URL, which gives up soon: nobody waits for a cache. Connects on first use."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        driver_info=_DRIVER,
-        max_connections=connections,
-        timeout=CONNECTION_WAIT_SECONDS,
-        socket_connect_timeout=2,
-        socket_timeout=5,
-    )
-    return Redis.from_pool(pool)
-
 
 Entry = tuple[str, str, str, str, dict[str, Any]]
 """A report: project, id, task, type, data."""
@@ -312,7 +170,7 @@ class RedisView:
             for name in names:
                 pipe.hget(f"{self._prefix}:task:{name}", "doc")
             docs = await pipe.execute(raise_on_error=False)
-        return [_document_or_none(doc) for doc in docs]
+        return [document_or_none(doc) for doc in docs]
 
     async def list(
         self,
@@ -331,11 +189,11 @@ class RedisView:
             start: how many to leave out, or the creation time and name of the task after which to begin.
         """
         key = self._index(project, phase, task_type, tag)
-        place, begin = ((start,), _SKIP) if isinstance(start, int) else (start, _AFTER)
+        place, begin = ((start,), SKIP) if isinstance(start, int) else (start, AFTER)
         docs, total, offset = await cast("Any", self._redis.eval)(
-            begin + _READ, 1, key, limit, f"{self._prefix}:task:", *place
+            begin + READ, 1, key, limit, f"{self._prefix}:task:", *place
         )
-        return [_document(doc) for doc in docs if doc], total, offset
+        return [document(doc) for doc in docs if doc], total, offset
 
     async def counts(
         self, project: str, phases: Iterable[str], task_types: Iterable[str]
@@ -350,7 +208,7 @@ class RedisView:
     async def queued(self, task_type: str, up_to_priority: int) -> int:
         """How many tasks of a type wait that are at least as urgent (0 is most urgent)."""
         keys = [self._backlog(task_type, priority) for priority in range(up_to_priority + 1)]
-        return int(await cast("Any", self._redis.eval)(_COUNT, len(keys), *keys))
+        return int(await cast("Any", self._redis.eval)(COUNT, len(keys), *keys))
 
     async def durations(self, task_type: str) -> tuple[float, ...]:
         """How long the last completed tasks of a type ran, in seconds from `startedAt` to `completedAt`, newest first.
@@ -391,7 +249,7 @@ class RedisView:
         """A task's events after an id, as (id, type, data)."""
         entries = cast("Any", await self._redis.xrange(f"{self._prefix}:events:{name}", min=f"({after}"))
         for event_id, fields in entries:
-            yield event_id.decode(), fields.get(b"type", b"").decode(), _lenient(fields.get(b"data", b""))
+            yield event_id.decode(), fields.get(b"type", b"").decode(), lenient(fields.get(b"data", b""))
 
     async def preview(self, name: str) -> bytes | None:
         """The latest preview of a task."""
@@ -419,7 +277,7 @@ class RedisView:
                 entry.decode(),
                 fields.get(b"task", b"").decode(),
                 fields.get(b"type", b"").decode(),
-                _lenient(fields.get(b"data", b"")),
+                lenient(fields.get(b"data", b"")),
             )
             for key, entries in found
             for entry, fields in _flat(entries)
@@ -444,7 +302,7 @@ class RedisView:
         name = meta["name"]
         # EVAL, not EVALSHA: less than 1 kB more, and no second way for a Redis that has forgotten the script.
         written = await cast("Any", self._redis.eval)(
-            _WRITE, 4, f"{self._prefix}:task:{name}", f"{self._prefix}:names", *measured,
+            WRITE, 4, f"{self._prefix}:task:{name}", f"{self._prefix}:names", *measured,
             meta["resourceVersion"], name, score, doc, TOMBSTONE_SECONDS, completed, duration, DURATIONS_KEPT,
             *usage, USAGE_SECONDS, ran, *cost, *keys,
         )  # fmt: skip
@@ -510,31 +368,6 @@ def _part(what: str, number: int) -> Used:
             return Used(gpu_seconds=number / 1000)
         case _:
             return Used(costs={what: number})
-
-
-def _document(content: bytes) -> dict[str, Any]:
-    """A task as it was written. Raises ValueError for anything else."""
-    task = orjson.loads(content)
-    if not isinstance(task, dict) or not all(isinstance(task.get(part), dict) for part in ("metadata", "spec")):
-        raise ValueError(f"not a task: {content[:100]!r}")
-    return task
-
-
-def _document_or_none(content: object) -> dict[str, Any] | None:
-    """A task as it was written; None for anything else, such as an error about one key."""
-    try:
-        return _document(content) if isinstance(content, bytes) else None
-    except ValueError:
-        return None
-
-
-def _lenient(content: bytes) -> dict[str, Any]:
-    """The data of an event; nothing for what no writer wrote."""
-    try:
-        data = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return {}
-    return data if isinstance(data, dict) else {}
 
 
 def _flat(entries: Any) -> Iterable[Any]:
