@@ -252,13 +252,13 @@ async def test_a_fault_of_each_request_leaves_one_document(
 async def test_with_faults_and_kills_each_task_has_one_document(
     payload: RunningPayload, store: ArtifactStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """30 % of the requests fail, and every tenth try is killed at some moment, its outcome lost."""
+    """30 % of the requests fail, every tenth try is killed at some moment, and PayloadCMS is killed half-way."""
     chance = random.Random(7)
     lives = [
         await Life(store, f"many-{number}", b"film %d " % number * (50 + number), projectId=f"p{number % 7}").stored()
         for number in range(TASKS)
     ]
-    room, tries, kills = asyncio.Semaphore(8), 0, 0
+    room, half, tries, kills = asyncio.Semaphore(8), asyncio.Event(), 0, 0
 
     async def to_the_end(life: Life, register: RegisterInPayload) -> None:
         nonlocal tries, kills
@@ -273,13 +273,20 @@ async def test_with_faults_and_kills_each_task_has_one_document(
                     await asyncio.wait([running])
                     continue  # the next operator knows what the status says
                 life.learns(await running)
+            if sum(life.media_id is not None for life in lives) >= TASKS / 2:
+                half.set()
+
+    async def kill_payload() -> None:
+        await half.wait()
+        payload.kill()
+        payload.start()  # in this thread: it ends with the one that starts it
 
     async with (
         faulty(payload.url, by_chance(0.3, seed=12)) as proxy,
         effect(store, payload.settings(api_url=proxy.url, timeout_seconds=2)) as register,
-        asyncio.timeout(120 + TASKS),
+        asyncio.timeout(300 + TASKS),
     ):
-        await asyncio.gather(*(to_the_end(life, register) for life in lives))
+        await asyncio.gather(kill_payload(), *(to_the_end(life, register) for life in lives))
     documents = [document for document in payload.documents() if document["task_id"].startswith("many-")]
     by_task = {document["task_id"]: document for document in documents}
     assert len(documents) == len(by_task) == TASKS

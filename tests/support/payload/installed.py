@@ -34,7 +34,9 @@ def installed() -> Path:
             (FOLDER / "package.json").write_text(wanted)
             _install(npm)
             marker.write_text(wanted)
-        shutil.copy(SOURCES / "server.mjs", FOLDER)
+        # In one step: Node may be reading it for another worker.
+        fresh = Path(shutil.copy(SOURCES / "server.mjs", FOLDER / "server.new"))
+        fresh.rename(FOLDER / "server.mjs")
     return FOLDER
 
 

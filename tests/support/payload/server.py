@@ -43,6 +43,12 @@ class RunningPayload:
         self.url = json.loads(first_line(self._process, log))["url"]
         self._port = httpx.URL(self.url).port or 0
 
+    def kill(self) -> None:
+        """End it in the middle of whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            self.stop()
+
     def stop(self) -> None:
         """End it."""
         if self._process is not None:
