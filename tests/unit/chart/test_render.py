@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
@@ -42,8 +43,11 @@ from .podsecurity import violations
 EVERYTHING = merged(
     QUICK_START, {"api": {"podDisruptionBudget": {"enabled": True}}, "rbac": {"namespaces": ["media", "b"]}}
 )
+ENVIRONMENTS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((CHART / "environments").iterdir())}
 INSTALLATIONS = pytest.mark.parametrize(
-    "values", [QUICK_START, PRODUCTION, EVERYTHING], ids=["quick-start", "production", "everything"]
+    "values",
+    [QUICK_START, PRODUCTION, EVERYTHING, *ENVIRONMENTS.values()],
+    ids=["quick-start", "full", "everything", *ENVIRONMENTS],
 )
 
 
@@ -132,8 +136,8 @@ def test_the_services_understand_every_variable(
     set_environment(monkeypatch, env, tmp_path)
     read = settings()
     assert read.store.kind == "s3"  # type: ignore[attr-defined]
-    if isinstance(read, OperatorSettings) and "MEDIATASK_PAYLOAD_API_URL" in env:
-        assert read.payload.api_url == "https://cms.example.com/api"
+    if isinstance(read, OperatorSettings) and "MEDIATASK_PAYLOAD_FIELDS" in env:
+        assert read.payload.api_url == values["payload"]["apiUrl"]
         assert read.payload.api_key is not None
         assert read.payload.fields == {"alt": "{task_data.prompt}"}
         assert (read.payload.collection, read.payload.excluded_projects) == ("media", ["test_project"])
@@ -197,6 +201,35 @@ def test_the_api_hears_the_pods_of_just_the_namespaces_that_the_operator_serves(
         assert lists == {json.dumps(namespaces, separators=(",", ":"))}
         roles = [item for item in objects if item["kind"] == "Role" and item["metadata"]["name"].endswith("-reports")]
         assert [role["metadata"]["namespace"] for role in roles] == namespaces
+
+
+# ---- the platform's environments
+
+
+@pytest.mark.parametrize("name", ["development", "staging", "production"])
+def test_each_environment_names_itself_and_its_neighbours(render: Render, name: str) -> None:
+    objects = render(ENVIRONMENTS[name])
+    env = env_of(container(objects, "mediatask-api"))
+    assert env["MEDIATASK_ENVIRONMENT"] == name
+    neighbours = ["AUTO_MOVIE_URL", "BRAIN_URL", "WEBHOOK_BASE_URL"]
+    neighbours += [] if name == "development" else ["PROMETHEUS_URL", "GRAFANA_URL", "PAYLOAD_API_URL"]
+    domain = {"development": ".internal", "staging": ".ngrok.pro", "production": ".ft.tc"}[name]
+    assert [
+        each for each in neighbours if not (urlsplit(env[f"MEDIATASK_{each}"]).hostname or "").endswith(domain)
+    ] == []
+    assert env["MEDIATASK_SYSTEM_HEALTH_PORT"] == "8100"
+    assert find(objects, "Service", "mediatask-system-health")["spec"]["ports"][0]["port"] == 8100
+    secrets = [item for item in objects if item["kind"] == "Secret"]
+    assert bool(secrets) == (name == "development"), "generated ones are for development alone"
+
+
+def test_the_system_health_api_is_served_only_where_it_is_asked_for(render: Render) -> None:
+    objects = render(PRODUCTION)
+    assert "MEDIATASK_SYSTEM_HEALTH_PORT" not in env_of(container(objects, "mediatask-api"))
+    assert "system-health" not in allowed(objects, "api")
+    assert not [item for item in objects if item["metadata"]["name"] == "mediatask-system-health"]
+    asked = render(merged(PRODUCTION, {"systemHealth": {"enabled": True}}))
+    assert allowed(asked, "api")["system-health"] is None, "everybody, as for callers"
 
 
 # ---- who may connect
