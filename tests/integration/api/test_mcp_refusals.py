@@ -16,9 +16,10 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from mediatask_api.mcp.catalogue import tools
-from mediatask_common.kube import TASKS
+from mediatask_common.access.roles import SCOPES
+from mediatask_common.kube import TASKS as MEDIA_TASKS
 from support.front import until
-from support.mcpclient import LEGACY, MODERN, agent, call, envelope, post
+from support.mcpclient import LEGACY, MODERN, TASKS, agent, call, envelope, post
 from support.processes import AnyProcess
 
 from .conftest import World
@@ -82,6 +83,28 @@ async def test_each_tool_asks_for_its_scope(world: World, name: str) -> None:
     assert given["structuredContent"].get("status") != 403
 
 
+@pytest.mark.parametrize(
+    ("method", "about", "scope"),
+    [
+        ("resources/read", "uri", "tasks:read"),
+        ("resources/read", "uri/media", "media:read"),
+        ("resources/read", "uri/preview", "tasks:read"),
+        ("tasks/get", "taskId", "tasks:read"),
+        ("tasks/update", "taskId", "tasks:read"),
+        ("tasks/cancel", "taskId", "tasks:cancel"),
+    ],
+)
+async def test_resources_and_tasks_ask_for_theirs(world: World, method: str, about: str, scope: str) -> None:
+    task_id = await world.submit()
+    field, _, part = about.partition("/")
+    named = {field: f"mediatask://tasks/{task_id}/{part}".rstrip("/") if field == "uri" else task_id}
+    without = root(world, await world.caller("film", scopes=sorted(SCOPES.keys() - {scope})))
+    refused = (await post(without, method, named, extensions=[TASKS])).json()["error"]
+    assert refused["message"] == f"This call needs the scope {scope}."
+    assert refused["data"]["status"] == 403
+    assert not (await world.task(task_id))["spec"].get("cancel")
+
+
 @pytest.mark.parametrize("name", sorted(set(tools()) - {"list_task_types"}))
 async def test_what_belongs_to_others_is_as_if_it_were_not_there(world: World, name: str) -> None:
     task_id = await world.submit()
@@ -99,7 +122,7 @@ async def test_what_belongs_to_others_is_as_if_it_were_not_there(world: World, n
         ("tasks/get", {"taskId": task_id}),
         ("resources/read", {"uri": f"mediatask://tasks/{task_id}"}),
     ):
-        answer = await post(stranger, method, named, extensions=["io.modelcontextprotocol/tasks"])
+        answer = await post(stranger, method, named, extensions=[TASKS])
         assert answer.json()["error"]["message"] == f"There is no task {task_id!r}."
 
 
@@ -203,7 +226,7 @@ async def test_held_calls_share_their_cap_with_those_of_rest(open_world: Callabl
         for name, given in (("wait_for_task", {"task_id": task_id}), ("test_prompt", {**TEMPLATE, "wait_seconds": 9})):
             refused = (await call(world.api_root, name, **given))["structuredContent"]
             assert (refused["status"], refused["retry_after"]) == (429, 5)
-        assert len((await world.kube.list(TASKS, world.namespace))["items"]) == 1, "nothing was made of it"
+        assert len((await world.kube.list(MEDIA_TASKS, world.namespace))["items"]) == 1, "nothing was made of it"
         await world.set_status(task_id, phase="failed")
         await held
         waited = await call(world.api_root, "wait_for_task", task_id=task_id)
