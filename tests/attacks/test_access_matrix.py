@@ -289,8 +289,8 @@ async def _submitted_by(world: World, mine: Estate, caller: str) -> Target:
 
 VARYING = re.compile(r"expires=[0-9]+&signature=[0-9a-f]+|event: closed.*", re.DOTALL)
 """Of links, by the time; and the end of a stream."""
-OF_ALL = ("/health", "/workers/status")
-"""What is about the service and its machines, of which everybody is told the number."""
+OF_ALL = ("/health", "/workers/status", "/services")
+"""What is about the service, its machines and neighbours, of which everybody is told the number."""
 
 
 async def seen(world: World, caller: Caller, mine: Estate) -> dict[str, str]:

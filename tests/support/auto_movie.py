@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import ssl
 import subprocess
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 from mediatask_local.die_with_parent import die_with_parent
 
 from .processes import end
+from .required import NODE
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "integrations" / "auto-movie.md"
 PATH = "/api/webhooks/task-complete"
@@ -46,7 +48,7 @@ class AutoMovieApp:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                status = app.take(self.path, dict(self.headers.items()), body)
+                status = app.take(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
                 self.send_response(status)
                 self.end_headers()
 
@@ -69,7 +71,7 @@ class AutoMovieApp:
 
     def take(self, path: str, headers: dict[str, str], body: bytes) -> int:
         """Returns the answer's status."""
-        if path != PATH or headers.get("X-API-Key") != self._key:
+        if path != PATH or headers.get("x-api-key") != self._key:
             self.refused.append(404 if path != PATH else 401)
             return self.refused[-1]
         message = json.loads(body)
@@ -126,12 +128,13 @@ class RouteHandler:
 @contextlib.contextmanager
 def node_handler(folder: Path, secrets: str) -> Iterator[RouteHandler]:
     """The handler, running."""
+    node = shutil.which("node") or NODE.unavailable("node is not on PATH")
     for name, code in (("route", route_handler()), ("on-task", ON_TASK), ("serve", SERVE)):
         (folder / f"{name}.mjs").write_text(code)
     process = subprocess.Popen(
-        die_with_parent(["node", "serve.mjs"]),
+        die_with_parent([node, "serve.mjs"]),
         cwd=folder,
-        env={"MEDIATASK_WEBHOOK_SECRETS": secrets, "PATH": "/usr/bin:/usr/local/bin:/bin"},
+        env={"MEDIATASK_WEBHOOK_SECRETS": secrets},
         stdout=subprocess.PIPE,
         text=True,
     )
