@@ -198,7 +198,7 @@ async def test_the_document_has_examples_problems_and_the_scheme(world: World) -
     submit = document["paths"]["/api/v1/tasks/submit"]["post"]
     assert submit["security"] == [{"APIKeyHeader": []}, {"HTTPBearer": []}]
     assert submit["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/SubmitRequest")
-    assert set(submit["responses"]) == {"200", "202", "400", "401", "403", "408", "413", "422", "429", "503"}
+    assert set(submit["responses"]) == {"200", "202", "400", "401", "402", "403", "408", "413", "422", "429", "503"}
     assert "application/problem+json" in submit["responses"]["422"]["content"]
     assert set(submit["responses"]["202"]["headers"]) == {"Location", "Idempotency-Replayed", "Preference-Applied"}
     assert "Retry-After" in submit["responses"]["429"]["headers"]
