@@ -54,6 +54,8 @@ def announce(draft: Draft, *, wait: bool = False) -> None:
     event = Event.REGISTERED if _registration_is_news(draft) else _EVENT_OF_PHASE.get(draft.phase)
     if callback is None or event is None or event not in callback.events:
         return
+    if event is Event.STARTED and draft.status.started_at is None:
+        return  # a pod that ended unseen: the message could not say the same at every try
     known = draft.status.callback
     new_id = webhook_id(draft.task.uid, event, draft.status.round or 0)
     if (known is not None and known.id == new_id) or (wait and event is Event.COMPLETED):

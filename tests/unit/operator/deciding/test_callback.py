@@ -41,6 +41,17 @@ def test_events_that_nobody_asked_for_are_not_told() -> None:
     assert draft.status.callback is None
 
 
+@pytest.mark.parametrize("started_at", [None, "2026-11-21T10:00:05Z"])
+def test_a_start_is_told_once_its_time_is_known(started_at: str | None) -> None:
+    """A pod that ended unseen, while the store is away: each try has to say the same."""
+    draft = Draft(Task.parse(a_task(callback={"url": "https://example.com/hook", "events": ["started"]})), START)
+    draft.begin_attempt(1, "job", "image")
+    draft.set("Running", True, "Running", "")
+    draft.status.started_at = started_at
+    callback.announce(draft)
+    assert (draft.status.callback is not None) == (started_at is not None)
+
+
 def test_the_schedule_lasts_about_75_hours_and_ends() -> None:
     draft = a_draft()
     number = 0
