@@ -26,7 +26,8 @@ ENTRY_LIMIT = 4096
 class Budget(Resource):
     """What a project may spend in each period."""
 
-    model_config = ConfigDict(frozen=True)
+    # Errors without the input: YAML's aliases make text of a few lines that takes gigabytes to spell out.
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     project: ProjectId
     period: Literal["day", "week", "month"]

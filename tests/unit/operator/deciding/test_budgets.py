@@ -16,6 +16,10 @@ from support.taskworld import World, a_class, run_pod
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 FILM = "{project: film, period: month, amount: '10', currency: EUR}"
+BOMB = "\n".join(
+    ["a0: &a0 [x]", *(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]" for n in range(30)), "project: *a30"]
+)
+"""9 to the 30th times the same, for whoever spells it out."""
 
 
 def a_budget(**changes: Any) -> Budget:
@@ -34,7 +38,7 @@ def a_task(amount: int, ended: str | None = None, project: str = "film") -> dict
     [
         "", "[]", "{", "5", "!!python/object:os.system {}", "{project: film}", "x" * 5000, "[" * 3000,
         FILM.replace("'10'", "10"), FILM.replace("'10'", "'-1'"), FILM.replace("'10'", "'NaN'"),
-        FILM.replace("EUR", "euro"),
+        FILM.replace("EUR", "euro"), BOMB,
         FILM.replace("month", "year"), FILM.replace("film", "'../x'"), FILM.replace("{", "{more: 1, "),
     ],
 )  # fmt: skip
