@@ -15,7 +15,10 @@ from starlette.types import Message, Receive, Scope, Send
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
+PATH = "/mcp"
+
 Serve = Callable[[Scope, Receive, Send], Awaitable[None]]
+Start = Callable[[], "StreamableHTTPSessionManager"]
 
 
 class Endpoint:
@@ -25,12 +28,16 @@ class Endpoint:
         self._running: asyncio.Task[None] | None = None
         self._began: asyncio.Future[StreamableHTTPSessionManager] | None = None
 
-    async def answer(self, request: Request, body: bytes) -> Response:
-        """The answer to a message; it is made while it is sent."""
+    async def answer(self, request: Request, body: bytes, start: Start) -> Response:
+        """The answer to a message; it is made while it is sent.
+
+        Args:
+            start: makes the server, in a thread; called with the first message.
+        """
         if self._began is None:
             self._began = asyncio.get_running_loop().create_future()
             # In a context of its own: it outlives the request that it begins with.
-            self._running = asyncio.create_task(self._run(self._began), context=contextvars.Context())
+            self._running = asyncio.create_task(self._run(self._began, start), context=contextvars.Context())
         manager = await asyncio.shield(self._began)
         return _Answer(manager.handle_request, request, body)
 
@@ -41,9 +48,9 @@ class Endpoint:
             with suppress(asyncio.CancelledError):
                 await self._running
 
-    async def _run(self, began: asyncio.Future[StreamableHTTPSessionManager]) -> None:
+    async def _run(self, began: asyncio.Future[StreamableHTTPSessionManager], start: Start) -> None:
         try:
-            manager = await asyncio.to_thread(_new_manager)
+            manager = await asyncio.to_thread(start)
             async with manager.run():
                 began.set_result(manager)
                 await asyncio.Event().wait()
@@ -51,12 +58,6 @@ class Endpoint:
             self._began = None  # the next request tries again
             if not began.done():
                 began.set_exception(error)
-
-
-def _new_manager() -> StreamableHTTPSessionManager:
-    from .server import session_manager
-
-    return session_manager()
 
 
 class _Answer(Response):

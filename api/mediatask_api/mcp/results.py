@@ -17,7 +17,7 @@ from mcp_types import (
 
 from ..http.errors import ApiError, as_problem
 from ..tasks.schemas import TaskAnswer
-from .routes import PATH
+from .endpoint import PATH
 from .tools import Answer
 
 

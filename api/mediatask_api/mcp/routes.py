@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -16,8 +16,11 @@ from ..dependencies import Ctx
 from ..http.body import read, strict_json
 from ..http.errors import ApiError, as_problem, from_kube
 from ..http.route import Route
+from .endpoint import PATH
 
-PATH = "/mcp"
+if TYPE_CHECKING:
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
 REFUSED = -32000
 """JSON-RPC's code for what a server refuses for reasons of its own; the HTTP status and the problem say more."""
 PARSE_ERROR = -32700
@@ -53,7 +56,13 @@ async def mcp(request: Request, services: Ctx) -> Response:
     except ApiError as error:
         return _refusal(error, PARSE_ERROR)
     note_call(request, "message", changes=False, status=200)  # until somebody knows better
-    return await services.mcp.answer(request, body)
+    return await services.mcp.answer(request, body, _start)
+
+
+def _start() -> StreamableHTTPSessionManager:
+    from .server import session_manager  # with the first message: the SDK takes most of a second
+
+    return session_manager()
 
 
 def _check_origin(request: Request, allowed: list[str]) -> None:
