@@ -6,19 +6,17 @@ from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import Any
 
-from mediatask_common.kube import CLASSES
 from mediatask_crds.task import Phase
-from mediatask_crds.tasktypes import task_types
 
 from ..auth.access import access_ended, check_scope, still_allowed
 from ..auth.audit import note
 from ..http.body import parse
-from ..tasks.catalogue import summary
 from ..tasks.project_routes import check_type
 from ..tasks.reading.cursor import Cursor
 from ..tasks.reading.reader import Filter
 from ..tasks.schemas import SubmitAnswer, SubmitRequest, TaskAnswer
 from ..tasks.submitting.submission import prepare
+from ..tasks.type_routes import summaries
 from .call import Call
 from .catalogue import ListTasks, Nothing, OneTask, SubmitOptions, Tool, WaitForTask
 
@@ -103,8 +101,7 @@ async def _list(call: Call, arguments: Arguments) -> Answer:
 
 async def _types(call: Call, arguments: Arguments) -> Answer:
     call.arguments(Nothing, arguments)
-    classes = [item async for item in call.services.kube.list_all(CLASSES)]
-    return {"task_types": [summary(kind, classes).model_dump(mode="json") for kind in task_types().values()]}
+    return {"task_types": [kind.model_dump(mode="json") for kind in await summaries(call.services.kube)]}
 
 
 _OTHERS: dict[str, Callable[[Call, Arguments], Awaitable[Answer]]] = {

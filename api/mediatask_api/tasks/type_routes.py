@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from mediatask_common.kube import CLASSES, Object
+from mediatask_common.kube import CLASSES, Kube, Object
 from mediatask_crds.tasktypes import task_types
 
 from ..auth.access import require
-from ..dependencies import Ctx, Services
+from ..dependencies import Ctx
 from ..http import BASE
 from ..http.errors import ApiError
 from ..http.openapi.document import problems
@@ -29,8 +29,7 @@ def _not_found(name: str) -> ApiError:
 @router.get("", operation_id="listTaskTypes", response_model=list[TaskTypeAnswer])
 async def all_types(services: Ctx) -> list[TaskTypeAnswer]:
     """The kinds of work there are."""
-    classes = await _classes(services)
-    return [catalogue.summary(kind, classes) for kind in task_types().values()]
+    return await summaries(services.kube)
 
 
 @router.get(
@@ -41,8 +40,14 @@ async def one_type(services: Ctx, name: str) -> TaskTypeDetail:
     kind = task_types().get(name)
     if kind is None:
         raise _not_found(name)
-    return catalogue.detail(kind, await _classes(services))
+    return catalogue.detail(kind, await _classes(services.kube))
 
 
-async def _classes(services: Services) -> list[Object]:
-    return [item async for item in services.kube.list_all(CLASSES)]
+async def summaries(kube: Kube) -> list[TaskTypeAnswer]:
+    """Every task type in short, with its classes as they are now. Raises KubeError."""
+    classes = await _classes(kube)
+    return [catalogue.summary(kind, classes) for kind in task_types().values()]
+
+
+async def _classes(kube: Kube) -> list[Object]:
+    return [item async for item in kube.list_all(CLASSES)]

@@ -24,7 +24,7 @@ from kubernetes.aio.client import Configuration
 
 from ..times import utcnow
 from .errors import KubeError
-from .resources import Object, Resource
+from .resources import CONFIGMAPS, Object, Resource
 
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
@@ -107,6 +107,16 @@ class Kube:
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         """One object. Raises KubeError (404 when absent)."""
         return await self.request("GET", resource.path(namespace, name))
+
+    async def config_map(self, name: str, namespace: str) -> dict[str, str]:
+        """The entries of a ConfigMap; none where it is absent. Raises KubeError."""
+        try:
+            found = await self.get(CONFIGMAPS, name, namespace)
+        except KubeError as error:
+            if error.not_found:
+                return {}
+            raise
+        return found.get("data") or {}
 
     async def list(self, resource: Resource, namespace: str | None = None, **params: str) -> Object:
         """One page of a collection, as the List object; `limit`, `continue`, selectors as parameters."""

@@ -31,6 +31,11 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _CHECKED = "checked.invalid"
 
 
+def plain(text: str, limit: int) -> str:
+    """An error as it may stand in a status, of so many characters at most: it may quote bytes of anybody."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text[:limit])
+
+
 @dataclass(frozen=True)
 class Answer:
     """What there is to know of a receiver's answer."""

@@ -18,7 +18,7 @@ from ..deciding.plan import SendWebhook
 from ..metrics import Metrics
 from .keys import WebhookKeys
 from .message import Sign, body, signature
-from .post import post, retry_after
+from .post import plain, post, retry_after
 
 log = get_logger(__name__)
 
@@ -84,7 +84,9 @@ class DeliverWebhook:
 
     async def _deliver(self, url: str, content: bytes, action: SendWebhook) -> Delivery:
         def failure(error: str, *, permanent: bool = False) -> Delivery:
-            return Delivery(action.webhook_id, action.number, ok=False, error=_plain(error), permanent=permanent)
+            return Delivery(
+                action.webhook_id, action.number, ok=False, error=plain(error, _ERROR_LIMIT), permanent=permanent
+            )
 
         lookup = asyncio.get_running_loop().run_in_executor(self._threads, self._check, url)
         try:
@@ -137,8 +139,3 @@ class DeliverWebhook:
         if api_key is not None:
             headers["x-api-key"] = api_key
         return headers
-
-
-def _plain(text: str) -> str:
-    """An error as it may stand in a status: it may quote bytes of a receiver."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text[:_ERROR_LIMIT])

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from mediatask_common.budgets import Budget, Period, read_budgets
-from mediatask_common.kube import CONFIGMAPS, Kube, KubeError
+from mediatask_common.kube import Kube, KubeError
 from mediatask_common.logging import get_logger
 
 from ..deciding.budgets import Budgets
@@ -31,7 +31,7 @@ class BudgetReader:
 
     async def read(self) -> bool:
         """Read once; whether there is anything new. Raises KubeError."""
-        data = await self._data()
+        data = await self._kube.config_map(self._name, self._namespace)
         if data == self._known:
             return False
         self._known = data
@@ -65,12 +65,3 @@ class BudgetReader:
                 currency=budget.currency, renews=present.renews.isoformat(),
             )  # fmt: skip
         self._told = told
-
-    async def _data(self) -> dict[str, str]:
-        try:
-            found = await self._kube.get(CONFIGMAPS, self._name, self._namespace)
-        except KubeError as error:
-            if error.not_found:
-                return {}
-            raise
-        return found.get("data") or {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mediatask_common import money
 from mediatask_common.budgets import Budget, Standing, by_project, period, read_budgets
-from mediatask_common.kube import CONFIGMAPS, Kube, KubeError
+from mediatask_common.kube import Kube, KubeError
 from mediatask_common.logging import get_logger
 from mediatask_common.times import utcnow
 
@@ -49,10 +49,4 @@ class Budgets:
         return Standing(budget, present, sum(used.costs.get(budget.currency, 0) for used in found.values()))
 
     async def _read(self) -> dict[str, list[Budget]]:
-        try:
-            found = await self._kube.get(CONFIGMAPS, self._name, self._namespace)
-        except KubeError as error:
-            if error.not_found:
-                return {}
-            raise
-        return by_project(read_budgets(found.get("data") or {})[0])
+        return by_project(read_budgets(await self._kube.config_map(self._name, self._namespace))[0])

@@ -19,7 +19,7 @@ from yarl import URL
 
 from mediatask_common.times import utcnow
 
-from ..post import HEADER_LIMIT, MOST_HEADERS, retry_after
+from ..post import HEADER_LIMIT, MOST_HEADERS, plain, retry_after
 
 ANSWER_LIMIT = 1024**2
 """Bytes of an answer."""
@@ -168,9 +168,8 @@ class PayloadClient:
         raise PayloadAway(why, retry_after(response.headers.get("Retry-After"), utcnow()))
 
     def _plain(self, text: str) -> str:
-        """An error as it may stand in a status: it may quote bytes of anybody, and must not quote the key."""
-        text = text[: _QUOTED * 2].replace(self._key, "…")
-        return "".join(char if char.isprintable() else "\ufffd" for char in text)[:_QUOTED]
+        """An error as it may stand in a status, without the key."""
+        return plain(text[: _QUOTED * 2].replace(self._key, "…"), _QUOTED)
 
 
 class _Multipart:
