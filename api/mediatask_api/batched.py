@@ -32,12 +32,17 @@ class Batched(Generic[K, V]):
         self._waiting.append((key, answer))
         if len(self._asking) < self._at_once:
             # It begins once all that is ready now has been asked for.
-            asking = asyncio.create_task(self._answer())
-            self._asking.add(asking)
-            asking.add_done_callback(self._asking.discard)
+            self._asking.add(asyncio.create_task(self._answer()))
         return await answer
 
     async def _answer(self) -> None:
+        try:
+            await self._answer_all()
+        finally:
+            # Not in a callback of the task: who asks between its last step and that callback would wait for ever.
+            self._asking.discard(asyncio.current_task())  # type: ignore[arg-type]
+
+    async def _answer_all(self) -> None:
         while self._waiting:
             taken, self._waiting = self._waiting[: self._size], self._waiting[self._size :]
             try:

@@ -120,7 +120,7 @@ async def run(plan: Plan) -> None:
             connecting.setblocking(False)
             if kind == "slow_reader":
                 connecting.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-            with suppress(OSError):
+            with suppress(OSError, EOFError):
                 await asyncio.get_running_loop().sock_connect(connecting, plan.address)
                 connection = await asyncio.open_connection(
                     sock=connecting, limit=16 if kind == "slow_reader" else 65536

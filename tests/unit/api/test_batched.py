@@ -71,3 +71,15 @@ async def test_a_caller_that_goes_away_takes_nobody_along() -> None:
     assert await asyncio.gather(*callers[1:]) == [4, 6]
     with pytest.raises(asyncio.CancelledError):
         await callers[0]
+
+
+async def test_who_asks_in_the_moment_in_which_the_last_question_ends_is_answered() -> None:
+    source = Source()
+    source.may_answer.set()
+    batched = Batched(source, at_once=1)
+
+    async def asks_twice(number: int) -> int:
+        return await batched.get(number) + await batched.get(number)
+
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(asks_twice(1), asks_twice(2)) == [4, 8]
