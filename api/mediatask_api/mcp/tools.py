@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
 from typing import Any
 
 from mediatask_crds.task import Phase
@@ -11,11 +10,11 @@ from mediatask_crds.task import Phase
 from ..auth.access import access_ended, check_scope, still_allowed
 from ..auth.audit import note
 from ..http.body import parse
+from ..tasks.accepting import accept
 from ..tasks.project_routes import check_type
 from ..tasks.reading.cursor import Cursor
 from ..tasks.reading.reader import Filter
 from ..tasks.schemas import SubmitAnswer, SubmitRequest, TaskAnswer
-from ..tasks.submitting.submission import prepare
 from ..tasks.type_routes import summaries
 from .call import Call
 from .catalogue import ListTasks, Nothing, OneTask, SubmitOptions, Tool, WaitForTask
@@ -48,20 +47,19 @@ async def _submit(call: Call, task_type: str, arguments: Arguments) -> Answer:
     if "task_type" not in body:  # else it is an argument that there is not
         body["task_type"] = task_type
     wanted = parse(SubmitRequest, body)
-    services, caller = call.services, call.caller
-    submission = prepare(wanted, options.idempotency_key, services.urls)
-    if caller.allows(wanted.project_id):
-        await services.limiter.count_tasks(call.request, wanted.project_id)
-    # Before anything is created: whoever is refused tries again.
-    with services.caps.waiters.hold(caller.id) if options.wait_seconds else nullcontext():
-        note(call.request, task=submission.name, project=wanted.project_id)
-        done = await services.tasks.submit(caller, submission)
-        services.metrics.submitted.labels(task_type, str(done.replayed).lower()).inc()
-        if options.wait_seconds:
-            task = await call.wait(done.task_id, options.wait_seconds)
-            if task.status.terminal and await still_allowed(call.request):
-                return task
-    return SubmitAnswer.model_validate_json(done.answer)
+
+    async def wait(task_id: str) -> TaskAnswer:
+        return await call.wait(task_id, options.wait_seconds)
+
+    done, ended = await accept(
+        call.request,
+        call.services,
+        call.caller,
+        wanted,
+        options.idempotency_key,
+        wait if options.wait_seconds else None,
+    )
+    return ended or SubmitAnswer.model_validate_json(done.answer)
 
 
 async def _get(call: Call, arguments: Arguments) -> Answer:

@@ -6,7 +6,7 @@ import hashlib
 import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, nullcontext
+from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -15,7 +15,6 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from mediatask_crds.task import Phase
 
 from ..auth.access import Caller, access_ended, project_not_allowed, require, still_allowed, while_allowed
-from ..auth.audit import note
 from ..dependencies import Ctx
 from ..http import BASE
 from ..http.body import JsonBody
@@ -23,6 +22,7 @@ from ..http.caps import too_many_held
 from ..http.openapi.document import header, problems
 from ..http.openapi.examples import PATH_SAMPLES
 from ..http.route import Route
+from .accepting import accept
 from .logs import open_log
 from .refusals import (
     budget_exceeded,
@@ -93,23 +93,19 @@ async def submit(
     prefer: Annotated[str | None, Header(description="`wait=N`: hold the answer up to N seconds (60 at most).")] = None,
 ) -> Response:
     """Accept a task. The answer comes at once; the work follows when a slot is free."""
-    submission = prepare(wanted, idempotency_key, services.urls)
-    if caller.allows(wanted.project_id):  # else it is refused, and uses up nothing of a project of others
-        await services.limiter.count_tasks(request, wanted.project_id)
     seconds = _wait_seconds(prefer)
-    # Before anything is created: whoever is refused with 429 tries again.
-    with services.caps.waiters.hold(caller.id) if seconds else nullcontext():
-        note(request, task=submission.name, project=wanted.project_id)
-        done = await services.tasks.submit(caller, submission)
-        services.metrics.submitted.labels(wanted.task_type, str(done.replayed).lower()).inc()
-        headers = {"Location": services.status_url(done.task_id)}
-        if done.replayed:
-            headers["Idempotency-Replayed"] = "true"
-        if seconds:
-            headers["Preference-Applied"] = f"wait={seconds:g}"
-            task = await services.tasks.wait(caller, done.task_id, seconds, request.is_disconnected)
-            if task.status.terminal and await still_allowed(request):
-                return _json(task.model_dump_json().encode(), 200, headers)
+
+    async def wait(task_id: str) -> TaskAnswer:
+        return await services.tasks.wait(caller, task_id, seconds, request.is_disconnected)
+
+    done, ended = await accept(request, services, caller, wanted, idempotency_key, wait if seconds else None)
+    headers = {"Location": services.status_url(done.task_id)}
+    if done.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    if seconds:
+        headers["Preference-Applied"] = f"wait={seconds:g}"
+    if ended is not None:
+        return _json(ended.model_dump_json().encode(), 200, headers)
     return _json(done.answer, 202, headers)
 
 
