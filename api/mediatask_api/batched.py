@@ -40,7 +40,7 @@ class Batched(Generic[K, V]):
             await self._answer_all()
         finally:
             # Not in a callback of the task: who asks between its last step and that callback would wait for ever.
-            self._asking.discard(asyncio.current_task())  # type: ignore[arg-type]
+            self._asking.discard(asyncio.current_task())
 
     async def _answer_all(self) -> None:
         while self._waiting:
