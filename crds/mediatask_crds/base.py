@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, max_length=64)]
 
 
 class Resource(BaseModel):

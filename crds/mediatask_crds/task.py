@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from .artifact import ContentType, Digest, FileName, FileSize, StoreKey
-from .base import Resource
+from .base import Resource, Timestamp
+from .brain import ContextState, MemoryState
 from .cost import Amount, Currency, Rate
 from .freeform import FREE_FORM, at_most
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
 ProjectId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$", max_length=63)]
-Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, max_length=64)]
 ZONED = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 """Pattern of an RFC 3339 timestamp in the one spelling that every reader takes."""
 Seconds = Annotated[int, Field(ge=1, le=7 * 24 * 3600)]
@@ -161,8 +161,8 @@ class Condition(Resource):
     """A metav1.Condition."""
 
     type: Annotated[str, Field(max_length=316)]
-    """Accepted, JobCreated, Running, Complete, Failed, Cancelled, CallbackDelivered, Registered, Reconciling or
-    Stalled."""
+    """Accepted, ContextReady, JobCreated, Running, Complete, Failed, Cancelled, CallbackDelivered, Registered,
+    Remembered, Reconciling or Stalled."""
     status: Literal["True", "False", "Unknown"]
     """Whether it holds."""
     reason: Annotated[str, Field(max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
@@ -378,6 +378,10 @@ class MediaTaskStatus(Resource):
     """Delivery of the webhook."""
     registration: RegistrationState | None = None
     """Putting the media into PayloadCMS; absent where none is configured."""
+    context: ContextState | None = None
+    """What the Brain has added to the task's data; absent where its class asks nothing."""
+    memory: MemoryState | None = None
+    """Storing the result in the Brain; absent where its class does not."""
 
     @property
     def open_attempt(self) -> Attempt | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from .base import Resource
+from .brain import ClassBrain
 from .cost import ClassCost
 from .model import ModelSource
 from .task import Resources, Retry, Seconds, ShortMap, Toleration
@@ -90,6 +91,8 @@ class MediaTaskClassSpec(Resource):
     """Retry policy where the task sets none."""
     inputs: InputsSpec = InputsSpec()
     """How inputs are fetched."""
+    brain: ClassBrain | None = None
+    """What is asked of the Brain before a task, and told to it after; nothing where absent."""
     max_in_flight: Annotated[int, Field(ge=1, le=100000)] = 100
     """Jobs of this class that exist at one time; more tasks wait in the queue."""
     allow_overrides: Annotated[

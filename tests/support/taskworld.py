@@ -16,8 +16,11 @@ from mediatask_operator.deciding.attempts import may_still_run
 from mediatask_operator.deciding.budgets import Budgets, expected
 from mediatask_operator.deciding.charges import Holding
 from mediatask_operator.deciding.classes import resolve
+from mediatask_operator.deciding.memory import MemoryPolicy
 from mediatask_operator.deciding.observation import (
+    Context,
     Delivery,
+    Memory,
     NotPublished,
     Observed,
     Proof,
@@ -28,6 +31,7 @@ from mediatask_operator.deciding.observation import (
     Turn,
 )
 from mediatask_operator.deciding.plan import (
+    AskBrain,
     CreateJob,
     DeleteJob,
     DeletePod,
@@ -38,6 +42,7 @@ from mediatask_operator.deciding.plan import (
     RegisterMedia,
     RequeueAfter,
     SendWebhook,
+    TellBrain,
 )
 from mediatask_operator.deciding.reasons import Reason
 from mediatask_operator.deciding.reconcile import Policy, decide
@@ -104,6 +109,10 @@ class World:
     delivery: Delivery | None = None
     registration: Registration | None = None
     registering: RegistrationPolicy | None = None
+    context: Context | None = None
+    memory: Memory | None = None
+    has_brain: bool = False
+    remembering: MemoryPolicy | None = None
     unwritable: str | None = None
     budgets: Budgets | None = None
     status_delay: timedelta = timedelta(0)
@@ -112,12 +121,18 @@ class World:
     """When each of the plans was made."""
     webhooks: list[SendWebhook] = field(default_factory=list)
     registrations: list[RegisterMedia] = field(default_factory=list)
+    asked: list[AskBrain] = field(default_factory=list)
+    stored: list[TellBrain] = field(default_factory=list)
     logs: set[tuple[int, str]] = field(default_factory=set)
     """Attempts and pods whose logs were to be kept."""
     writes: int = 0
     serial: int = 1
 
     # ---- the operator's side
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(self.status_delay, self.registering, self.has_brain, self.remembering)
 
     def observe(self) -> Observed:
         task = Task.parse(self.task)
@@ -132,6 +147,8 @@ class World:
             refusal=self.refusal,
             delivery=self.delivery,
             registration=self.registration,
+            context=self.context,
+            memory=self.memory,
             unwritable=self.unwritable,
         )
 
@@ -147,7 +164,7 @@ class World:
         """One pass; with `write_lost` the process dies between creating a Job and writing the status."""
         attempt = self.status.get("attempt")
         seen = self.observe()
-        plan = decide(seen, self.now, Policy(self.status_delay, self.registering))
+        plan = decide(seen, self.now, self.policy)
         self.plans.append(plan)
         self.moments.append(self.now)
         for action in plan.actions:
@@ -178,6 +195,10 @@ class World:
                     self.webhooks.append(action)
                 case RegisterMedia():
                     self.registrations.append(action)
+                case AskBrain():
+                    self.asked.append(action)
+                case TellBrain():
+                    self.stored.append(action)
                 case KeepLog():
                     self.logs.add((action.attempt, action.pod_name))
         if self.status.get("attempt") != attempt:

@@ -51,6 +51,8 @@ class TaskData(Wire):
     """An estimate of a run before any was measured, in seconds."""
     one_of_required: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Groups of fields of which at least one must be given (aliases of one another)."""
+    prompt_fields: ClassVar[tuple[str, ...]] = ()
+    """Fields that say what to make; the first that is given counts."""
 
 
 def input_urls(data: TaskData) -> Iterator[tuple[tuple[str | int, ...], str]]:

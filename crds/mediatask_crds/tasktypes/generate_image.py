@@ -16,6 +16,7 @@ class GenerateImage(TaskData):
     summary: ClassVar[str] = "Generate pictures from a description."
     media: ClassVar = "image"
     typical_seconds: ClassVar[int] = 150
+    prompt_fields: ClassVar = ("character_description", "prompt")
     one_of_required: ClassVar = (("character_description", "prompt"),)
 
     character_description: Text | None = None

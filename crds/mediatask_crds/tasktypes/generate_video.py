@@ -16,6 +16,7 @@ class GenerateVideo(TaskData):
     summary: ClassVar[str] = "Generate a video clip from a scene description and storyboard pictures."
     media: ClassVar = "video"
     typical_seconds: ClassVar[int] = 300
+    prompt_fields: ClassVar = ("scene_description",)
 
     scene_description: Text
     """What happens in the scene."""

@@ -16,6 +16,7 @@ class ProcessAudio(TaskData):
     summary: ClassVar[str] = "Speak a text, with emotion, pace and background noise."
     media: ClassVar = "audio"
     typical_seconds: ClassVar[int] = 60
+    prompt_fields: ClassVar = ("text",)
 
     text: Text
     """The words to speak."""

@@ -19,6 +19,7 @@ class TestPrompt(TaskData):
     summary: ClassVar[str] = "Fill a prompt template and run it through a text model."
     media: ClassVar = "json"
     typical_seconds: ClassVar[int] = 15
+    prompt_fields: ClassVar = ("prompt_template",)
 
     prompt_template: Text
     """The template; `{{name}}` is replaced by `test_parameters.name`."""

@@ -27,6 +27,7 @@ DEADLINE_SLACK_SECONDS = 300
 """The Job's own deadline is a backstop for an absent operator: it comes after the operator's."""
 STOP_SECONDS = 30
 """Time between SIGTERM and SIGKILL when a node is drained or preempted: enough to save a checkpoint."""
+_Data = dict[str, Any] | None
 _FINAL_EXIT_CODES = [ExitCode.INVALID_INPUT, ExitCode.UNSAFE_CONTENT, ExitCode.MODEL_MISSING]
 
 
@@ -49,12 +50,12 @@ class JobOptions:
 
 
 def render(
-    task: Task, data: dict[str, Any], attempt: int, task_class: TaskClass, options: JobOptions, avoid: tuple[str, ...]
+    task: Task, data: _Data, attempt: int, task_class: TaskClass, options: JobOptions, avoid: tuple[str, ...]
 ) -> Object:
     """The Job of an attempt.
 
     Args:
-        data: the task's `taskData`, validated.
+        data: the task's `taskData`, validated; None where the pod gets it from the API.
         avoid: nodes on which a GPU has failed this task; others are preferred.
     """
     labels = _labels(task, attempt, task_class)
@@ -122,7 +123,7 @@ def _failure_policy() -> Object:
 
 
 def _pod(
-    task: Task, data: dict[str, Any], attempt: int, task_class: TaskClass, options: JobOptions, avoid: tuple[str, ...]
+    task: Task, data: _Data, attempt: int, task_class: TaskClass, options: JobOptions, avoid: tuple[str, ...]
 ) -> Object:
     given, own = task_class.spec, task.spec
     tolerations = own.tolerations if own.tolerations is not None else given.tolerations
@@ -153,7 +154,7 @@ def _pod(
     }
 
 
-def _container(task: Task, data: dict[str, Any], attempt: int, task_class: TaskClass, options: JobOptions) -> Object:
+def _container(task: Task, data: _Data, attempt: int, task_class: TaskClass, options: JobOptions) -> Object:
     given = task_class.spec
     env = {
         podcontract.ENV_SPEC: _spec_variable(_job_spec(task, data, attempt, task_class, options)),
@@ -195,7 +196,7 @@ def _spec_variable(spec: JobSpec) -> str:
     )
 
 
-def _job_spec(task: Task, data: dict[str, Any], attempt: int, task_class: TaskClass, options: JobOptions) -> JobSpec:
+def _job_spec(task: Task, data: _Data, attempt: int, task_class: TaskClass, options: JobOptions) -> JobSpec:
     given = task_class.spec
     return JobSpec(
         task=task.name,

@@ -9,6 +9,7 @@ from typing import Any
 
 from mediatask_common.budgets import Standing
 from mediatask_common.times import parse_time
+from mediatask_crds.brain import ContextAddition
 from mediatask_crds.podcontract import JobResult
 from mediatask_crds.task import LONGEST_SCHEDULE, MediaTaskSpec, MediaTaskStatus
 
@@ -123,7 +124,45 @@ class Registration:
     """Seconds PayloadCMS asked to be left alone."""
 
 
-Outcome = Proved | Delivery | Registration
+@dataclass(frozen=True)
+class Context:
+    """One try to ask the Brain what it adds to the task's data."""
+
+    number: int
+    """Counts from 1."""
+    settled: bool = False
+    """Whether the Brain has answered: with additions where there is a key."""
+    key: str | None = None
+    """Where the data with the additions lies in the artifact store."""
+    sha256: str | None = None
+    """Digest of that object."""
+    added: tuple[ContextAddition, ...] = ()
+    reason: Reason = Reason.BRAIN_AWAY
+    error: str = ""
+    """Why the try failed, or what of the answers was not used."""
+    permanent: bool = False
+    """Whether it will fail again until somebody changes something."""
+    retry_after: float | None = None
+    """Seconds the Brain asked to be left alone."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One try to store the task's result in the Brain."""
+
+    number: int
+    """Counts from 1."""
+    stored: bool = False
+    document_id: str | None = None
+    reason: Reason = Reason.BRAIN_AWAY
+    error: str = ""
+    permanent: bool = False
+    """Whether it will fail again until somebody changes something."""
+    retry_after: float | None = None
+    """Seconds the Brain asked to be left alone."""
+
+
+Outcome = Proved | Delivery | Registration | Context | Memory
 """What an effect has found out or done."""
 
 
@@ -208,6 +247,10 @@ class Observed:
     """The outcome of the last webhook try, until status has it."""
     registration: Registration | None = None
     """The outcome of the last try to register the media, until status has it."""
+    context: Context | None = None
+    """The outcome of the last try to ask the Brain, until status has it."""
+    memory: Memory | None = None
+    """The outcome of the last try to store the result in the Brain, until status has it."""
     unwritable: str | None = None
     """Why the API server did not take the last status; None while it takes them."""
 

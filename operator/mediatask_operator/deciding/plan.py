@@ -37,8 +37,8 @@ class CreateJob:
 
     attempt: int
     task_class: TaskClass
-    data: dict[str, Any]
-    """The task's `taskData`, valid for its type."""
+    data: dict[str, Any] | None
+    """The task's `taskData`, valid for its type; None where the pod gets it from the API, with what the Brain added."""
     avoid_nodes: tuple[str, ...] = ()
 
 
@@ -104,6 +104,30 @@ class RegisterMedia:
 
 
 @dataclass(frozen=True)
+class AskBrain:
+    """Ask the Brain once what it adds to the task's data."""
+
+    number: int
+    after_seconds: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"ask/{self.number}"
+
+
+@dataclass(frozen=True)
+class TellBrain:
+    """Try once to store the task's result in the Brain."""
+
+    number: int
+    after_seconds: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"tell/{self.number}"
+
+
+@dataclass(frozen=True)
 class KeepLog:
     """Keep the end of the log of an attempt's pod, which has ended or is being stopped."""
 
@@ -133,7 +157,7 @@ class RequeueAfter:
 
 
 ClusterAction = CreateJob | DeleteJob | DeletePod | PatchStatus | PostEvent
-EffectAction = ReadResult | SendWebhook | RegisterMedia | KeepLog
+EffectAction = ReadResult | SendWebhook | RegisterMedia | AskBrain | TellBrain | KeepLog
 """What `effects/` carries out. `key` says which of two are the same, within one task."""
 Action = ClusterAction | EffectAction | RequeueAfter
 

@@ -29,12 +29,21 @@ class Reason(StrEnum):
 
     # Waiting
     SCHEDULED = "Scheduled", "Waiting for the time before which the task may not start."
+    CONTEXT_PENDING = "ContextPending", "Waiting for what the Brain knows about the task."
     QUEUED = "Queued", "Waiting for one of the class's slots."
     BUDGET_EXCEEDED = "BudgetExceeded", "The project's budget leaves too little for the task."
     WAITING_FOR_RETRY = "WaitingForRetry", "The last attempt failed; the next one starts after a pause."
     STOPPING_OLD_JOB = "StoppingOldJob", "Waiting until the previous attempt's Job and pods are gone."
     CANCELLING = "Cancelling", "Waiting until the cancelled Job and its pods are gone."
     JOB_FORBIDDEN = "JobForbidden", "The API server does not let the Job be created (quota or permissions); trying on."
+
+    # Context
+    CONTEXT_ADDED = "ContextAdded", "What the Brain knows is in the task's data."
+    NOTHING_TO_ADD = "NothingToAdd", "The Brain knows nothing to add to the task's data."
+    NO_BRAIN = "NoBrain", "The class asks the Brain, and this installation has none."
+    BRAIN_AWAY = "BrainAway", "The Brain cannot be reached, or fails."
+    BRAIN_REFUSED = "BrainRefused", "The Brain refuses the request."
+    CONTEXT_UNUSABLE = "ContextUnusable", "What the class asks, or what it makes of the answers, cannot be used."
 
     # A live attempt
     JOB_CREATED = "JobCreated", "The attempt's Job exists."
@@ -99,3 +108,7 @@ class Reason(StrEnum):
     PAYLOAD_REFUSED = "PayloadRefused", "PayloadCMS refuses the document; trying on, once an hour."
     DOCUMENT_MISMATCH = "DocumentMismatch", "PayloadCMS has another document of this task id; trying on, once an hour."
     MEDIA_UNREADABLE = "MediaUnreadable", "The media cannot be read from the artifact store; trying on."
+
+    # Results in the Brain
+    MEMORY_PENDING = "MemoryPending", "The result is about to be stored in the Brain."
+    REMEMBERED = "Remembered", "The Brain has the result."

@@ -25,11 +25,12 @@ from mediatask_crds.podcontract import ExitCode
 from mediatask_crds.task import LONGEST_SCHEDULE, Attempt, Phase
 
 from ..objects import attempt_number, job_name
-from . import callback, registration
+from . import callback, context, memory, registration
 from .attempts import Ended, Live, backoff, judge
 from .charges import Holding
 from .classes import NoClass, TaskClass, limits, request_error, retry_limit, total_limit
 from .cleanup import logs_to_keep, running_on, stop_others
+from .memory import MemoryPolicy
 from .observation import NotPublished, Observed, Published, StoreAway
 from .plan import (
     Action,
@@ -43,6 +44,7 @@ from .plan import (
     RequeueAfter,
     SendWebhook,
     Slot,
+    TellBrain,
 )
 from .reasons import Reason
 from .registration import RegistrationPolicy
@@ -60,6 +62,10 @@ class Policy:
     """How long the news that a Job was created may wait for the news that its pod runs, so that both are one write."""
     registration: RegistrationPolicy | None = None
     """How media is put into PayloadCMS; None where there is none."""
+    has_brain: bool = False
+    """Whether there is a Brain to ask."""
+    memory: MemoryPolicy | None = None
+    """How results are stored in the Brain; None where there is none that stores any."""
 
 
 def decide(seen: Observed, now: datetime, policy: Policy = Policy()) -> Plan:
@@ -76,18 +82,25 @@ def decide(seen: Observed, now: datetime, policy: Policy = Policy()) -> Plan:
         plan = _after_the_end(seen, draft)
     else:
         _adopt(seen, draft)
-        plan = _attempt(seen, draft) if draft.open_attempt else _between(seen, draft)
+        plan = _attempt(seen, draft, policy) if draft.open_attempt else _between(seen, draft, policy)
     if plan.needs:
         return plan
     registration.begin(draft, policy.registration)
     registration.record(draft, seen.registration)
+    memory.begin(draft, seen.task_class, policy.memory)
+    memory.record(draft, seen.memory)
     awaited_until = registration.awaited_until(draft, policy.registration)
     callback.announce(draft, wait=awaited_until is not None)
     callback.redeliver(draft)
     callback.record(draft, seen.delivery)
     patch = draft.patch()
     write = PatchStatus(patch) if patch else None
-    then = (*plan.then, *_registration(draft, policy.registration, awaited_until), *_webhook(draft))
+    then = (
+        *plan.then,
+        *_registration(draft, policy.registration, awaited_until),
+        *_memory(draft, policy),
+        *_webhook(draft),
+    )
     if write and draft.starting:
         left = policy.status_delay - _since_creation(seen, now)
         # A server's clock may be ahead of ours: never wait longer than the delay itself.
@@ -115,7 +128,7 @@ def _unwritable(seen: Observed, draft: Draft) -> Plan:
 # ---- 1. an attempt is open
 
 
-def _attempt(seen: Observed, draft: Draft) -> Plan:
+def _attempt(seen: Observed, draft: Draft, policy: Policy) -> Plan:
     """Follow the open attempt, or record its end and go on from there."""
     attempt, now, spec = draft.open_attempt, draft.now, seen.task.spec
     assert attempt is not None
@@ -153,7 +166,7 @@ def _attempt(seen: Observed, draft: Draft) -> Plan:
     if found.exit_code == ExitCode.GPU_OUT_OF_MEMORY and task_class is not None and task_class.fallback_class:
         found = replace(found, counts=False)  # the next class is the remedy, not another try
     draft.end_attempt(found, job_created)
-    after = _between(seen, draft, may_create=False)
+    after = _between(seen, draft, policy, may_create=False)
     if found.reason == Reason.CANCELLED:
         return after
     event = PostEvent("AttemptFailed", f"Attempt {attempt.number}: {found.reason}: {found.message}", warning=True)
@@ -211,7 +224,7 @@ def _store_pause(ended: Ended, now: datetime) -> float:
 # ---- 2. none is open
 
 
-def _between(seen: Observed, draft: Draft, *, may_create: bool = True) -> Plan:
+def _between(seen: Observed, draft: Draft, policy: Policy, *, may_create: bool = True) -> Plan:
     """No attempt is open: make sure that nothing runs on, then end the task, let it wait, or create its next Job."""
     now, spec = draft.now, seen.task.spec
     if running_on(seen, now):
@@ -236,7 +249,9 @@ def _between(seen: Observed, draft: Draft, *, may_create: bool = True) -> Plan:
     if seen.task.not_before is not None and now < seen.task.not_before:
         draft.scheduled(seen.task.not_before)
         return Plan((_at(seen.task.not_before, now),))
-    return _next_attempt(seen, draft, task_class, may_create=may_create)
+    give_up_at = draft.round_started + total_limit(spec, task_class.spec)
+    asking = context.before_admission(draft, task_class.spec, seen.context, give_up_at, has_brain=policy.has_brain)
+    return asking or _next_attempt(seen, draft, task_class, may_create=may_create)
 
 
 def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_create: bool) -> Plan:
@@ -268,11 +283,12 @@ def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_cr
         return Plan(slot=Slot.HOLD, needs=Need.DATA)
     name = job_name(task.name, task.uid, number)
     draft.begin_attempt(number, name, task_class.name, Holding.of(task.spec, task_class))
+    enriched = draft.status.context is not None and draft.status.context.key is not None
     faulty = {attempt.node for attempt in earlier if attempt.exit_code == ExitCode.GPU_FAULT and attempt.node}
     return Plan(
         (PostEvent(Reason.JOB_CREATED, f"Created Job {name}"),),
         Slot.HOLD,
-        create=CreateJob(number, task_class, seen.data, tuple(sorted(faulty))),
+        create=CreateJob(number, task_class, None if enriched else seen.data, tuple(sorted(faulty))),
     )
 
 
@@ -350,6 +366,13 @@ def _registration(
         return ()
     awaited = (_at(awaited_until, draft.now),) if awaited_until is not None else ()
     return (RegisterMedia(state.attempts + 1) if draft.now >= when else _at(when, draft.now), *awaited)
+
+
+def _memory(draft: Draft, policy: Policy) -> tuple[Action, ...]:
+    when, state = memory.due(draft), draft.status.memory
+    if policy.memory is None or when is None or state is None:
+        return ()
+    return (TellBrain(state.attempts + 1) if draft.now >= when else _at(when, draft.now),)
 
 
 def _webhook(draft: Draft) -> tuple[Action, ...]:

@@ -6,7 +6,6 @@ media is registered once PayloadCMS is back, as long as there is the task.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,9 +13,10 @@ from mediatask_common.times import parse_time, rfc3339
 from mediatask_crds.task import Phase, RegistrationState
 
 from .observation import Registration
+from .pauses import pause
 from .reasons import Reason
 from .status import Draft
-from .tuning import REGISTRATION
+from .tuning import OUTSIDE
 
 CONDITION = "Registered"
 _ERROR_LIMIT = 1000
@@ -56,7 +56,8 @@ def record(draft: Draft, outcome: Registration | None) -> None:
         draft.set(CONDITION, True, Reason.REGISTERED, Reason.REGISTERED.sentence)
         return
     state.last_error = outcome.error[:_ERROR_LIMIT] or None
-    state.next_attempt_at = rfc3339(draft.now + _pause(draft.task.uid, outcome), micro=True)
+    wait = pause(OUTSIDE, draft.task.uid, outcome.number, permanent=outcome.permanent, retry_after=outcome.retry_after)
+    state.next_attempt_at = rfc3339(draft.now + wait, micro=True)
     draft.set(CONDITION, False, outcome.reason, f"{outcome.reason.sentence} {outcome.error[:_ERROR_LIMIT]}".strip())
 
 
@@ -73,13 +74,3 @@ def awaited_until(draft: Draft, policy: RegistrationPolicy | None) -> datetime |
         return None
     until = parse_time(completed_at) + policy.webhook_wait
     return until if draft.now < until else None
-
-
-def _pause(uid: str, outcome: Registration) -> timedelta:
-    pauses = REGISTRATION.pauses
-    pause = REGISTRATION.refused if outcome.permanent else pauses[min(outcome.number, len(pauses)) - 1]
-    wished = outcome.retry_after
-    if wished is not None and wished > 0:  # NaN is not
-        pause = max(pause, timedelta(seconds=min(wished, REGISTRATION.longest_retry_after.total_seconds())))
-    jitter = hashlib.sha256(f"{uid}/{outcome.number}".encode()).digest()[0] / 255
-    return pause * (1 + REGISTRATION.jitter * jitter)

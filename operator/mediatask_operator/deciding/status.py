@@ -124,10 +124,14 @@ class Draft:
             new.last_transition_time = old.last_transition_time
         self.status.conditions[self.status.conditions.index(old)] = new
 
+    def drop(self, kind: str) -> None:
+        """Say nothing of a condition any more."""
+        self.status.conditions = [condition for condition in self.status.conditions if condition.type != kind]
+
     def accept(self) -> None:
         """The request is valid and a class serves it."""
         self.set("Accepted", True, Reason.ACCEPTED, Reason.ACCEPTED.sentence)
-        self._drop("Stalled")
+        self.drop("Stalled")
 
     def not_accepted(self, reason: Reason, message: str) -> None:
         """Nothing can be done for the task as things are; it stays queued."""
@@ -279,6 +283,9 @@ class Draft:
             attempts=old.attempts,
             cost=old.cost,
         )
+        if old.context is not None and old.context.decided_at:  # what it runs with is settled for good
+            self.status.context = old.context
+            self.status.conditions = [one for one in old.conditions if one.type == "ContextReady"]
         self.set("Accepted", True, Reason.RETRY_REQUESTED, Reason.RETRY_REQUESTED.sentence)
         self._wait_at_start()
 
@@ -290,9 +297,6 @@ class Draft:
         return merge_patch(_dump(self.task.status), _dump(self.status))
 
     # ---- helpers
-
-    def _drop(self, kind: str) -> None:
-        self.status.conditions = [condition for condition in self.status.conditions if condition.type != kind]
 
     def _wait_at_start(self) -> None:
         if self.status.progress is None:
@@ -312,7 +316,7 @@ class Draft:
         self.status.completed_at = rfc3339(self.now)
         took = (self.now - self.round_started).total_seconds()
         self.status.timings = {**self.status.timings, "total": _seconds(took)}
-        self._drop("Stalled")
+        self.drop("Stalled")
         if self._at_work:
             self.set("Running", False, reason, message)
         self.set(kind, True, reason, message)

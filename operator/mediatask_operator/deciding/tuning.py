@@ -53,15 +53,15 @@ class Admission:
 
 
 @dataclass(frozen=True)
-class Registration:
-    """When a document that could not be put into PayloadCMS is tried again: for as long as there is the task."""
+class Retries:
+    """When what could not be done at a service outside is tried again: for as long as there is the task."""
 
     pauses: tuple[timedelta, ...] = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300, 900))
     """After each try that failed; after further ones the last. They say for how long catching up may take."""
     refused: timedelta = timedelta(hours=1)
-    """After a refusal that only other settings, or a change of the collection, will take away."""
+    """After a refusal that only other settings, or a change at the service, will take away."""
     longest_retry_after: timedelta = timedelta(hours=1)
-    """Most of what PayloadCMS may ask for."""
+    """Most of what the service may ask for."""
     jitter: float = 0.2
     """Up to this share is added, so that tasks that failed together do not come again together."""
 
@@ -69,4 +69,11 @@ class Registration:
 ATTEMPTS = Attempts()
 PAUSES = Pauses()
 ADMISSION = Admission()
-REGISTRATION = Registration()
+OUTSIDE = Retries()
+"""What follows a completed task."""
+CONTEXT = Retries(
+    pauses=tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60)),
+    refused=timedelta(minutes=5),
+    longest_retry_after=timedelta(minutes=10),
+)
+"""What a task waits for."""

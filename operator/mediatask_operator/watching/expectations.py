@@ -6,9 +6,9 @@ was not recorded is sent again under the same id; a document that was created an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from ..deciding.observation import Delivery, Outcome, Proved, Refusal, Registration, Task
+from ..deciding.observation import Context, Delivery, Memory, Outcome, Proved, Refusal, Registration, Task
 from ..objects import Key, Object, attempt_number
 
 
@@ -21,6 +21,8 @@ class Expectation:
     refusal: Refusal | None = None
     delivery: Delivery | None = None
     registration: Registration | None = None
+    context: Context | None = None
+    memory: Memory | None = None
     begun: Object | None = None
     """The Job that was created last: so much of it as tells of its attempt."""
 
@@ -29,7 +31,7 @@ class Expectation:
 
     @property
     def empty(self) -> bool:
-        return not (self.proved or self.refusal or self.delivery or self.registration or self.begun or self.unwritable)
+        return not any(getattr(self, one.name) for one in fields(self) if one.name != "uid")
 
 
 _NOTHING = Expectation()
@@ -80,18 +82,23 @@ class Expectations:
                 known.delivery = outcome
             case Registration():
                 known.registration = outcome
+            case Context():
+                known.context = outcome
+            case Memory():
+                known.memory = outcome
 
     def recorded(self, task: Task) -> None:
         """Forget what the status says by now."""
         known, status = self.of(task), task.status
         if known is _NOTHING:
             return
+        over = status.phase is not None and status.phase.terminal
         known.unwritable = None
         if known.begun is not None and self.begun(task) is None:
             known.begun = None
         if known.proved is not None and (status.open_attempt is None or status.attempt != known.proved.attempt):
             known.proved = None
-        if known.refusal is not None and status.phase is not None and status.phase.terminal:
+        if known.refusal is not None and over:
             known.refusal = None
         callback, delivery = status.callback, known.delivery
         if delivery and (
@@ -102,6 +109,10 @@ class Expectations:
             status.registration is None or status.registration.attempts >= known.registration.number
         ):
             known.registration = None
+        if known.context and (over or status.context is None or status.context.attempts >= known.context.number):
+            known.context = None
+        if known.memory and (status.memory is None or status.memory.attempts >= known.memory.number):
+            known.memory = None
         if known.empty:
             self.forget(task.key)
 

@@ -49,6 +49,8 @@ class Observer:
             refusal=known.refusal if known.refusal and known.refusal.attempt > latest else None,
             delivery=known.delivery,
             registration=known.registration,
+            context=known.context,
+            memory=known.memory,
             unwritable=known.unwritable,
         )
 
