@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -31,9 +32,10 @@ from .deciding.plan import KeepLog, ReadResult, RegisterMedia, SendWebhook
 from .deciding.reconcile import Policy
 from .deciding.registration import RegistrationPolicy
 from .effects.base import Effects
-from .effects.keys import WebhookKeys
+from .effects.keys import KeyFile, WebhookKeys, decode_api_key
 from .effects.logs import KeepLogs
 from .effects.payload.client import PayloadClient
+from .effects.payload.recovery import Recovery
 from .effects.payload.register import RegisterInPayload
 from .effects.pool import EffectPool
 from .effects.result import ProveResult
@@ -103,7 +105,8 @@ class _Operator:
             self._budgets = BudgetReader(kube, settings.budgets_config_map, budgets)
             metrics.watch_budgets(budgets, self._budgets, kube.now)
         self._slots = Slots(admission, cache, self._queue.add, kube.now, budgets)
-        self._payload = _payload_client(settings.payload)
+        self._payload = payload_client(settings.payload, metrics)
+        self._recovery = Recovery(cache.tasks, self._hurry)
         self._effects = self._make_effects()
         api = ApiWriter(kube, TokenBucket(settings.writes_per_second, settings.writes_per_second), metrics)
         self._events = EventPoster(api)
@@ -162,6 +165,8 @@ class _Operator:
                 jobs.append(self._view.run())
             if self._budgets is not None:
                 jobs.append(self._budgets.run(self._look_at_queued))
+            if self._payload is not None:
+                self._recovery.start()
             background = [asyncio.create_task(job) for job in jobs]
             # Whichever ends first ends the process: half an operator would be worse than none.
             done, _ = await asyncio.wait(background, return_when=asyncio.FIRST_COMPLETED)
@@ -171,6 +176,7 @@ class _Operator:
             for running in background:
                 running.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            self._recovery.close()
             await self._effects.close()
             if self._payload is not None:
                 await self._payload.close()
@@ -207,9 +213,11 @@ class _Operator:
         effects.register(ReadResult, ProveResult(store), results)
         effects.register(SendWebhook, webhook, webhooks)
         if self._payload is not None:
-            register = RegisterInPayload(self._payload, settings.payload, store, self._task_data, self._metrics)
+            register = RegisterInPayload(
+                self._payload, settings.payload, store, self._task_data, self._metrics, self._recovery
+            )
             workers = settings.payload.workers
-            effects.register(RegisterMedia, register, EffectPool(workers, workers))
+            effects.register(RegisterMedia, register, EffectPool(workers, max(workers // 2, 1)))
         effects.register(KeepLog, KeepLogs(self._kube, store), EffectPool(settings.log_workers, 2))
         return effects
 
@@ -231,6 +239,11 @@ class _Operator:
         with contextlib.suppress(ValidationError):  # reconciling it leaves such a task alone, too
             return Task.parse(cached)
         return None
+
+    def _hurry(self, task: Object, seconds: float) -> None:
+        """The media's next try to be registered need not wait for its time."""
+        self._expectations.hurry(task)
+        self._queue.add_after(key_of(task), seconds)
 
     def _learned(self, task: Task, outcome: Outcome) -> None:
         self._expectations.learned(task, outcome)
@@ -254,10 +267,15 @@ class _Operator:
                 self._queue.add(key_of(task))
 
 
-def _payload_client(settings: PayloadSettings) -> PayloadClient | None:
-    if settings.api_url is None or settings.api_key is None:
-        if settings.api_url or settings.api_key:
+def payload_client(settings: PayloadSettings, metrics: Metrics) -> PayloadClient | None:
+    """The client that the settings ask for; None where they name no PayloadCMS."""
+    key: Callable[[], str] | None = None
+    if settings.api_key_file is not None:
+        key = KeyFile(settings.api_key_file, decode_api_key, metrics.key_file_damaged).value
+    elif settings.api_key is not None:
+        key = settings.api_key.get_secret_value
+    if settings.api_url is None or key is None:
+        if settings.api_url or key:
             log.warning("media is not put into PayloadCMS: that needs both its address and an API key")
         return None
-    key = settings.api_key.get_secret_value()
     return PayloadClient(settings.api_url, key, settings.auth_collection, settings.timeout_seconds)

@@ -31,6 +31,8 @@ class PayloadSettings(BaseSettings):
         default=None, validation_alias=AliasChoices("MEDIATASK_PAYLOAD_API_KEY", "PAYLOAD_API_KEY")
     )
     """API key of a user who may read and create media."""
+    api_key_file: Path | None = None
+    """File with this key, which takes precedence over it. Read again when changed."""
     auth_collection: str = Field(default="users", pattern=_SLUG)
     """Slug of the collection that this user is in."""
     collection: str = Field(default="media", pattern=_SLUG)
@@ -49,7 +51,7 @@ class PayloadSettings(BaseSettings):
     workers: int = Field(default=4, ge=1)
     """Documents that are created at one time."""
 
-    @field_validator("api_url", "api_key", mode="before")
+    @field_validator("api_url", "api_key", "api_key_file", mode="before")
     @classmethod
     def _unset(cls, value: object) -> object:
         return None if value == "" else value

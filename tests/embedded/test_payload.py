@@ -79,7 +79,7 @@ def test_a_payload_that_is_away_is_caught_up_with_after_a_killed_operator(
         kill(mode, folder, "operator")
     finally:
         payload.start()
-    # Each failure made the pause longer: on a busy machine the next try may be minutes away.
-    ids = {task: until(lambda task=task: rest.status(task)["result"]["payload_media_id"], 600) for task in tasks}
+    # Each failure made the pause longer, and yet one goes to look every half minute.
+    ids = {task: until(lambda task=task: rest.status(task)["result"]["payload_media_id"], 120) for task in tasks}
     found = [(document["task_id"], str(document["id"])) for document in payload.documents()]
     assert sorted(pair for pair in found if pair[0] in ids) == sorted(ids.items())

@@ -108,6 +108,7 @@ class World:
     proof: Proof | None = None
     delivery: Delivery | None = None
     registration: Registration | None = None
+    hurried: int | None = None
     registering: RegistrationPolicy | None = None
     context: Context | None = None
     memory: Memory | None = None
@@ -149,6 +150,7 @@ class World:
             registration=self.registration,
             context=self.context,
             memory=self.memory,
+            hurried=self.hurried,
             unwritable=self.unwritable,
         )
 

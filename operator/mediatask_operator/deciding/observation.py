@@ -251,6 +251,8 @@ class Observed:
     """The outcome of the last try to ask the Brain, until status has it."""
     memory: Memory | None = None
     """The outcome of the last try to store the result in the Brain, until status has it."""
+    hurried: int | None = None
+    """The tries to register the media after which the next one need not wait for its time: PayloadCMS is back."""
     unwritable: str | None = None
     """Why the API server did not take the last status; None while it takes them."""
 

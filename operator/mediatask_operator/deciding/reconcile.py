@@ -97,7 +97,7 @@ def decide(seen: Observed, now: datetime, policy: Policy = Policy()) -> Plan:
     write = PatchStatus(patch) if patch else None
     then = (
         *plan.then,
-        *_registration(draft, policy.registration, awaited_until),
+        *_registration(seen, draft, policy.registration, awaited_until),
         *_memory(draft, policy),
         *_webhook(draft),
     )
@@ -359,9 +359,9 @@ def _after_the_end(seen: Observed, draft: Draft) -> Plan:
 
 
 def _registration(
-    draft: Draft, policy: RegistrationPolicy | None, awaited_until: datetime | None
+    seen: Observed, draft: Draft, policy: RegistrationPolicy | None, awaited_until: datetime | None
 ) -> tuple[Action, ...]:
-    when, state = registration.due(draft), draft.status.registration
+    when, state = registration.due(draft, seen.hurried), draft.status.registration
     if policy is None or when is None or state is None:
         return ()
     awaited = (_at(awaited_until, draft.now),) if awaited_until is not None else ()

@@ -61,10 +61,16 @@ def record(draft: Draft, outcome: Registration | None) -> None:
     draft.set(CONDITION, False, outcome.reason, f"{outcome.reason.sentence} {outcome.error[:_ERROR_LIMIT]}".strip())
 
 
-def due(draft: Draft) -> datetime | None:
-    """When the next try is to be made; None when there is none."""
+def due(draft: Draft, hurried: int | None = None) -> datetime | None:
+    """When the next try is to be made; None when there is none.
+
+    Args:
+        hurried: the tries after which the next one is made at once.
+    """
     state = draft.status.registration
-    return parse_time(state.next_attempt_at) if state is not None and state.next_attempt_at else None
+    if state is None or not state.next_attempt_at:
+        return None
+    return draft.now if state.attempts == hurried else parse_time(state.next_attempt_at)
 
 
 def awaited_until(draft: Draft, policy: RegistrationPolicy | None) -> datetime | None:

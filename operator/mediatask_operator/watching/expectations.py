@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from ..deciding.observation import Context, Delivery, Memory, Outcome, Proved, Refusal, Registration, Task
-from ..objects import Key, Object, attempt_number
+from ..objects import Key, Object, attempt_number, key_of
 
 
 @dataclass
@@ -28,6 +28,8 @@ class Expectation:
 
     unwritable: str | None = None
     """Why the API server did not take the last status."""
+    hurried: int | None = None
+    """The tries to register the media after which the next one need not wait."""
 
     @property
     def empty(self) -> bool:
@@ -72,6 +74,11 @@ class Expectations:
         """The API server finds a status invalid."""
         self._for(task).unwritable = why
 
+    def hurry(self, task: Object) -> None:
+        """The next try to register the task's media need not wait for its time."""
+        known = self._about(key_of(task), task["metadata"]["uid"])
+        known.hurried = task["status"]["registration"].get("attempts", 0)
+
     def learned(self, task: Task, outcome: Outcome) -> None:
         """An effect has ended."""
         known = self._for(task)
@@ -113,6 +120,8 @@ class Expectations:
             known.context = None
         if known.memory and (status.memory is None or status.memory.attempts >= known.memory.number):
             known.memory = None
+        if status.registration is None or status.registration.attempts != known.hurried:
+            known.hurried = None
         if known.empty:
             self.forget(task.key)
 
@@ -121,7 +130,10 @@ class Expectations:
         self._by_key.pop(key, None)
 
     def _for(self, task: Task) -> Expectation:
-        known = self._by_key.get(task.key)
-        if known is None or known.uid != task.uid:
-            known = self._by_key[task.key] = Expectation(task.uid)
+        return self._about(task.key, task.uid)
+
+    def _about(self, key: Key, uid: str) -> Expectation:
+        known = self._by_key.get(key)
+        if known is None or known.uid != uid:
+            known = self._by_key[key] = Expectation(uid)
         return known

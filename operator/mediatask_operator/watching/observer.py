@@ -51,6 +51,7 @@ class Observer:
             registration=known.registration,
             context=known.context,
             memory=known.memory,
+            hurried=known.hurried,
             unwritable=known.unwritable,
         )
 

@@ -25,7 +25,9 @@ from mediatask_operator.deciding.plan import RegisterMedia
 from mediatask_operator.deciding.reasons import Reason
 from mediatask_operator.deciding.registration import RegistrationPolicy
 from mediatask_operator.effects.payload.client import ANSWER_LIMIT, PayloadClient
+from mediatask_operator.effects.payload.recovery import Recovery
 from mediatask_operator.effects.payload.register import RegisterInPayload
+from mediatask_operator.main import payload_client
 from mediatask_operator.metrics import Metrics
 from mediatask_operator.settings import PayloadSettings
 from support.payload.faults import Fault, by_chance, faulty
@@ -105,18 +107,18 @@ class Life:
 
 
 @asynccontextmanager
-async def effect(store: ArtifactStore, settings: PayloadSettings) -> AsyncIterator[RegisterInPayload]:
+async def effect(
+    store: ArtifactStore, settings: PayloadSettings, recovery: Recovery | None = None
+) -> AsyncIterator[RegisterInPayload]:
     """The effect as the operator makes it."""
-    assert settings.api_url is not None
-    assert settings.api_key is not None
-    key = settings.api_key.get_secret_value()
-    client = PayloadClient(settings.api_url, key, settings.auth_collection, settings.timeout_seconds)
+    client = payload_client(settings, Metrics())
+    assert client is not None
 
     async def data(task: Task) -> dict[str, Any]:
         return {"prompt": f"what {task.name} shows"}
 
     try:
-        yield RegisterInPayload(client, settings, store, data, Metrics())
+        yield RegisterInPayload(client, settings, store, data, Metrics(), recovery or Recovery(list, lambda *_: None))
     finally:
         await client.close()
 
@@ -381,3 +383,34 @@ async def test_a_large_file_passes_through_in_pieces(payload: RunningPayload, st
     assert outcome.media_id == "1"
     assert got > size
     assert peak < 8 * 1024**2
+
+
+# ---- what a try tells of the others
+
+
+async def test_the_key_is_read_anew_once_its_file_has_changed(
+    payload: RunningPayload, store: ArtifactStore, tmp_path: Path
+) -> None:
+    told: list[bool] = []
+    recovery = Recovery(list, lambda *_: None)
+    recovery.tell = told.append  # type: ignore[method-assign,assignment]
+    key = tmp_path / "key"
+    key.write_text("no-longer-valid\n")
+    settings = payload.settings(api_key=None, api_key_file=key)
+    life = await Life(store, "rotated").stored()
+    async with effect(store, settings, recovery) as register:
+        refused = await register.run(life.task, life.action)
+        assert refused is not None
+        assert refused.reason is Reason.PAYLOAD_REFUSED
+        key.write_text(f"{payload.key}\n")
+        life.learns(refused)
+        found = await register.run(life.task, life.action)
+    assert found is not None
+    assert found.media_id is not None
+    assert told == [False, True]
+
+
+def test_projects_do_not_wait_for_each_other(store: ArtifactStore) -> None:
+    client = PayloadClient("http://127.0.0.1:9/api", lambda: "key", "users", 1)
+    register = RegisterInPayload(client, PayloadSettings(), store, None, Metrics(), None)  # type: ignore[arg-type]
+    assert register.lane(Life(store, "a", projectId="large").task) != register.lane(Life(store, "b").task)

@@ -138,7 +138,7 @@ def test_the_services_understand_every_variable(
     assert read.store.kind == "s3"  # type: ignore[attr-defined]
     if isinstance(read, OperatorSettings) and "MEDIATASK_PAYLOAD_FIELDS" in env:
         assert read.payload.api_url == values["payload"]["apiUrl"]
-        assert read.payload.api_key is not None
+        assert read.payload.api_key_file is not None
         assert read.payload.fields == {"alt": "{task_data.prompt}"}
         assert (read.payload.collection, read.payload.excluded_projects) == ("media", ["test_project"])
     if isinstance(read, ApiSettings) and "MEDIATASK_JWT_ISSUER" in env:
@@ -374,7 +374,7 @@ def test_production_makes_no_secret_and_takes_the_named_ones(render: Render) -> 
     assert [item for item in objects if item["kind"] == "Secret"] == []
     assert set(references(objects)) == {
         ("webhooks", None),
-        ("payload", "api-key"),
+        ("payload", None),
         ("redis", "url"),
         ("s3-credentials", "access-key-id"),
         ("s3-credentials", "secret-access-key"),

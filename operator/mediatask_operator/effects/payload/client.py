@@ -7,7 +7,7 @@ file passes through a piece at a time, with its length announced: what breaks of
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +47,11 @@ class PayloadRefused(Exception):
         super().__init__(message)
         self.status = status
 
+    @property
+    def of_all(self) -> bool:
+        """Whether any other request would be refused as well: key, address or collection are wrong."""
+        return self.status in (401, 403, 404) or 300 <= self.status < 400
+
 
 @dataclass(frozen=True)
 class Document:
@@ -71,18 +76,19 @@ class File:
 class PayloadClient:
     """One PayloadCMS. Belongs to one event loop."""
 
-    def __init__(self, api_url: str, api_key: str, auth_collection: str, timeout: float) -> None:
+    def __init__(self, api_url: str, api_key: Callable[[], str], auth_collection: str, timeout: float) -> None:
         """The client of a service; nothing is asked yet.
 
         Args:
             api_url: base of its REST API, for example `https://cms.example.com/api`.
+            api_key: asked before each request, so that the key may be rotated.
             auth_collection: slug of the collection that the API key's user is in.
             timeout: seconds for an upload.
         """
         self._url = api_url.rstrip("/")
         self._key = api_key
+        self._scheme = f"{auth_collection} API-Key"
         self._headers = {
-            "Authorization": f"{auth_collection} API-Key {api_key}",
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": "mediatask/1",
@@ -133,15 +139,17 @@ class PayloadClient:
             self._session = self._connect()
         url = URL(f"{self._url}/{quote(collection)}").with_query(query)
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+        key = self._key()
+        headers = {"Authorization": f"{self._scheme} {key}", **(headers or {})}
         try:
             async with self._session.request(
                 method, url, headers=headers, data=data, timeout=timeout, allow_redirects=False
             ) as response:
-                return self._understood(response, await _limited(response))
+                return _understood(response, await _limited(response), key)
         except TimeoutError:
             raise PayloadAway(f"no answer within {seconds:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise PayloadAway(self._plain(f"{type(error).__name__}: {error}")) from error
+            raise PayloadAway(_plain(f"{type(error).__name__}: {error}", key)) from error
 
     def _connect(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -154,22 +162,24 @@ class PayloadClient:
             max_headers=MOST_HEADERS,
         )
 
-    def _understood(self, response: aiohttp.ClientResponse, content: bytes) -> dict[str, Any]:
-        status = response.status
-        try:
-            answer = orjson.loads(content)
-        except orjson.JSONDecodeError:
-            answer = None
-        if status in (200, 201) and isinstance(answer, dict):
-            return answer
-        why = self._plain(f"PayloadCMS answered {status}{_reason(answer)}")
-        if 300 <= status < 500 and status not in _PASSING:
-            raise PayloadRefused(why, status)
-        raise PayloadAway(why, retry_after(response.headers.get("Retry-After"), utcnow()))
 
-    def _plain(self, text: str) -> str:
-        """An error as it may stand in a status, without the key."""
-        return plain(text[: _QUOTED * 2].replace(self._key, "…"), _QUOTED)
+def _understood(response: aiohttp.ClientResponse, content: bytes, key: str) -> dict[str, Any]:
+    status = response.status
+    try:
+        answer = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        answer = None
+    if status in (200, 201) and isinstance(answer, dict):
+        return answer
+    why = _plain(f"PayloadCMS answered {status}{_reason(answer)}", key)
+    if 300 <= status < 500 and status not in _PASSING:
+        raise PayloadRefused(why, status)
+    raise PayloadAway(why, retry_after(response.headers.get("Retry-After"), utcnow()))
+
+
+def _plain(text: str, key: str) -> str:
+    """An error as it may stand in a status, without the key."""
+    return plain(text[: _QUOTED * 2].replace(key, "…"), _QUOTED)
 
 
 class _Multipart:

@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from mediatask_common.kube import KubeError
 from mediatask_common.logging import get_logger
@@ -26,6 +25,7 @@ from ...metrics import Metrics
 from ...settings import PayloadSettings
 from .client import Document, File, PayloadAway, PayloadClient, PayloadRefused
 from .fields import Fields
+from .recovery import Recovery
 
 log = get_logger(__name__)
 
@@ -49,19 +49,25 @@ class RegisterInPayload:
     name = "payload"
 
     def __init__(
-        self, client: PayloadClient, settings: PayloadSettings, store: ArtifactStore, data: ReadData, metrics: Metrics
+        self,
+        client: PayloadClient,
+        settings: PayloadSettings,
+        store: ArtifactStore,
+        data: ReadData,
+        metrics: Metrics,
+        recovery: Recovery,
     ) -> None:
         self._client = client
         self._settings = settings
         self._fields = Fields(settings.fields)
-        self._host = urlsplit(settings.api_url or "").hostname or ""
         self._store = store
         self._data = data
         self._metrics = metrics
+        self._recovery = recovery
 
     def lane(self, task: Task) -> str:
-        """The one PayloadCMS's host."""
-        return self._host
+        """The project: one with large files does not hold up the others."""
+        return task.spec.project_id
 
     async def run(self, task: Task, action: RegisterMedia) -> Registration | None:
         """Try once. Every outcome is a Registration; None where the status has it already."""
@@ -79,10 +85,17 @@ class RegisterInPayload:
     async def _try(self, task: Task, media: ArtifactStatus, number: int) -> Registration:
         try:
             document = await self._register(task, media)
+            self._recovery.tell(True)
             _check(document, media)
         except PayloadRefused as error:
+            if error.of_all:
+                self._recovery.tell(False)
             return Registration(number, reason=Reason.PAYLOAD_REFUSED, error=str(error), permanent=True)
         except PayloadAway as error:
+            if error.retry_after is None:
+                self._recovery.tell(False)
+            else:
+                self._recovery.wait(error.retry_after)
             return Registration(number, error=str(error), retry_after=error.retry_after)
         except _Failure as failure:
             return Registration(number, reason=failure.reason, error=str(failure), permanent=failure.permanent)

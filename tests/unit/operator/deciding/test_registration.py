@@ -198,3 +198,15 @@ def test_an_outcome_is_recorded_once() -> None:
 
 def _moment(text: str) -> Any:
     return Task.parse(a_task(notBefore=text)).not_before or START
+
+
+def test_one_that_is_to_hurry_tries_at_once_and_only_once() -> None:
+    world = completed()
+    tried(world, **AWAY, permanent=True)
+    assert {action.number for action in world.registrations} == {1}
+    world.hurried = 1
+    world.settle()
+    assert {action.number for action in world.registrations} == {1, 2}
+    tried(world, **AWAY, permanent=True)
+    assert world.status["registration"]["attempts"] == 2
+    assert {action.number for action in world.registrations} == {1, 2}, "what it was told was about the try before"
