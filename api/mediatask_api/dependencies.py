@@ -41,6 +41,8 @@ from .pods.auth import PodAuth
 from .pods.reports import ReportSinks
 from .settings import ApiSettings
 from .tasks.reading.budgets import Budgets
+from .tasks.reading.classes import Classes
+from .tasks.reading.estimates import Estimates
 from .tasks.reading.reader import TaskReader
 from .tasks.resource import phase_of
 from .tasks.service import TaskService
@@ -89,6 +91,8 @@ class Services:
     pods: PodAuth
     reader: TaskReader
     tasks: TaskService
+    classes: Classes
+    budgets: Budgets
     uploads: Uploads
     reports: ReportSinks
     events: Events
@@ -141,7 +145,8 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
         sweeping = sweep_for_ever(store, lifetimes, settings.upload_sweep_seconds)
         background = [asyncio.create_task(work) for work in (keys.follow(), keys.note_uses(), sweeping)]
         references = References(uploads, reader)
-        budgets = Budgets(kube, reader, settings.budgets_config_map)
+        classes, budgets = Classes(kube), Budgets(kube, settings.budgets_config_map)
+        estimates = Estimates(reader, classes)
         machines = Machines(kube, settings.namespace)
         mcp = Endpoint()
         checks, web = own_checks(kube, settings.namespace, view, store), Web()
@@ -157,7 +162,9 @@ async def open_services(settings: ApiSettings) -> AsyncIterator[Services]:
                 callers=Authentication(_authenticators(settings, kube, keys, jwks)),
                 pods=PodAuth(kube, settings.namespaces),
                 reader=reader,
-                tasks=TaskService(settings.namespace, kube, reader, store, drain, references, budgets),
+                tasks=TaskService(settings.namespace, kube, reader, store, drain, references, estimates, budgets),
+                classes=classes,
+                budgets=budgets,
                 uploads=uploads,
                 reports=reports,
                 events=Events(feeds, Streams(feeds, reader, store.download_url, drain, *limits)),

@@ -23,6 +23,10 @@ ENTRY_LIMIT = 4096
 """Characters of an entry."""
 
 
+PeriodKind = Literal["day", "week", "month"]
+WhenExceeded = Literal["refuse", "wait"]
+
+
 class Budget(Resource):
     """What a project may spend in each period."""
 
@@ -30,14 +34,18 @@ class Budget(Resource):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     project: ProjectId
-    period: Literal["day", "week", "month"]
+    period: PeriodKind
     """By the calendar, in UTC; weeks begin on Monday."""
     amount: Amount
     """As decimal text."""
     currency: Currency
     """Only what is charged in it counts."""
-    when_exceeded: Literal["refuse", "wait"] = "refuse"
+    when_exceeded: WhenExceeded = "refuse"
     """Refuse tasks, or let them wait until the period renews or the budget is raised."""
+
+    def present(self, now: datetime) -> Period:
+        """Its present period."""
+        return period(self.period, now)
 
 
 @dataclass(frozen=True)
@@ -69,9 +77,14 @@ class Standing:
     committed: int = 0
     """What the running attempts are expected to cost."""
 
+    @property
+    def left(self) -> int:
+        """Millionths; below 0 where it is overrun."""
+        return money.micros(self.budget.amount) - self.spent - self.committed
+
     def leaves(self, amount: int) -> bool:
         """Whether there is as much left."""
-        return self.spent + self.committed + amount <= money.micros(self.budget.amount)
+        return amount <= self.left
 
     @property
     def state(self) -> Literal["ok", "warning", "exceeded"]:
@@ -91,10 +104,10 @@ class Standing:
         )
 
 
-def period(budget: Budget, now: datetime) -> Period:
-    """The budget's present period."""
+def period(kind: PeriodKind, now: datetime) -> Period:
+    """The present period of a kind."""
     today = now.astimezone(UTC).date()
-    match budget.period:
+    match kind:
         case "day":
             return Period(today, today + timedelta(days=1))
         case "week":
@@ -103,6 +116,11 @@ def period(budget: Budget, now: datetime) -> Period:
         case "month":
             first = today.replace(day=1)
             return Period(first, (first + timedelta(days=31)).replace(day=1))
+
+
+def earliest_day(now: datetime) -> str:
+    """The first day that any present period has."""
+    return min(period("week", now).first, period("month", now).first).isoformat()
 
 
 def by_project(budgets: Iterable[Budget]) -> dict[str, list[Budget]]:

@@ -148,6 +148,7 @@ def _environment(setup: Setup) -> dict[str, str]:
     # A proxy set in the environment must not be used for loopback. The lowercase variable takes precedence.
     no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     shared = {
+        "MEDIATASK_BUDGETS_CONFIG_MAP": "default/mediatask-budgets",
         **_with_store(setup),
         "no_proxy": f"{no_proxy},{HOST}" if no_proxy else HOST,
         "KUBECONFIG": str(setup.kubeconfig),

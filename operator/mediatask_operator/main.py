@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mediatask_common.kube import TASKS, Kube
+from mediatask_common.kube import TASKS, Kube, KubeError
 from mediatask_common.logging import get_logger, setup_logging
 from mediatask_common.redisview import connect
 from mediatask_common.settings import warn_of_contradictions
@@ -24,6 +24,7 @@ from .acting.executor import Executor
 from .acting.job import JobOptions
 from .acting.redis_writer import RedisWriter
 from .acting.reporter import Reporter
+from .acting.spending_record import SpendingRecord
 from .controller import Controller, Workers
 from .deciding.admission import AdmissionQueue
 from .deciding.budgets import Budgets
@@ -110,6 +111,9 @@ class _Operator:
         self._effects = self._make_effects()
         api = ApiWriter(kube, TokenBucket(settings.writes_per_second, settings.writes_per_second), metrics)
         self._events = EventPoster(api)
+        self._spending: SpendingRecord | None = None
+        if settings.budgets_config_map:
+            self._spending = SpendingRecord(kube, api, settings.budgets_config_map, budgets, kube.now)
         options = JobOptions(
             settings.job_api_url,
             settings.job_service_account,
@@ -144,6 +148,8 @@ class _Operator:
             await self._resync.first(lambda: apply_classes(self._kube, self._classes))
             if self._budgets is not None:
                 await self._budgets.read()
+            if self._spending is not None:
+                await self._spending.restore()
             self._slots.resume()
             for task in self._cache.tasks():
                 self._queue.add(key_of(task))
@@ -165,6 +171,8 @@ class _Operator:
                 jobs.append(self._view.run())
             if self._budgets is not None:
                 jobs.append(self._budgets.run(self._look_at_queued))
+            if self._spending is not None:
+                jobs.append(self._spending.run())
             if self._payload is not None:
                 self._recovery.start()
             background = [asyncio.create_task(job) for job in jobs]
@@ -178,6 +186,9 @@ class _Operator:
             await asyncio.gather(*background, return_exceptions=True)
             self._recovery.close()
             await self._effects.close()
+            if self._spending is not None:
+                with contextlib.suppress(KubeError):
+                    await self._spending.write()
             if self._payload is not None:
                 await self._payload.close()
             if self._view is not None:

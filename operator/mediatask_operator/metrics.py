@@ -1,4 +1,7 @@
-"""Prometheus metrics of the operator. No label ever holds a task's name or a user's text."""
+"""Prometheus metrics of the operator. No label ever holds a task's name or a user's text.
+
+Projects are labels of budgets alone, of which the platform team makes only so many.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+from mediatask_common import money
+from mediatask_common.budgets import Standing
 
 from .deciding.admission import AdmissionQueue
 from .deciding.budgets import Budgets
@@ -104,11 +110,28 @@ class _Budgets(Collector):
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         family = GaugeMetricFamily("mediatask_budgets", "Budgets by state (warning: from 80 % on).", labels=["state"])
-        tally = Tally(standing.state for standing in self._budgets.standings(self._now()))
+        standings = self._budgets.standings(self._now())
+        tally = Tally(standing.state for standing in standings)
         for state in ("ok", "warning", "exceeded"):
             family.add_metric([state], tally[state])
         family.add_metric(["unusable"], len(self._reader.faults))
         yield family
+        amounts = GaugeMetricFamily(
+            "mediatask_budget_amount",
+            "Limit of each budget, and what is spent and reserved in its present period, in units of the currency.",
+            labels=["project", "period", "currency", "part"],
+        )
+        for key, standing in {_budget_of(standing): standing for standing in standings}.items():
+            limit = money.micros(standing.budget.amount)
+            for part, amount in (("limit", limit), ("spent", standing.spent), ("reserved", standing.committed)):
+                amounts.add_metric([*key, part], amount / money.MICRO)
+        yield amounts
+
+
+def _budget_of(standing: Standing) -> tuple[str, str, str]:
+    """Labels of a budget; of several with the same ones, one is enough to tell."""
+    budget = standing.budget
+    return budget.project, budget.period, budget.currency
 
 
 class _State(Collector):

@@ -61,6 +61,7 @@ class Slots:
                 found = resolve(task.spec, task.status, self._cache.classes)
                 if isinstance(found, TaskClass):
                     self._queue.offer(key, found.name, task.rank)
+                    self._budgets.expect(key, task.rank, self._expected(task, found))
 
     def turn(self, seen: Observed) -> Turn:
         """Let the task take its place, and a slot when one is free for that place."""
@@ -69,7 +70,7 @@ class Slots:
         slots, typical = task_class.spec.max_in_flight, typical_seconds(task.spec.task_type)
         retries = seen.refusal is not None
         now, cost = self._clock(), self._expected(task, task_class)
-        over = self._budgets.in_the_way(task.key, cost, now)
+        over = self._budgets.in_the_way(task.key, task.rank, cost, now)
         if over is not None:
             return Turn(admitted=False, over_budget=over)
         # Nothing is awaited in between: no other task can be given the same money.
@@ -84,7 +85,7 @@ class Slots:
         if class_name is not None:
             self._queue.hold_back(class_name, task.namespace, until, self._clock())
             self._queue.settle(task.key, class_name, task.rank, Slot.WAIT)
-            self._budgets.release(task.key)
+            self._release(task.key)
             self._wake_next(class_name)  # of another namespace
 
     def settle(self, seen: Observed, plan: Plan) -> None:
@@ -92,8 +93,10 @@ class Slots:
         task, before = seen.task, self._queue.class_of(seen.task.key)
         name = seen.task_class.name if isinstance(seen.task_class, TaskClass) else task.status.class_name or ""
         self._queue.settle(task.key, name, task.rank, plan.slot)
+        if seen.turn is None or seen.turn.over_budget is None:
+            self._budgets.wait_no_longer(task.key)
         if plan.slot is not Slot.HOLD:
-            self._budgets.release(task.key)
+            self._release(task.key)
         if before is not None and plan.slot is not Slot.HOLD:
             self._wake_next(before)
         elif plan.create is not None and self._queue.lift(name, task.namespace):
@@ -103,9 +106,14 @@ class Slots:
         """The task is gone."""
         class_name = self._queue.class_of(key)
         self._queue.leave(key)
-        self._budgets.release(key)
+        self._budgets.wait_no_longer(key)
+        self._release(key)
         if class_name is not None:
             self._wake_next(class_name)
+
+    def _release(self, key: Key) -> None:
+        for funded in self._budgets.release(key, self._clock()):
+            self._wake(funded)
 
     def _expected(self, task: Task, task_class: TaskClass | NoClass) -> Sum | None:
         """What the task's next attempt is expected to cost, or the one under way."""

@@ -158,7 +158,7 @@ class World:
         over = None
         if self.budgets is not None:
             rate = Holding.of(task.spec, resolve(task.spec, task.status, self.classes)).rate
-            over = self.budgets.in_the_way(task.key, expected(task.spec.project_id, rate, 60), self.now)
+            over = self.budgets.in_the_way(task.key, task.rank, expected(task.spec.project_id, rate, 60), self.now)
         admitted = self.admitted and over is None
         return Turn(admitted, 0 if admitted else self.position, wait_seconds=60, over_budget=over)
 

@@ -99,7 +99,7 @@ async def _list(call: Call, arguments: Arguments) -> Answer:
 
 async def _types(call: Call, arguments: Arguments) -> Answer:
     call.arguments(Nothing, arguments)
-    return {"task_types": [kind.model_dump(mode="json") for kind in await summaries(call.services.kube)]}
+    return {"task_types": [kind.model_dump(mode="json") for kind in await summaries(call.services.classes)]}
 
 
 _OTHERS: dict[str, Callable[[Call, Arguments], Awaitable[Answer]]] = {

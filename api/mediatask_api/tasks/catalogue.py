@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mediatask_common.kube import Object
 from mediatask_crds.tasktypes import TaskData
 
+from .reading.classes import Class
 from .schemas import TaskTypeAnswer, TaskTypeDetail
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def summary(kind: type[TaskData], classes: Sequence[Object]) -> TaskTypeAnswer:
+def summary(kind: type[TaskData], classes: Sequence[Class]) -> TaskTypeAnswer:
     """A line of the catalogue."""
     return TaskTypeAnswer(**_common(kind, classes))
 
 
-def detail(kind: type[TaskData], classes: Sequence[Object]) -> TaskTypeDetail:
+def detail(kind: type[TaskData], classes: Sequence[Class]) -> TaskTypeDetail:
     """All about a type."""
     schema = json_schema(kind)
     defaults = {name: field["default"] for name, field in schema["properties"].items() if "default" in field}
@@ -33,17 +33,14 @@ def json_schema(kind: type[TaskData]) -> dict[str, Any]:
     return {"$schema": DIALECT, **schema, **({"allOf": alternatives} if alternatives else {})}
 
 
-def _common(kind: type[TaskData], classes: Sequence[Object]) -> dict[str, Any]:
-    usable = sorted(
-        (item for item in classes if kind.type_name in item["spec"]["taskTypes"]),
-        key=lambda item: str(item["metadata"]["name"]),
-    )
-    defaults = [item["metadata"]["name"] for item in usable if item["spec"].get("default")]
+def _common(kind: type[TaskData], classes: Sequence[Class]) -> dict[str, Any]:
+    usable = [each for each in classes if kind.type_name in each.spec.task_types]
+    defaults = [each.name for each in usable if each.spec.default]
     return {
         "name": kind.type_name,
         "summary": kind.summary,
         "media": kind.media,
         "typical_seconds": kind.typical_seconds,
         "default_class": defaults[0] if defaults else None,
-        "classes": [item["metadata"]["name"] for item in usable],
+        "classes": [each.name for each in usable],
     }

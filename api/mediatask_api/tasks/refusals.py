@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mediatask_common import money
+from mediatask_common.budgets import Standing
 from mediatask_crds.task import Phase
 
 from ..http.errors import ApiError
@@ -32,10 +33,12 @@ def task_not_completed(phase: Phase) -> ApiError:
     return ApiError(409, "task-not-completed", f"The task is {phase}; its media is there once it is completed.")
 
 
-def budget_exceeded(why: str, spent: int, expected: str) -> ApiError:
+def budget_exceeded(standing: Standing, expected: str) -> ApiError:
     """402: neither the caller's rate nor its rights are in the way."""
-    numbers = f"{money.spelled(spent)} are spent, and the task is expected to cost {expected}."
-    return ApiError(402, "budget-exceeded", f"{why} {numbers}")
+    spent, reserved = money.spelled(standing.spent), money.spelled(standing.committed)
+    runs = f" and {reserved} reserved for what runs" if standing.committed else ""
+    numbers = f"{spent} are spent{runs}, and the task is expected to cost {expected}."
+    return ApiError(402, "budget-exceeded", f"{standing.message} {numbers}")
 
 
 def no_media() -> ApiError:

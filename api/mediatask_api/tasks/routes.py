@@ -7,11 +7,13 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
+from mediatask_common.budgets import Budget, Period, Standing
 from mediatask_crds.task import Phase
 
 from ..auth.access import Caller, access_ended, project_not_allowed, require, still_allowed, while_allowed
@@ -47,9 +49,11 @@ _WAIT = re.compile(r"(?:^|[,;]\s*)wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
 _TASK, _PROJECT = PATH_SAMPLES["task_id"], PATH_SAMPLES["project_id"]
 _MANY_WAIT = too_many_held("This key has 128 held requests already")
 _OVER_BUDGET = budget_exceeded(
-    "The budget of project detective_series_001 of 100 EUR a month leaves too little; it renews at "
-    "2025-10-01T00:00:00Z.",
-    99_900_000,
+    Standing(
+        Budget(project=_PROJECT, period="month", amount="100", currency="EUR"),
+        Period(date(2025, 9, 1), date(2025, 10, 1)),
+        spent=99_900_000,
+    ),
     "0.2",
 )
 _LOG = "loading the model\nstep 1 of 28\n"

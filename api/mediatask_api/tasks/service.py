@@ -22,7 +22,6 @@ from ..http.errors import ApiError
 from ..uploads.references import References
 from . import resource as rest
 from .reading.budgets import Budgets
-from .reading.classes import Classes
 from .reading.cursor import Cursor
 from .reading.estimates import Estimates
 from .reading.reader import Filter, TaskReader
@@ -68,6 +67,7 @@ class TaskService:
         store: ArtifactStore,
         drain: Drain,
         references: References,
+        estimates: Estimates,
         budgets: Budgets,
     ) -> None:
         self._namespace = namespace
@@ -77,7 +77,7 @@ class TaskService:
         self._drain = drain
         self._references = references
         self._budgets = budgets
-        self._estimates = Estimates(reader, Classes(kube))
+        self._estimates = estimates
 
     # ---- submit
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from mediatask_common.kube import CLASSES, Kube, Object
 from mediatask_crds.tasktypes import task_types
 
 from ..auth.access import require
@@ -14,6 +13,7 @@ from ..http.errors import ApiError
 from ..http.openapi.document import problems
 from ..http.route import Route
 from . import catalogue
+from .reading.classes import Classes
 from .schemas import TaskTypeAnswer, TaskTypeDetail
 
 router = APIRouter(
@@ -29,7 +29,7 @@ def _not_found(name: str) -> ApiError:
 @router.get("", operation_id="listTaskTypes", response_model=list[TaskTypeAnswer])
 async def all_types(services: Ctx) -> list[TaskTypeAnswer]:
     """The kinds of work there are."""
-    return await summaries(services.kube)
+    return await summaries(services.classes)
 
 
 @router.get(
@@ -40,14 +40,10 @@ async def one_type(services: Ctx, name: str) -> TaskTypeDetail:
     kind = task_types().get(name)
     if kind is None:
         raise _not_found(name)
-    return catalogue.detail(kind, await _classes(services.kube))
+    return catalogue.detail(kind, await services.classes.all())
 
 
-async def summaries(kube: Kube) -> list[TaskTypeAnswer]:
-    """Every task type in short, with its classes as they are now. Raises KubeError."""
-    classes = await _classes(kube)
-    return [catalogue.summary(kind, classes) for kind in task_types().values()]
-
-
-async def _classes(kube: Kube) -> list[Object]:
-    return [item async for item in kube.list_all(CLASSES)]
+async def summaries(classes: Classes) -> list[TaskTypeAnswer]:
+    """Every task type in short, with its classes. Raises KubeError."""
+    found = await classes.all()
+    return [catalogue.summary(kind, found) for kind in task_types().values()]

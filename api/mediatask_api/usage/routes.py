@@ -21,9 +21,10 @@ from ..tasks.project_routes import Project
 from ..tasks.reading.cursor import MAX_LENGTH as MAX_CURSOR
 from ..tasks.reading.cursor import Cursor
 from ..tasks.reading.reader import Filter
+from .budgets import shown
 from .grouping import answer, days
 from .records import COLUMNS, as_csv, records
-from .schemas import CostRecords, GroupBy, UsageAnswer
+from .schemas import BudgetsAnswer, CostRecords, GroupBy, UsageAnswer
 
 router = APIRouter(prefix=f"{BASE}/projects", tags=["projects"], route_class=Route)
 
@@ -67,6 +68,19 @@ async def usage(
     check_project(caller, project_id)
     wanted = days(first, last, utcnow().date())
     return answer(project_id, wanted, await services.reader.usage(project_id, wanted), group_by)
+
+
+@router.get(
+    "/{project_id}/budgets",
+    operation_id="getBudgets",
+    dependencies=[require("usage:read")],
+    response_model=BudgetsAnswer,
+    responses=problems(project_not_found(PATH_SAMPLES["project_id"])),
+)
+async def budgets(services: Ctx, caller: Caller, project_id: Project) -> BudgetsAnswer:
+    """The project's budgets and how they stand, as the operator has recorded it in the last seconds."""
+    check_project(caller, project_id)
+    return shown(project_id, await services.budgets.of(project_id))
 
 
 @router.get(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from mediatask_common.budgets import PeriodKind, WhenExceeded
 from mediatask_crds.task import Phase
 
 from ..http.openapi.schemas import Rest
@@ -86,6 +87,59 @@ class UsageAnswer(Rest):
     items: list[UsageItem]
     """Days in order, else by GPU time, the most first; groups without usage are left out."""
     total: Amount
+
+
+class BudgetItem(Rest):
+    """A budget, and how it stands. Amounts are decimal text."""
+
+    period: PeriodKind
+    """By the calendar, in UTC; weeks begin on Monday."""
+    limit: str
+    """What may be spent in each period."""
+    currency: str
+    """ISO 4217 code; what is charged in others does not count."""
+    when_exceeded: WhenExceeded
+    """What becomes of tasks for which it leaves too little."""
+    spent: str
+    """What is charged in the present period, deleted tasks included."""
+    reserved: str
+    """What the running attempts are expected to cost."""
+    left: str
+    """What neither is spent nor reserved."""
+    state: Literal["ok", "warning", "exceeded"]
+    """`warning` from 80 % on, `exceeded` when nothing is left."""
+    renews_at: str
+    """When the next period begins. RFC 3339, UTC."""
+
+
+class BudgetsAnswer(Rest):
+    """The budgets of a project, those that renew first at the head."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "project_id": "detective_series_001",
+                    "budgets": [
+                        {
+                            "period": "month",
+                            "limit": "500",
+                            "currency": "EUR",
+                            "when_exceeded": "wait",
+                            "spent": "412.5",
+                            "reserved": "1.25",
+                            "left": "86.25",
+                            "state": "warning",
+                            "renews_at": "2025-10-01T00:00:00Z",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    project_id: str
+    budgets: list[BudgetItem]
 
 
 class CostRecord(Rest):

@@ -12,14 +12,13 @@ from pydantic import Field
 
 from mediatask_crds.base import Resource
 from mediatask_crds.tasktypes.test_prompt import TestPrompt
-from mediatask_crds.template import fill
 
 from ..context import Context, Output, OutputFile
-from ..failures import InvalidInput
 from ..models import READY
 from ..outputs.facts import facts, seed_from
 from ..text.builtin import BuiltinText
 from ..text.model import Completion, TextModel
+from ..text.template import fill
 
 _EXCERPT = 4000
 
@@ -35,10 +34,7 @@ def run(ctx: Context[TestPrompt]) -> Output:
     """Fill, complete, write."""
     data = ctx.data
     settings = ctx.settings(PromptSettings)
-    try:
-        prompt = fill(data.prompt_template, data.test_parameters)
-    except LookupError as error:
-        raise InvalidInput("MissingParameter", str(error)) from None
+    prompt = fill(data.prompt_template, data.test_parameters)
     seed = seed_from(prompt)
 
     def complete(model: TextModel) -> Answer:

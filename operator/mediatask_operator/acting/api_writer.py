@@ -35,6 +35,10 @@ class ApiWriter:
                 raise
             return found
 
+    async def patch(self, resource: Resource, name: str, namespace: str, body: Object) -> Object:
+        """Merge a patch; with a resourceVersion in it, 409 when that is not the newest."""
+        return await self._count("patch", resource.plural, self._kube.patch(resource, name, body, namespace))
+
     async def patch_status(self, resource: Resource, name: str, namespace: str, version: str, status: Object) -> Object:
         """Merge a patch into the status of the version that was read; 409 when that is not the newest."""
         body = {"metadata": {"resourceVersion": version}, "status": status}

@@ -15,10 +15,11 @@ from pydantic import Field, ValidationError
 from mediatask_common import money
 from mediatask_common.pricing import FREE_ENDS, MOST_CPU_MILLIS, cpu_millis, rate
 from mediatask_common.times import seconds_between
+from mediatask_common.usage import charged
 from mediatask_crds.base import Resource
 from mediatask_crds.cost import Rate
 from mediatask_crds.names import ANNOTATION_CHARGE
-from mediatask_crds.task import Attempt, Cost, MediaTaskSpec
+from mediatask_crds.task import Attempt, Cost, MediaTaskSpec, Phase
 
 from ..objects import Object
 from .classes import NoClass, TaskClass
@@ -68,7 +69,7 @@ def with_attempt(before: Cost | None, attempt: Attempt) -> Cost | None:
     ran = seconds_between(attempt.started_at, attempt.ended_at)
     if ran is None or not (attempt.gpus or attempt.cpu_millis or attempt.rate):
         return before
-    milliseconds = max(round(ran * 1000), 0)
+    milliseconds = _milliseconds(ran)
     cost = before.model_copy() if before is not None else Cost()
     cost.gpu_seconds = round(cost.gpu_seconds + milliseconds * (attempt.gpus or 0) / 1000, 3)
     if attempt.cpu_millis:
@@ -85,6 +86,48 @@ def with_completion(before: Cost | None, attempt: Attempt | None) -> Cost | None
     cost = before.model_copy() if before is not None else Cost()
     _charge(cost, attempt.rate, money.micros(attempt.rate.per_task))
     return cost
+
+
+def due_by_day(task: Object) -> tuple[str, dict[str, int]]:
+    """The currency that a task is charged in, and the millionths by the day on which they became due.
+
+    An attempt is due on the day of its end, the price per task on that of the completion, and neither ever moves to
+    another day. What is not explained by the attempts on record, of which only the last ones are kept, is due with the
+    oldest.
+    """
+    status = task.get("status") or {}
+    currency, total = next(iter(charged(status).items()), ("", 0))
+    days: dict[str, int] = {}
+    if not total:
+        return currency, days
+    attempts = status.get("attempts") or []
+    for attempt in attempts:
+        if attempt.get("endedAt") and attempt.get("reason") not in FREE_ENDS:
+            _add(days, attempt["endedAt"], so_far(attempt, attempt["endedAt"]).get(currency, 0))
+    if status.get("phase") == Phase.COMPLETED and attempts:
+        rate = attempts[-1].get("rate") or {}
+        if rate.get("currency") == currency:
+            _add(days, status["completedAt"], money.micros(rate.get("perTask")))
+    rest = total - sum(days.values())
+    if rest:
+        _add(days, min(days, default=status.get("completedAt") or task["metadata"]["creationTimestamp"]), rest)
+    return currency, days
+
+
+def so_far(attempt: Object, moment: str) -> dict[str, int]:
+    """What the time of an attempt up to a moment costs, in millionths by currency; nothing before its start."""
+    ran, rate = seconds_between(attempt.get("startedAt"), moment), attempt.get("rate")
+    if ran is None or rate is None:
+        return {}
+    return {rate["currency"]: money.charge(money.micros(rate.get("perHour")), _milliseconds(ran))}
+
+
+def _add(days: dict[str, int], moment: str, amount: int) -> None:
+    days[moment[:10]] = days.get(moment[:10], 0) + amount
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(round(seconds * 1000), 0)
 
 
 def _charge(cost: Cost, rate: Rate, amount: int) -> None:

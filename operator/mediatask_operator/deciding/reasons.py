@@ -32,6 +32,7 @@ class Reason(StrEnum):
     CONTEXT_PENDING = "ContextPending", "Waiting for what the Brain knows about the task."
     QUEUED = "Queued", "Waiting for one of the class's slots."
     BUDGET_EXCEEDED = "BudgetExceeded", "The project's budget leaves too little for the task."
+    FUNDED = "Funded", "The project's budget has enough for the task again."
     WAITING_FOR_RETRY = "WaitingForRetry", "The last attempt failed; the next one starts after a pause."
     STOPPING_OLD_JOB = "StoppingOldJob", "Waiting until the previous attempt's Job and pods are gone."
     CANCELLING = "Cancelling", "Waiting until the cancelled Job and its pods are gone."

@@ -136,7 +136,7 @@ def _attempt(seen: Observed, draft: Draft, policy: Policy) -> Plan:
     pods = [pod for pod in seen.pods if attempt_number(pod) == attempt.number]
     task_class = seen.task_class.spec if isinstance(seen.task_class, TaskClass) else None
     found = judge(job, pods, limits(spec, task_class), now)
-    give_up_at = draft.round_started + total_limit(spec, task_class)
+    give_up_at = draft.deadline_from + total_limit(spec, task_class)
     # A result that is there takes precedence over both; one that cannot be read must not hold them up.
     succeeded = isinstance(found, Ended) and found.success and not isinstance(seen.proof, StoreAway)
     unknown = isinstance(found, Live) or isinstance(seen.proof, StoreAway)
@@ -244,7 +244,7 @@ def _between(seen: Observed, draft: Draft, policy: Policy, *, may_create: bool =
     task_class = seen.task_class
     if isinstance(task_class, NoClass):
         draft.not_accepted(task_class.reason, task_class.message)
-        return Plan((_at(draft.round_started + total_limit(spec, None), now),))
+        return Plan((_at(draft.deadline_from + total_limit(spec, None), now),))
     draft.accept()
     if seen.task.not_before is not None and now < seen.task.not_before:
         draft.scheduled(seen.task.not_before)
@@ -258,7 +258,7 @@ def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_cr
     """Create the next Job once its pause is over and it is the task's turn."""
     now, task = draft.now, seen.task
     number = (draft.status.attempt or 0) + 1
-    give_up_at = draft.round_started + total_limit(task.spec, task_class.spec)
+    give_up_at = draft.deadline_from + total_limit(task.spec, task_class.spec)
     earlier = draft.round_attempts
     if earlier and earlier[-1].ended_at:
         pause = backoff(task.uid, number, len(earlier))
@@ -274,7 +274,8 @@ def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_cr
     if seen.turn is None:
         return Plan(slot=Slot.WAIT, needs=Need.TURN)
     if seen.turn.over_budget is not None:
-        return _over_budget(draft, seen.turn.over_budget, give_up_at)
+        return _over_budget(draft, seen.turn.over_budget)
+    draft.funded()
     if not seen.turn.admitted:
         draft.queued(seen.turn)
         refresh = now + max(PAUSES.queue, timedelta(seconds=seen.turn.position))
@@ -292,13 +293,13 @@ def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_cr
     )
 
 
-def _over_budget(draft: Draft, standing: Standing, give_up_at: datetime) -> Plan:
+def _over_budget(draft: Draft, standing: Standing) -> Plan:
     """The project has no money for the task: it ends, or waits outside the queue, so that it holds up nobody."""
     if standing.budget.when_exceeded == "refuse":
         draft.fail(Reason.BUDGET_EXCEEDED, standing.message, retryable=True)
         return Plan((PostEvent(Reason.BUDGET_EXCEEDED, standing.message, warning=True),))
-    draft.waiting(Reason.BUDGET_EXCEEDED, standing.message)
-    again = min(standing.period.renews_at, draft.now + PAUSES.budget, give_up_at)
+    draft.over_budget(standing.message)
+    again = min(standing.period.renews_at, draft.now + PAUSES.budget)
     return Plan((_at(again, draft.now),))
 
 
@@ -337,7 +338,7 @@ def _failure(seen: Observed, draft: Draft) -> _Failure | None:
             return _Failure(why, f"{details} (attempt {spent} of {spent})".strip(), retryable=True)
         if len(ended) - spent > ATTEMPTS.most_disruptions:
             return _Failure(Reason.TOO_MANY_DISRUPTIONS, f"the last one: {why}: {details}", retryable=True)
-    if draft.now >= draft.round_started + total_limit(spec, found):
+    if draft.now >= draft.deadline_from + total_limit(spec, found):
         return _Failure(Reason.TOTAL_DEADLINE, Reason.TOTAL_DEADLINE.sentence, retryable=True)
     return None
 

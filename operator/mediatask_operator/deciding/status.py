@@ -11,6 +11,7 @@ from typing import Any
 
 from mediatask_common.times import parse_time, rfc3339, seconds_between
 from mediatask_crds.task import (
+    LONGEST_SCHEDULE,
     SCHEDULED_STEP,
     ArtifactStatus,
     Attempt,
@@ -104,6 +105,15 @@ class Draft:
             return max(parse_time(accepted.last_transition_time), self.task.ready_at)
         return self.task.ready_at if not self.status.round else max(self.now, self.task.ready_at)
 
+    @property
+    def deadline_from(self) -> datetime:
+        """Since when the total deadline counts: it begins anew when the budget lets the task go, a year on at most."""
+        funded = self.condition("Funded")
+        if funded is None:
+            return self.round_started
+        moved = parse_time(funded.last_transition_time) if funded.status == "True" else self.now
+        return min(max(self.round_started, moved), self.round_started + LONGEST_SCHEDULE)
+
     # ---- what has become the case
 
     def set(self, kind: str, value: bool, reason: str, message: str = "") -> None:
@@ -149,6 +159,16 @@ class Draft:
         self.set("Reconciling", True, reason, message)
         self.status.queue = None
         self._wait_at_start()
+
+    def over_budget(self, message: str) -> None:
+        """The project has no money for the task."""
+        self.waiting(Reason.BUDGET_EXCEEDED, message)
+        self.set("Funded", False, Reason.BUDGET_EXCEEDED, message)
+
+    def funded(self) -> None:
+        """The project has money for the task; worth a word only where it had none."""
+        if self.condition("Funded") is not None:
+            self.set("Funded", True, Reason.FUNDED, Reason.FUNDED.sentence)
 
     def scheduled(self, start: datetime) -> None:
         """Waiting for the time at which the task may start."""

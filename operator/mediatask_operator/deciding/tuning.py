@@ -37,7 +37,7 @@ class Pauses:
     """While the task waits for a slot, to renew its position; behind so many that this is less than a second for each
     of those before it, it waits a second for each."""
     budget: timedelta = timedelta(seconds=60)
-    """While the task waits for its project's budget: what runs may turn out to cost less than was expected."""
+    """While the task waits for its project's budget; whoever has enough again is told at once."""
     refused: timedelta = timedelta(seconds=15)
     """Between two tries to create Jobs of a class in a namespace that does not take them: quota frees slowly."""
 

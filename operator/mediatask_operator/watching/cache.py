@@ -13,6 +13,7 @@ import orjson
 from pydantic import ValidationError
 
 from mediatask_common.logging import get_logger
+from mediatask_common.times import rfc3339, utcnow
 from mediatask_crds.names import ANNOTATION_IDEMPOTENCY_ANSWER, ANNOTATION_IDEMPOTENCY_BODY
 from mediatask_crds.taskclass import MediaTaskClassSpec
 
@@ -82,7 +83,7 @@ class Cache:
         if entry.task is not None and not _newer(obj, entry.task):
             return None
         entry.task = _slim(obj, spec_without=("taskData",))
-        self.ledger.put(key, entry.task)
+        self.ledger.put(entry.task)
         entry.data = _small_data(obj) if not obj.get("status") else None
         self._tidy(key, entry)
         return key
@@ -94,7 +95,8 @@ class Cache:
         self._remember_deleted(obj)
         if entry is None or entry.task is None or _version(obj) < _version(entry.task):
             return None
-        self.ledger.drop(key, entry.task)
+        last = _slim(obj, spec_without=("taskData",)) if _newer(obj, entry.task) else entry.task
+        self.ledger.drop(last, obj["metadata"].get("deletionTimestamp") or rfc3339(utcnow()))
         entry.task = entry.data = None
         self._tidy(key, entry)
         return key

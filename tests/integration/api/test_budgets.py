@@ -9,13 +9,17 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mediatask_common import money
+from mediatask_common.budgets import Budget
 from mediatask_common.kube import CLASSES, CONFIGMAPS, JOBS, PODS, TASKS, Kube, KubeError, Object
 from mediatask_common.settings import StoreSettings
+from mediatask_common.spending import Spending
 from mediatask_common.store import artifact_key
 from mediatask_common.times import rfc3339, utcnow
 from mediatask_crds.names import ANNOTATION_TASK, API_VERSION, CONTAINER
@@ -41,6 +45,12 @@ async def put_budget(kube: Kube, namespace: str, amount: int, when: str) -> None
         if not error.already_exists:
             raise
         await kube.patch(CONFIGMAPS, "budgets", {"data": body["data"]}, namespace)
+
+
+async def record(kube: Kube, namespace: str, **entries: str) -> None:
+    """What an operator has recorded."""
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "budgets-spending"}, "data": entries}
+    await kube.create(CONFIGMAPS, body, namespace)
 
 
 @pytest.fixture
@@ -150,35 +160,66 @@ async def test_a_project_is_stopped_at_its_budget_under_32_submitters(
         await until(settled, seconds=60)
         with capsys.disabled():
             print(f"\n{when}: {SUBMITTERS} submitters, answers {dict(answers)}, then {dict(await outcomes(world))}")
-        async with open_world(budgets_config_map=place) as asked:
-            refused = await asked.api.post("/tasks/submit", json=PROMPT)
-            assert (await asked.api.get("/projects/film/usage")).json()["total"]["cost"] == BUDGET
+        usage = await world.api.get("/projects/film/usage", params={"group_by": "class"})  # none was asked for before
+        assert usage.json()["total"]["cost"] == BUDGET
+
+        async def recorded() -> bool:
+            (budget,) = (await world.api.get("/projects/film/budgets")).json()["budgets"]
+            return (budget["spent"], budget["reserved"], budget["state"]) == (str(BUDGET), "0", "exceeded")
+
+        await until(recorded)
+        refused = await world.api.post("/tasks/submit", json=PROMPT)
         if when == "refuse":
             assert (refused.status_code, refused.json()["type"]) == (402, "urn:mediatask:problem:budget-exceeded")
+            assert "of 10 EUR a month leaves too little; it renews at " in refused.json()["detail"]
             assert "10 are spent, and the task is expected to cost 1" in refused.json()["detail"]
             return
         assert refused.status_code == 202
+        stopped += 1
         await put_budget(kube, namespace, BUDGET + 3, when)
 
         async def more() -> bool:
-            return await outcomes(world) == {"completed": BUDGET + 3, "BudgetExceeded": stopped - 2}
+            return await outcomes(world) == {"completed": BUDGET + 3, "BudgetExceeded": stopped - 3}
 
         await until(more, seconds=60)
+
+
+async def test_how_budgets_stand_is_shown_to_the_projects_own(open_world: Any, kube: Kube, namespace: str) -> None:
+    day = Budget(project="film", period="day", amount="10", currency="EUR", when_exceeded="wait")
+    month = Budget(project="film", period="month", amount="500", currency="EUR")
+    spent = {"EUR": {utcnow().date().isoformat(): 8_500_000, "2026-01-01": 400_000_000}}
+    await record(kube, namespace, film=Spending((month, day), spent, {"EUR": 1_250_000}).text())
+    async with open_world(budgets_config_map=f"{namespace}/budgets") as world:
+        answer = (await world.api.get("/projects/film/budgets")).json()
+        tomorrow = (utcnow().date() + timedelta(days=1)).isoformat()
+        assert answer["project_id"] == "film"
+        first, second = answer["budgets"]
+        if first["period"] == "month":  # on the last day of one
+            first, second = second, first
+        assert first == {
+            "period": "day", "limit": "10", "currency": "EUR", "when_exceeded": "wait", "spent": "8.5",
+            "reserved": "1.25", "left": "0.25", "state": "warning", "renews_at": f"{tomorrow}T00:00:00Z",
+        }  # fmt: skip
+        assert (second["period"], second["spent"], second["state"]) == ("month", "8.5", "ok")
+        assert (await world.api.get("/projects/other/budgets")).json()["budgets"] == []
+        other = await world.caller("other")
+        assert (await other.get("/projects/film/budgets")).status_code == 404
+    async with open_world() as world:
+        assert (await world.api.get("/projects/film/budgets")).json()["budgets"] == []
 
 
 async def test_a_repeated_submit_gets_its_first_answer_though_the_budget_is_used_up(
     open_world: Any, kube: Kube, namespace: str, one_each: None
 ) -> None:
-    await put_budget(kube, namespace, 1, "refuse")
     key = {"Idempotency-Key": "k"}
     async with open_world() as world:
         first = await world.api.post("/tasks/submit", json=PROMPT, headers=key)
-        await world.set_status(
-            first.json()["task_id"], phase="completed", completedAt=rfc3339(utcnow()),
-            cost={"gpuSeconds": 0.0, "amount": "1", "currency": "EUR"},
-        )  # fmt: skip
+    budget = Budget(project="film", period="month", amount="1", currency="EUR")
+    spent = Spending((budget,), {"EUR": {utcnow().date().isoformat(): money.MICRO}}, {})
+    await record(kube, namespace, film=spent.text(), broken="{")
     async with open_world(budgets_config_map=f"{namespace}/budgets") as asked:
         again = await asked.api.post("/tasks/submit", json=PROMPT, headers=key)
         assert (again.status_code, again.content) == (202, first.content)
         assert (await asked.api.post("/tasks/submit", json=PROMPT)).status_code == 402
+        assert (await asked.api.post("/tasks/submit", json={**PROMPT, "project_id": "broken"})).status_code == 202
         assert (await asked.api.post("/tasks/submit", json={**PROMPT, "project_id": "other"})).status_code == 202

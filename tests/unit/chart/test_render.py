@@ -592,14 +592,22 @@ def test_the_helm_test_takes_the_generated_key_or_a_given_one(render: Render) ->
         assert env_of(pod_specs(objects)["mediatask-test"]["containers"][0])["MEDIATASK_API_KEY"] == secret
 
 
-def test_budgets_are_read_by_operator_and_api_alone_and_only_where_they_are_set(render: Render) -> None:
+def test_what_is_spent_is_recorded_by_the_operator_and_read_by_the_api_and_only_where_budgets_are_set(
+    render: Render,
+) -> None:
     objects = render(merged(QUICK_START, {"budgets": {"configMap": "money"}}))
-    role = find(objects, "Role", "mediatask-budgets")
-    assert role["rules"] == [
-        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["money"], "verbs": ["get"]}
-    ]
-    accounts = {subject["name"] for subject in find(objects, "RoleBinding", "mediatask-budgets")["subjects"]}
-    assert accounts == {"mediatask-operator", "mediatask-api"}
+    maps = {"apiGroups": [""], "resources": ["configmaps"]}
+    rights = {
+        "mediatask-budgets": [
+            {**maps, "resourceNames": ["money"], "verbs": ["get"]},
+            {**maps, "resourceNames": ["money-spending"], "verbs": ["get", "patch"]},
+            {**maps, "verbs": ["create"]},
+        ],
+        "mediatask-budgets-read": [{**maps, "resourceNames": ["money-spending"], "verbs": ["get"]}],
+    }
+    for (name, rules), account in zip(rights.items(), ("mediatask-operator", "mediatask-api"), strict=True):
+        assert find(objects, "Role", name)["rules"] == rules
+        assert [subject["name"] for subject in find(objects, "RoleBinding", name)["subjects"]] == [account]
     for deployment in ("mediatask-operator", "mediatask-api"):
         assert env_of(container(objects, deployment))["MEDIATASK_BUDGETS_CONFIG_MAP"].endswith("/money")
     assert "configmaps" not in str(render(QUICK_START))

@@ -1,52 +1,56 @@
-"""The budgets, as far as a submit is refused by them. What is started decides the operator, which knows what runs."""
+"""The budgets, as the operator records how they stand. What is started it decides itself: it knows what runs."""
 
 from __future__ import annotations
 
 from mediatask_common import money
-from mediatask_common.budgets import Budget, Standing, by_project, period, read_budgets
+from mediatask_common.budgets import Standing
 from mediatask_common.kube import Kube, KubeError
 from mediatask_common.logging import get_logger
+from mediatask_common.spending import Spending, place_of
 from mediatask_common.times import utcnow
 
 from ...http.errors import ApiError
 from ...ttlcache import TtlCache
 from ..refusals import budget_exceeded
 from ..schemas import EstimatedCost
-from .reader import TaskReader
 
 log = get_logger(__name__)
 
+KEPT_SECONDS = 2
+
 
 class Budgets:
-    """The budgets of a ConfigMap, perhaps ten seconds old."""
+    """The operator's record, perhaps two seconds old."""
 
-    def __init__(self, kube: Kube, reader: TaskReader, place: str) -> None:
-        """Those of the ConfigMap `NAMESPACE/NAME`; none where it is empty."""
+    def __init__(self, kube: Kube, place: str) -> None:
+        """The record that belongs to the budgets' ConfigMap `NAMESPACE/NAME`; no budgets where it is empty."""
         self._kube = kube
-        self._reader = reader
-        self._namespace, _, self._name = place.partition("/")
-        self._known: TtlCache[dict[str, list[Budget]]] = TtlCache(10)
+        self._namespace, self._name = place_of(place)
+        self._known: TtlCache[dict[str, str]] = TtlCache(KEPT_SECONDS)
+
+    async def of(self, project: str) -> list[Standing]:
+        """How the budgets of a project stand. Raises KubeError."""
+        if not self._name:
+            return []
+        recorded = await self._known.get("all", lambda: self._kube.config_map(self._name, self._namespace))
+        spending = Spending.parse(recorded.get(project, ""))
+        return spending.standings(utcnow()) if spending is not None else []
 
     async def refusal(self, project: str, cost: EstimatedCost | None) -> ApiError | None:
         """Why a task of the project that may cost so much is refused; None where it is not, or nothing is known."""
-        if not self._name or cost is None or cost.amount is None:
+        if cost is None or cost.amount is None:
             return None
         try:
-            budgets = (await self._known.get("all", self._read)).get(project, [])
-            for budget in budgets:
-                if budget.when_exceeded != "refuse" or budget.currency != cost.currency:
-                    continue
-                standing = await self._standing(budget)
-                if not standing.leaves(money.micros(cost.amount)):
-                    return budget_exceeded(standing.message, standing.spent, cost.amount)
+            standings = await self.of(project)
         except KubeError as error:
             log.warning("budgets are not known", error=str(error))
-        return None
-
-    async def _standing(self, budget: Budget) -> Standing:
-        present = period(budget, utcnow())
-        found = await self._reader.usage(budget.project, present.days)
-        return Standing(budget, present, sum(used.costs.get(budget.currency, 0) for used in found.values()))
-
-    async def _read(self) -> dict[str, list[Budget]]:
-        return by_project(read_budgets(await self._kube.config_map(self._name, self._namespace))[0])
+            return None
+        full = [
+            standing
+            for standing in standings
+            if standing.budget.currency == cost.currency and not standing.leaves(money.micros(cost.amount))
+        ]
+        over = max(full, key=lambda standing: standing.period.renews, default=None)
+        if over is None or over.budget.when_exceeded != "refuse":
+            return None
+        return budget_exceeded(over, cost.amount)

@@ -1,4 +1,4 @@
-"""The classes as submits need to know them: which one runs a type by default."""
+"""The classes: which ones run a type, and which one does by default."""
 
 from __future__ import annotations
 
@@ -29,11 +29,14 @@ class Classes:
 
     async def default(self, task_type: str) -> Class | None:
         """The class that a task of the type gets, as the operator chooses it. Raises KubeError."""
-        known = await self._known.get("all", self._read)
+        known = await self.all()
         return next((each for each in known if each.spec.default and task_type in each.spec.task_types), None)
 
+    async def all(self) -> list[Class]:
+        """All that can be read, by name. Raises KubeError."""
+        return await self._known.get("all", self._read)
+
     async def _read(self) -> list[Class]:
-        """Those that can be read, by name."""
         found = [_parsed(item) async for item in self._kube.list_all(CLASSES)]
         return sorted((each for each in found if each is not None), key=lambda each: each.name)
 
