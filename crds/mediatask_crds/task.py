@@ -12,7 +12,7 @@ from .artifact import ContentType, Digest, FileName, FileSize, StoreKey
 from .base import Resource, Timestamp
 from .brain import ContextState, MemoryState
 from .cost import Amount, Currency, Rate
-from .freeform import FREE_FORM, at_most
+from .freeform import FREE_FORM, LINE, at_most
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
 ProjectId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$", max_length=63)]
@@ -30,6 +30,10 @@ Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9
 Tags = Annotated[list[Tag], Field(max_length=8)]
 SCHEDULED_STEP = "scheduled"
 """`currentStep` of a task whose time to start has not come."""
+MODERATING_STEP = "moderating"
+"""`currentStep` of a task whose request is being checked."""
+HELD_STEP = "held_for_review"
+"""`currentStep` of a task whose media waits for a reviewer."""
 LONGEST_SCHEDULE = timedelta(days=366)
 """How far ahead of a task's creation its start may be."""
 
@@ -116,8 +120,22 @@ class Resources(Resource):
     """Limiting quantities by resource name; GPUs are set by the class's gpu field."""
 
 
+class Review(Resource):
+    """What a reviewer decides about media that is held."""
+
+    decision: Literal["release", "reject"]
+    """`release`: the task completes with it; `reject`: the task fails."""
+    sha256: Annotated[Digest, Field(max_length=64)]
+    """Digest of the media that was looked at (`status.result.artifacts[0].sha256`): of other media it says nothing."""
+    by: Annotated[str, Field(pattern=LINE, max_length=253)] = ""
+    """Who decided; REST writes the caller."""
+    note: Annotated[str, Field(pattern=LINE, max_length=1024)] = ""
+    """Why, for other reviewers. It goes nowhere else."""
+
+
 class MediaTaskSpec(Resource):
-    """What to make. Immutable after creation, but for cancel, the two requests and, while queued, priority."""
+    """What to make. Immutable after creation, but for cancel, the two requests, while held the review, and while queued
+    the priority."""
 
     project_id: ProjectId
     """Project the task belongs to; `test_project` is the isolated one for prompt tests."""
@@ -153,6 +171,8 @@ class MediaTaskSpec(Resource):
     """Raise it by one to ask for one more round of attempts of a failed or cancelled task."""
     redeliver_request: Annotated[int, Field(ge=0, le=1000)] = 0
     """Raise it by one to ask for the last webhook to be delivered anew, by its whole schedule."""
+    review: Review | None = None
+    """Releases or rejects the media of a task that is held. May change only while it is."""
     managed_by: Annotated[str, Field(max_length=253)] = ""
     """Another controller that owns this task; when set, this operator leaves it alone."""
 
@@ -161,8 +181,8 @@ class Condition(Resource):
     """A metav1.Condition."""
 
     type: Annotated[str, Field(max_length=316)]
-    """Accepted, ContextReady, JobCreated, Running, Complete, Failed, Cancelled, CallbackDelivered, Registered,
-    Remembered, Reconciling or Stalled."""
+    """Accepted, Moderated, ContextReady, JobCreated, Running, Held, Complete, Failed, Cancelled, CallbackDelivered,
+    Registered, Remembered, Reconciling or Stalled."""
     status: Literal["True", "False", "Unknown"]
     """Whether it holds."""
     reason: Annotated[str, Field(max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
@@ -326,6 +346,59 @@ class Cost(Resource):
     """ISO 4217 code of the amount: that of the first attempt with a price. Attempts in another one are not charged."""
 
 
+class Verdict(Resource):
+    """What a check of the job image says about the media."""
+
+    check: Annotated[str, Field(max_length=63)]
+    """Name of the check."""
+    model: Annotated[str, Field(max_length=253)] | None = None
+    """What it judged by."""
+    decision: Literal["pass", "hold"]
+    """`hold`: a reviewer has to look at it."""
+    score: Annotated[float, Field(ge=0, le=1)]
+    """0: nothing found, 1: certain."""
+    reason: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,62}$")]
+    """CamelCase word for what was found."""
+
+
+class Reviewed(Resource):
+    """A review that has taken effect."""
+
+    decision: Literal["release", "reject"]
+    """What was decided."""
+    by: Annotated[str, Field(max_length=253)] = ""
+    """Who decided."""
+    at: Timestamp
+    """When it took effect."""
+
+
+class ModerationState(Resource):
+    """What moderation has found. It names rules, and never repeats a text."""
+
+    decision: Literal["allow", "hold", "refuse"] | None = None
+    """About the request's texts; absent until it is known. `hold`: the media waits for a review."""
+    rules: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=16)] = []
+    """Ids of the rules that apply."""
+    rules_digest: Annotated[str, Field(max_length=64)] | None = None
+    """Version of the rules that the decision is by."""
+    score: Annotated[float, Field(ge=0, le=1)] | None = None
+    """The classifier's, where it gave one."""
+    attempts: int = 0
+    """Checks so far; more than one where the classifier failed or the rules changed."""
+    next_attempt_at: Timestamp | None = None
+    """When the classifier is asked again."""
+    last_error: Annotated[str, Field(max_length=256)] | None = None
+    """Why the last check failed."""
+    output_check: Annotated[str, Field(max_length=63)] | None = None
+    """Check that the media has to pass, by the class as of the attempt's start."""
+    previews: bool | None = None
+    """False where nobody may see previews, since the media may be held."""
+    verdict: Verdict | None = None
+    """Of the check in the job."""
+    review: Reviewed | None = None
+    """The review of held media."""
+
+
 class MediaTaskStatus(Resource):
     """The true state, written by the operator; progress and currentStep also by the running job's reports."""
 
@@ -382,6 +455,8 @@ class MediaTaskStatus(Resource):
     """What the Brain has added to the task's data; absent where its class asks nothing."""
     memory: MemoryState | None = None
     """Storing the result in the Brain; absent where its class does not."""
+    moderation: ModerationState | None = None
+    """What moderation has found; absent where nothing is checked."""
 
     @property
     def open_attempt(self) -> Attempt | None:

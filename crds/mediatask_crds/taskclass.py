@@ -48,6 +48,30 @@ class InputsSpec(Resource):
     """Seconds until all inputs have arrived; one that is late counts as unreachable."""
 
 
+class OutputCheck(Resource):
+    """A check of the media, run in the job before anybody sees it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", max_length=63)]
+    """Which one: `known_pictures`, or one that the job image brings as an entry point of `mediatask.checks`."""
+    model: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """What it judges by, in its own terms, for example the name of a model."""
+    parameters: Annotated[dict[str, Any], Field(max_length=64)] = {}
+    """Its settings."""
+    hold_at: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Media of this score or a higher one is held for a review."""
+    previews: bool = False
+    """Whether previews are shown although nothing has checked them."""
+
+
+class ClassModeration(Resource):
+    """How requests and media are checked."""
+
+    failure_policy: Literal["Closed", "Open"] = "Closed"
+    """While the installation's classifier gives no answer: `Closed` lets tasks wait, `Open` goes on without it."""
+    output: OutputCheck | None = None
+    """Check of the media; none where it is absent."""
+
+
 class MediaTaskClassSpec(Resource):
     """Image, model, hardware and limits."""
 
@@ -93,6 +117,8 @@ class MediaTaskClassSpec(Resource):
     """How inputs are fetched."""
     brain: ClassBrain | None = None
     """What is asked of the Brain before a task, and told to it after; nothing where absent."""
+    moderation: ClassModeration = ClassModeration()
+    """How requests and media are checked."""
     max_in_flight: Annotated[int, Field(ge=1, le=100000)] = 100
     """Jobs of this class that exist at one time; more tasks wait in the queue."""
     allow_overrides: Annotated[

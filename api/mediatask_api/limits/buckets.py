@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from redis.asyncio import Redis
 
+from ..batched import Batched
 from .bucket import WINDOW_SECONDS, Rate, Verdict, judge, verdict_on
 
 # Redis's own clock, so that replicas need not agree on the time. A value that is no number, or further off than a
@@ -32,13 +33,17 @@ return {allowed and 1 or 0, string.format('%.3f', missing), ahead and 1 or 0}
 """
 
 
+_Taking = tuple[str, float, float]
+"""Key of a bucket, and the milliseconds that are taken of it: now, and ahead."""
+
+
 class RedisBuckets:
     """Buckets of all replicas. Raises RedisError while Redis is away."""
 
     def __init__(self, redis: Redis, namespace: str) -> None:
         self._redis = redis
         self._prefix = f"mt:{{{namespace}}}:rate"
-        self._take = redis.register_script(_TAKE)
+        self._takings: Batched[_Taking, Any] = Batched(self._take)
 
     async def take(self, rate: Rate, who: str, cost: int, ahead: int = 0) -> tuple[Verdict, bool]:
         """Count `cost` requests of somebody, or refuse them.
@@ -48,9 +53,20 @@ class RedisBuckets:
         """
         # Hashed: names come from tokens of identity providers, and may be of any length.
         key = f"{self._prefix}:{rate.name}:{hashlib.sha256(who.encode(errors='surrogatepass')).hexdigest()[:32]}"
-        prices = [round(1000 * number * rate.interval, 3) for number in (cost, ahead)]
-        took, missing, more = await cast("Any", self._take(keys=[key], args=[1000 * WINDOW_SECONDS, *prices]))
+        price, later = (round(1000 * number * rate.interval, 3) for number in (cost, ahead))
+        answer = await self._takings.get((key, price, later))
+        if isinstance(answer, Exception):
+            raise answer  # about what this one key holds
+        took, missing, more = answer
         return verdict_on(rate, float(missing) / 1000, cost, allowed=bool(took)), bool(more)
+
+    async def _take(self, takings: Sequence[_Taking]) -> list[Any]:
+        pipe = self._redis.pipeline(transaction=False)
+        for key, price, later in takings:
+            # The text and not its digest: a pipeline asks first whether Redis knows a digest, which costs more.
+            pipe.eval(_TAKE, 1, key, str(1000 * WINDOW_SECONDS), str(price), str(later))
+        answers: list[Any] = await pipe.execute(raise_on_error=False)
+        return answers
 
     async def close(self) -> None:
         await self._redis.aclose()

@@ -11,9 +11,9 @@ import pkgutil
 from functools import cache
 from importlib.metadata import entry_points
 
-from .base import TaskData, input_urls
+from .base import TaskData, input_urls, texts
 
-__all__ = ["TaskData", "UnknownTaskType", "input_urls", "task_type", "task_types"]
+__all__ = ["TaskData", "UnknownTaskType", "input_urls", "task_type", "task_types", "texts"]
 
 
 class UnknownTaskType(ValueError):

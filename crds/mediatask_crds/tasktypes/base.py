@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import BaseModel, Field
+from pydantic.fields import FieldInfo
 
 from ..base import Wire
 from ..freeform import NoNul
@@ -54,16 +55,44 @@ class TaskData(Wire):
     prompt_fields: ClassVar[tuple[str, ...]] = ()
     """Fields that say what to make; the first that is given counts."""
 
+    def composed(self) -> str:
+        """What a model reads that is put together from several fields; here the fields one after the other."""
+        return ", ".join(text for _, text in texts(self))
+
 
 def input_urls(data: TaskData) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Every `InputUrl` of validated task data with its place, for example `(("reference_images", 0), "https://...")`."""
     return _inputs_of(data, ())
 
 
+def texts(data: TaskData) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every text of validated task data that is not the URL of an input, names in free-form objects included."""
+    for name, field in type(data).model_fields.items():
+        if name in data.model_fields_set and not _is_input(field):
+            yield from _spoken(getattr(data, name), (name,))
+
+
+def _spoken(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    waiting: list[tuple[Any, tuple[str | int, ...]]] = [(value, path)]
+    while waiting:
+        item, place = waiting.pop(0)
+        if isinstance(item, str):
+            yield place, item
+        elif isinstance(item, dict):
+            for key, child in item.items():
+                yield (*place, key), key
+                waiting.append((child, (*place, key)))
+        elif isinstance(item, (list, tuple)):
+            waiting += [(child, (*place, number)) for number, child in enumerate(item)]
+
+
+def _is_input(field: FieldInfo) -> bool:
+    return any(isinstance(mark, _Input) for mark in field.metadata) or _marked(field.annotation)
+
+
 def _inputs_of(model: BaseModel, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
     for name, field in type(model).model_fields.items():
-        marked = any(isinstance(mark, _Input) for mark in field.metadata) or _marked(field.annotation)
-        yield from _texts(getattr(model, name), (*path, name), marked=marked)
+        yield from _texts(getattr(model, name), (*path, name), marked=_is_input(field))
 
 
 def _marked(annotation: Any) -> bool:

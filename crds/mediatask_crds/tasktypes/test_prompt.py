@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from ..freeform import FREE_FORM
+from ..template import fill
 from .base import TaskData, Text, Word
 
 
@@ -31,3 +32,10 @@ class TestPrompt(TaskData):
     """Values for the template."""
     test_result_id: Word | None = None
     """Id of the row that waits for the result, echoed in it."""
+
+    def composed(self) -> str:
+        """The template, filled; nothing where it cannot be."""
+        try:
+            return fill(self.prompt_template, self.test_parameters, limit=64 * 1024)
+        except LookupError:
+            return ""

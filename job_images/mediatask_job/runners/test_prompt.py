@@ -12,13 +12,14 @@ from pydantic import Field
 
 from mediatask_crds.base import Resource
 from mediatask_crds.tasktypes.test_prompt import TestPrompt
+from mediatask_crds.template import fill
 
 from ..context import Context, Output, OutputFile
+from ..failures import InvalidInput
 from ..models import READY
 from ..outputs.facts import facts, seed_from
 from ..text.builtin import BuiltinText
 from ..text.model import Completion, TextModel
-from ..text.template import fill
 
 _EXCERPT = 4000
 
@@ -34,7 +35,10 @@ def run(ctx: Context[TestPrompt]) -> Output:
     """Fill, complete, write."""
     data = ctx.data
     settings = ctx.settings(PromptSettings)
-    prompt = fill(data.prompt_template, data.test_parameters)
+    try:
+        prompt = fill(data.prompt_template, data.test_parameters)
+    except LookupError as error:
+        raise InvalidInput("MissingParameter", str(error)) from None
     seed = seed_from(prompt)
 
     def complete(model: TextModel) -> Answer:

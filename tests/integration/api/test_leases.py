@@ -19,7 +19,7 @@ RATE = Rate("caller", 2400)
 
 async def questions(redis: Redis) -> int:
     stats = await redis.info("commandstats")
-    return sum(each["calls"] for name, each in stats.items() if name == "cmdstat_evalsha")
+    return sum(each["calls"] for name, each in stats.items() if name == "cmdstat_eval")
 
 
 async def test_replicas_together_let_through_just_the_limit_and_ask_redis_seldom_while_much_is_left(

@@ -6,36 +6,41 @@ import json
 import re
 from typing import Any
 
-from ..failures import InvalidInput
-
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*")
 
 
-def fill(template: str, parameters: dict[str, Any]) -> str:
+def fill(template: str, parameters: dict[str, Any], limit: int = 2**20) -> str:
     """The template with every placeholder replaced; lists and objects appear as JSON.
 
-    A filled-in value is text: placeholders inside it are not replaced again.
+    A filled-in value is text: placeholders inside it are not replaced again. Beyond `limit` characters of values,
+    further ones are left out: a short template may name a long value a thousand times.
 
     Raises:
-        InvalidInput: names every placeholder without a parameter.
+        LookupError: names every placeholder without a parameter.
     """
     missing: list[str] = []
+    room = limit
 
     def value(match: re.Match[str]) -> str:
+        nonlocal room
+        if room <= 0:
+            return ""
         name = match.group(1)
         try:
             if not _NAME.fullmatch(name):
                 raise LookupError(name)
-            return _as_text(_look_up(name, parameters))
+            text = _as_text(_look_up(name, parameters))
         except LookupError:
             missing.append(name)
             return ""
+        room -= len(text)
+        return text
 
     filled = _PLACEHOLDER.sub(value, template)
     if missing:
         names = ", ".join(dict.fromkeys(missing))
-        raise InvalidInput("MissingParameter", f"test_parameters has no value for: {names}")
+        raise LookupError(f"test_parameters has no value for: {names}")
     return filled
 
 
