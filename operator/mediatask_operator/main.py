@@ -28,11 +28,14 @@ from .acting.spending_record import SpendingRecord
 from .controller import Controller, Workers
 from .deciding.admission import AdmissionQueue
 from .deciding.budgets import Budgets
+from .deciding.classes import NoClass, TaskClass, resolve
+from .deciding.memory import MemoryPolicy
 from .deciding.observation import Outcome, Task
 from .deciding.plan import KeepLog, ReadResult, RegisterMedia, SendWebhook
 from .deciding.reconcile import Policy
 from .deciding.registration import RegistrationPolicy
 from .effects.base import Effects
+from .effects.brain import wiring as brain_wiring
 from .effects.keys import KeyFile, WebhookKeys, decode_api_key
 from .effects.logs import KeepLogs
 from .effects.payload.client import PayloadClient
@@ -108,6 +111,7 @@ class _Operator:
         self._slots = Slots(admission, cache, self._queue.add, kube.now, budgets)
         self._payload = payload_client(settings.payload, metrics)
         self._recovery = Recovery(cache.tasks, self._hurry)
+        self._brain = brain_wiring.make_brain(settings.brain)
         self._effects = self._make_effects()
         api = ApiWriter(kube, TokenBucket(settings.writes_per_second, settings.writes_per_second), metrics)
         self._events = EventPoster(api)
@@ -130,7 +134,7 @@ class _Operator:
             Executor(api, cache, expectations, self._events, reporter, options, kube.now),
             self._effects,
             kube.now,
-            Policy(timedelta(seconds=settings.status_delay_seconds), self._registration_policy()),
+            self._policy(),
         )
         self._workers = Workers(self._queue, controller.reconcile, metrics)
 
@@ -191,6 +195,8 @@ class _Operator:
                     await self._spending.write()
             if self._payload is not None:
                 await self._payload.close()
+            if self._brain is not None:
+                await self._brain.close()
             if self._view is not None:
                 await self._view.close()
             for server in servers:
@@ -229,8 +235,24 @@ class _Operator:
             )
             workers = settings.payload.workers
             effects.register(RegisterMedia, register, EffectPool(workers, max(workers // 2, 1)))
+        if self._brain is not None:
+            brain_wiring.register(
+                effects, self._brain, settings.brain, store, self._task_data, self._class_of, self._metrics
+            )
         effects.register(KeepLog, KeepLogs(self._kube, store), EffectPool(settings.log_workers, 2))
         return effects
+
+    def _class_of(self, task: Task) -> TaskClass | NoClass:
+        return resolve(task.spec, task.status, self._cache.classes, self._cache.unusable_classes)
+
+    def _policy(self) -> Policy:
+        excluded = frozenset(self._settings.brain.excluded_projects)
+        return Policy(
+            timedelta(seconds=self._settings.status_delay_seconds),
+            self._registration_policy(),
+            has_brain=self._brain is not None,
+            memory=MemoryPolicy(excluded) if self._brain is not None and self._brain.stores else None,
+        )
 
     def _registration_policy(self) -> RegistrationPolicy | None:
         payload = self._settings.payload

@@ -74,9 +74,15 @@ class Metrics:
         self.registrations = Counter(
             "mediatask_payload_attempts", "Tries to put media into PayloadCMS.", ["outcome"], registry=registry
         )
+        self.brain_questions = Counter(
+            "mediatask_brain_questions", "Tries to ask the Brain about a task.", ["outcome"], registry=registry
+        )
+        self.brain_results = Counter(
+            "mediatask_brain_results", "Tries to store a result in the Brain.", ["outcome"], registry=registry
+        )
         self.effect_failures = Counter(
             "mediatask_effect_failures",
-            "Effects (result, webhook, payload) that failed in a way nobody foresaw; tried again.",
+            "Effects (result, webhook, payload, brain) that failed in a way nobody foresaw; tried again.",
             ["effect"],
             registry=registry,
         )

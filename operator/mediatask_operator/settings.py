@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,6 +13,14 @@ from mediatask_common.settings import CommonSettings
 from .effects.payload.fields import Fields
 
 _SLUG = r"^[A-Za-z0-9_-]{1,64}$"
+
+
+def _as_header(key: SecretStr | None) -> SecretStr | None:
+    """The key as it is. Raises ValueError for one that cannot stand in a header."""
+    text = key.get_secret_value() if key else "x"
+    if not text.isascii() or not text.isprintable() or text != text.strip():
+        raise ValueError("an API key has to be printable ASCII in one line")
+    return key
 
 
 class PayloadSettings(BaseSettings):
@@ -59,16 +68,50 @@ class PayloadSettings(BaseSettings):
     @field_validator("api_key")
     @classmethod
     def _header(cls, key: SecretStr | None) -> SecretStr | None:
-        text = key.get_secret_value() if key else "x"
-        if not text.isascii() or not text.isprintable() or text != text.strip():
-            raise ValueError("an API key has to be printable ASCII in one line")
-        return key
+        return _as_header(key)
 
     @field_validator("fields")
     @classmethod
     def _templates(cls, templates: dict[str, str]) -> dict[str, str]:
         Fields(templates)
         return templates
+
+
+class BrainSettings(BaseSettings):
+    """The Brain that classes with a `brain` ask and tell (`MEDIATASK_BRAIN_*`); none without its address."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEDIATASK_BRAIN_", use_attribute_docstrings=True, hide_input_in_errors=True, populate_by_name=True
+    )
+
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+        validation_alias=AliasChoices("MEDIATASK_BRAIN_URL", "MCP_BRAIN_SERVICE_URL"),
+    )
+    """Address of the Brain, for example https://brain.example.com. The operator asks it, the API lists it."""
+    token: SecretStr | None = None
+    """Token that is sent to it as `Authorization: Bearer`."""
+    protocol: Literal["mcp", "rest"] = "mcp"
+    """`mcp`: streamable HTTP. `rest`: `GET /api/v1/knowledge/query` of a Brain without MCP, which stores no results."""
+    mcp_path: str = Field(default="/mcp", pattern=r"^(/[^\s?#]*)?$")
+    """Path of the MCP endpoint below the address."""
+    excluded_projects: list[str] = ["test_project"]
+    """Projects whose results are not stored (JSON list)."""
+    timeout_seconds: float = Field(default=30, gt=0)
+    """Time for storing one result; a class sets the time for its questions."""
+    workers: int = Field(default=16, ge=1)
+    """Tasks for which it is asked at one time, and half as many results that are stored."""
+
+    @field_validator("url", "token", mode="before")
+    @classmethod
+    def _unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("token")
+    @classmethod
+    def _header(cls, token: SecretStr | None) -> SecretStr | None:
+        return _as_header(token)
 
 
 class OperatorSettings(CommonSettings):
@@ -100,6 +143,8 @@ class OperatorSettings(CommonSettings):
     """Webhooks in delivery to one host at one time, so that a slow receiver holds up nobody else's."""
     payload: PayloadSettings = Field(default_factory=PayloadSettings)
     """The PayloadCMS that media is put into."""
+    brain: BrainSettings = Field(default_factory=BrainSettings)
+    """The Brain that classes with a `brain` ask and tell."""
     result_workers: int = Field(default=32, ge=1)
     """Results that are checked in the artifact store at one time."""
     log_workers: int = Field(default=8, ge=1)

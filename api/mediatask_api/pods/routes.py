@@ -27,6 +27,7 @@ from ..tasks.reading.reader import TaskReader
 from ..uploads.references import References
 from . import results
 from .auth import CallingPod, pod_token
+from .data import data_of
 from .fencing import Pod, check_not_cancelled, check_pod, check_task
 from .inputs import granted_inputs
 from .previews import checked
@@ -72,11 +73,9 @@ async def preview(
 
 @router.get("/data")
 async def data(services: Ctx, pod: CallingPod, task_id: str) -> dict[str, Any]:
-    """The task's `taskData`, for a pod whose environment is too small for it."""
+    """The data that the task runs with, for a pod whose environment does not hold it."""
     check_pod(pod, task_id, pod.attempt)
-    task = check_task(pod, await _task_now(services, pod, task_id))
-    task_data: dict[str, Any] = task["spec"].get("taskData") or {}
-    return task_data
+    return await data_of(services.store, check_task(pod, await _task_now(services, pod, task_id)))
 
 
 @router.post("/inputs")

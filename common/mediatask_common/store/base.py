@@ -48,6 +48,11 @@ def result_key(project: str, uid: str) -> str:
     return f"{task_folder(project, uid)}result.json"
 
 
+def context_key(project: str, uid: str) -> str:
+    """The one object with a task's data as its jobs get it, where the Brain has added to it."""
+    return f"{task_folder(project, uid)}context.json"
+
+
 def log_key(project: str, uid: str, attempt: int) -> str:
     """Where the end of an attempt's log is kept: in no attempt's folder, where a job could put a file of this name."""
     return f"projects/{project}/{uid}/logs/{attempt}.txt"

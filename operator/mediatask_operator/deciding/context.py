@@ -24,10 +24,10 @@ _ERROR_LIMIT = 1000
 """Characters of an error that go into the status: it may quote what the Brain sent."""
 
 
-def questions(task_class: MediaTaskClassSpec, task_type: str) -> list[tuple[int, BrainQuestion]]:
+def questions(brain: ClassBrain, task_type: str) -> list[tuple[int, BrainQuestion]]:
     """What is asked for a task of this type, each with its place in the class."""
-    asked = task_class.brain.questions if task_class.brain else []
-    return [(place, one) for place, one in enumerate(asked) if not one.task_types or task_type in one.task_types]
+    asked = enumerate(brain.questions)
+    return [(place, one) for place, one in asked if not one.task_types or task_type in one.task_types]
 
 
 def before_admission(
@@ -43,7 +43,7 @@ def before_admission(
     brain, state = task_class.brain, draft.status.context
     if draft.status.attempt or (state is not None and state.decided_at):
         return None
-    if brain is None or not questions(task_class, draft.task.spec.task_type):
+    if brain is None or not questions(brain, draft.task.spec.task_type):
         draft.status.context = None
         draft.drop(CONDITION)
         return None

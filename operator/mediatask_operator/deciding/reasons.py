@@ -45,6 +45,7 @@ class Reason(StrEnum):
     BRAIN_AWAY = "BrainAway", "The Brain cannot be reached, or fails."
     BRAIN_REFUSED = "BrainRefused", "The Brain refuses the request."
     CONTEXT_UNUSABLE = "ContextUnusable", "What the class asks, or what it makes of the answers, cannot be used."
+    CONTEXT_UNKEPT = "ContextUnkept", "The data with what the Brain knows cannot be read or kept."
 
     # A live attempt
     JOB_CREATED = "JobCreated", "The attempt's Job exists."

@@ -23,7 +23,7 @@ from mediatask_common.times import utcnow
 from mediatask_crds.names import LABEL_TASK
 from mediatask_crds.taskclass import MediaTaskClassSpec
 from mediatask_operator.effects.keys import decode_secrets
-from mediatask_operator.settings import OperatorSettings, PayloadSettings
+from mediatask_operator.settings import BrainSettings, OperatorSettings, PayloadSettings
 
 from .conftest import (
     CHART,
@@ -117,7 +117,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, env: dict[str, str], folder
 
 def variables(settings: type[BaseSettings]) -> set[str]:
     own = {f"MEDIATASK_{name.upper()}" for name in settings.model_fields}
-    nested = {"STORE": StoreSettings, "JWT": JwtSettings, "PAYLOAD": PayloadSettings}
+    nested = {"STORE": StoreSettings, "JWT": JwtSettings, "PAYLOAD": PayloadSettings, "BRAIN": BrainSettings}
     return own | {f"MEDIATASK_{part}_{name.upper()}" for part, model in nested.items() for name in model.model_fields}
 
 
@@ -144,6 +144,19 @@ def test_the_services_understand_every_variable(
     if isinstance(read, ApiSettings) and "MEDIATASK_JWT_ISSUER" in env:
         assert read.jwt.issuer == "https://idp.example.com"
         assert read.service_accounts[0].projects == ["film"]
+
+
+def test_the_operator_is_told_of_the_brain(render: Render, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    values = {
+        **ENVIRONMENTS["production"],
+        "brain": {"existingSecret": "brain", "tokenKey": "key", "protocol": "rest", "excludedProjects": ["a"]},
+    }
+    env = env_of(container(render(values), "mediatask-operator"))
+    set_environment(monkeypatch, env, tmp_path)
+    read = OperatorSettings().brain
+    assert (read.url, read.protocol, read.mcp_path) == ("https://brain.ft.tc", "rest", "/mcp")
+    assert read.excluded_projects == ["a"]
+    assert read.token is not None
 
 
 @INSTALLATIONS

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediatask_operator.effects.payload.fields import FIELDS_LIMIT, TEMPLATE_LIMIT, TEXT_LIMIT, Fields, Template
+from mediatask_operator.effects.payload.fields import FIELDS_LIMIT, Fields
+from mediatask_operator.effects.templates import TEMPLATE_LIMIT, TEXT_LIMIT, Template
 from mediatask_operator.settings import PayloadSettings
 
 KNOWN: dict[str, Any] = {
