@@ -56,6 +56,10 @@ s3-server: $(VERSITYGW) ## Build versitygw, the S3 server of STORE=s3, once (nee
 payload: $(READY) ## Start a real PayloadCMS on this machine and stay; prints its address and API key (needs Node 20)
 	@PYTHONPATH=tests $(BIN)/python -m support.payload
 
+.PHONY: brain
+brain: $(READY) ## Start a Brain on this machine and stay: MCP tools over a store of knowledge in build/brain; prints its address
+	@PYTHONPATH=tests $(BIN)/python -m support.brain
+
 .PHONY: payload-faults
 payload-faults: $(READY) ## 1,000 tasks into a real PayloadCMS while 30 % of the requests fail (some minutes)
 	@MEDIATASK_PAYLOAD_TASKS=1000 $(BIN)/pytest tests/integration/operator/test_payload.py -q -k each_task_has_one_document

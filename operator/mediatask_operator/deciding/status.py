@@ -273,7 +273,7 @@ class Draft:
         self.status.result = Result(
             media_url=published.media_url,
             artifacts=[ArtifactStatus(**artifact.model_dump()) for artifact in result.artifacts],
-            metadata=result.metadata,
+            metadata={**result.metadata, **self._context_facts()},
         )
         last = self.status.attempts[-1] if self.status.attempts else None
         self.status.cost = with_completion(self.status.cost, last)
@@ -317,6 +317,12 @@ class Draft:
         return merge_patch(_dump(self.task.status), _dump(self.status))
 
     # ---- helpers
+
+    def _context_facts(self) -> dict[str, Any]:
+        """What of the Brain is in the result, without its texts."""
+        added = self.status.context.added if self.status.context else []
+        facts = [one.model_dump(include={"field", "sha256", "sources"}) for one in added]
+        return {"context": facts} if facts else {}
 
     def _wait_at_start(self) -> None:
         if self.status.progress is None:

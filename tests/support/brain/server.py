@@ -89,7 +89,7 @@ class RunningBrain:
         return JSONResponse({"context_type": asked["context_type"], "results": found})
 
     def _tools(self) -> MCPServer[Any]:
-        server: MCPServer[Any] = MCPServer("brain")
+        server: MCPServer[Any] = MCPServer("brain", log_level="ERROR")
         known = self.knowledge
 
         def called(tool: str, project: str) -> None:

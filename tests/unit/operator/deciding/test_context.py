@@ -13,7 +13,7 @@ from mediatask_crds.podcontract import ENV_SPEC, ExitCode
 from mediatask_operator.deciding.observation import Context, Task
 from mediatask_operator.deciding.plan import AskBrain, CreateJob
 from mediatask_operator.deciding.reasons import Reason
-from support.taskworld import START, World, a_class, a_task, failing, looks_again
+from support.taskworld import LAST_WORDS, START, World, a_class, a_task, failing, looks_again, run_pod
 
 KEY = "projects/p1/uid/context.json"
 ADDED = ContextAddition(question=0, field="prompt", characters=9, sha256="b" * 64, sources=["doc-1"])
@@ -149,6 +149,15 @@ def test_every_attempt_runs_with_the_same() -> None:
     assert world.status["attempt"] == 2
     assert len(world.asked) == asked
     assert spec_of_the_job(world).get("data") is None
+
+
+def test_the_result_says_what_of_the_brain_is_in_it() -> None:
+    world = asking()
+    added(world)
+    world.end(run_pod(world), 0, message=LAST_WORDS, reason="Completed")
+    world.settle()
+    facts = {"field": "prompt", "sha256": ADDED.sha256, "sources": ["doc-1"]}
+    assert world.status["result"]["metadata"] == {"width": 64, "seed": 7, "context": [facts]}
 
 
 def test_a_retry_that_is_asked_for_runs_with_the_same() -> None:
