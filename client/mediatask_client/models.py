@@ -39,6 +39,17 @@ class Estimate(Answer):
     gpu_seconds: float = 0.0
 
 
+class Estimation(Answer):
+    """What would follow if a task were submitted now."""
+
+    estimated_duration: float
+    """Seconds that such a task usually takes."""
+    queue_position: int
+    """1 is next."""
+    cost: Estimate | None = None
+    """None where no class runs the type by default."""
+
+
 class Submitted(Answer):
     """The answer to a submit."""
 
@@ -98,6 +109,31 @@ class Usage(Answer):
     group_by: str
     items: list[Used]
     total: Used
+
+
+class Budget(Answer):
+    """A budget, and how it stands in its present period."""
+
+    period: str
+    """day, week or month, in UTC."""
+    limit: Decimal
+    currency: str
+    when_exceeded: str
+    """refuse or wait: what becomes of tasks for which it leaves too little."""
+    spent: Decimal
+    reserved: Decimal
+    """What the running attempts are expected to cost."""
+    left: Decimal
+    state: str
+    """ok, warning (from 80 % on) or exceeded."""
+    renews_at: datetime
+
+
+class Budgets(Answer):
+    """The budgets of a project."""
+
+    project_id: str
+    budgets: list[Budget]
 
 
 class CostRecord(Answer):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from ..models import CostRecords, TaskType, Usage
+from ..models import Budgets, CostRecords, TaskType, Usage
 from ..rest import calls
 from .keys import AsyncKeys
 from .tasks import AsyncTasks
@@ -42,6 +42,10 @@ class AsyncClient(AsyncTasks, AsyncKeys):
             group_by: day, task_type or class.
         """
         return await self._run(calls.usage(project_id, first=first, last=last, group_by=group_by))
+
+    async def budgets(self, project_id: str) -> Budgets:
+        """The project's budgets and how they stand."""
+        return await self._run(calls.budgets(project_id))
 
     async def cost_records(
         self, project_id: str, *, first: date | None = None, last: date | None = None, cursor: str | None = None

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from .. import config, inputs
-from ..models import BatchResult, Page, Task, Webhook
+from ..models import BatchResult, Estimation, Page, Task, Webhook
 from ..rest import calls
 from .events import AsyncEvents
 from .media import AsyncMedia
@@ -60,6 +60,24 @@ class AsyncTasks(AsyncUploads, AsyncEvents, AsyncMedia):
         submission = await self._run(call)
         submission._client = self
         return submission
+
+    async def estimate(
+        self,
+        /,
+        project_id: str,
+        task_type: str,
+        task_data: Mapping[str, Any],
+        *,
+        priority: int | None = None,
+        **extra: Any,
+    ) -> Estimation:
+        """How long the task would wait and run and what it would cost; nothing is created.
+
+        Args:
+            task_data: valid, as for a submit; a file has to be uploaded before it.
+            extra: further fields of the request.
+        """
+        return await self._run(calls.estimate(project_id, task_type, task_data, priority=priority, extra=extra))
 
     async def run(
         self,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from ..models import CostRecords, TaskType, Usage
+from ..models import Budgets, CostRecords, TaskType, Usage
 from ..rest import calls
 from .keys import Keys
 from .tasks import Tasks
@@ -43,6 +43,10 @@ class Client(Tasks, Keys):
             group_by: day, task_type or class.
         """
         return self._run(calls.usage(project_id, first=first, last=last, group_by=group_by))
+
+    def budgets(self, project_id: str) -> Budgets:
+        """The project's budgets and how they stand."""
+        return self._run(calls.budgets(project_id))
 
     def cost_records(
         self, project_id: str, *, first: date | None = None, last: date | None = None, cursor: str | None = None

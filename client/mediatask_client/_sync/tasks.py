@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from .. import config, inputs
-from ..models import BatchResult, Page, Task, Webhook
+from ..models import BatchResult, Estimation, Page, Task, Webhook
 from ..rest import calls
 from .events import Events
 from .media import Media
@@ -61,6 +61,24 @@ class Tasks(Uploads, Events, Media):
         submission = self._run(call)
         submission._client = self
         return submission
+
+    def estimate(
+        self,
+        /,
+        project_id: str,
+        task_type: str,
+        task_data: Mapping[str, Any],
+        *,
+        priority: int | None = None,
+        **extra: Any,
+    ) -> Estimation:
+        """How long the task would wait and run and what it would cost; nothing is created.
+
+        Args:
+            task_data: valid, as for a submit; a file has to be uploaded before it.
+            extra: further fields of the request.
+        """
+        return self._run(calls.estimate(project_id, task_type, task_data, priority=priority, extra=extra))
 
     def run(
         self,

@@ -41,7 +41,37 @@ IdProject = Annotated[
     str,
     typer.Option("--project", "-p", envvar="MEDIATASK_PROJECT", help="Project in which to look up a shortened ID."),
 ]
+TypeName = Annotated[
+    str | None, typer.Argument(metavar="TYPE", help="Task type, for example generate_image; see `types`.")
+]
+MainText = Annotated[
+    str | None, typer.Argument(metavar="TEXT", help="What to draw, film, say or ask: the type's main field.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="A field of the request's task_data; may be repeated. FIELD=@FILE uploads a file, where a URL is "
+        "expected.",
+    ),
+]
+RequestFile = Annotated[
+    typer.FileBinaryRead | None,
+    typer.Option(
+        metavar="FILE",
+        help="JSON or YAML: a whole request (task_type, task_data, project_id ...) or its task_data alone; "
+        "- reads standard input. The command line takes precedence over the file.",
+    ),
+]
+Priority = Annotated[int | None, typer.Option(min=0, max=9, help="0 is most urgent; 5 when absent.")]
 TaskId = Annotated[
     str,
     typer.Argument(metavar="ID", help="Task id; its first characters (4 or more) do for the project's newest 100."),
 ]
+
+
+def named_project(context: typer.Context, project: str) -> str | None:
+    """The project where the command line itself names it: it takes precedence over a file's."""
+    source = context.get_parameter_source("project")
+    return project if source and source.name == "COMMANDLINE" else None

@@ -21,7 +21,9 @@ from ..models import (
     ApiKeys,
     BatchAnswer,
     BatchResult,
+    Budgets,
     CostRecords,
+    Estimation,
     NewApiKey,
     Page,
     Submitted,
@@ -102,6 +104,14 @@ def submit(
     return Call("POST", f"{BASE}/tasks/submit", _reader(kind), body=_json(body), headers=headers)
 
 
+def estimate(
+    project_id: str, task_type: str, task_data: Mapping[str, Any], *, priority: int | None, extra: Mapping[str, Any]
+) -> Call[Estimation]:
+    urgency = {} if priority is None else {"priority": priority}
+    body = {"project_id": project_id, "task_type": task_type, "task_data": task_data, **urgency, **extra}
+    return Call("POST", f"{BASE}/tasks/estimate", _reader(Estimation), body=_json(body), headers=_JSON_BODY)
+
+
 def batch(tasks: Sequence[Mapping[str, Any]], *, atomic: bool) -> Call[list[BatchResult]]:
     """Repeatable, as a submit is: each task has a key."""
     keyed = [{**task, "idempotency_key": _key(task.get("idempotency_key"))} for task in tasks]
@@ -119,6 +129,10 @@ def usage(project_id: str, *, first: date | None, last: date | None, group_by: s
     days = {"from": first, "to": last}
     params = {"group_by": group_by, **{name: day.isoformat() for name, day in days.items() if day is not None}}
     return Call("GET", f"{BASE}/projects/{_segment(project_id)}/usage", _reader(Usage), params=params)
+
+
+def budgets(project_id: str) -> Call[Budgets]:
+    return Call("GET", f"{BASE}/projects/{_segment(project_id)}/budgets", _reader(Budgets))
 
 
 def cost_records(project_id: str, *, first: date | None, last: date | None, cursor: str | None) -> Call[CostRecords]:

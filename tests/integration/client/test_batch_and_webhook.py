@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from decimal import Decimal
 
 from typer.testing import CliRunner, Result
 
@@ -114,6 +115,46 @@ def test_usage(service: Service) -> None:
     assert json.loads(run(service, *words, "--to", "2026-11-30", "-o", "json").stdout) == answer
     assert service.requests[-1].query["to"] == "2026-11-30"
     assert run(service, "usage", "--from", "soon").exit_code == 2
+
+
+def test_budgets(service: Service) -> None:
+    budget = {
+        "period": "month", "limit": "1500", "currency": "EUR", "when_exceeded": "wait", "spent": "1412.5",
+        "reserved": "1.25", "left": "86.25", "state": "warning", "renews_at": "2026-12-01T00:00:00Z",
+    }  # fmt: skip
+    answer = {"project_id": "film", "budgets": [budget]}
+    service.on("GET", "/api/v1/projects/film/budgets", Answer(200, answer))
+    with Client(service.url, KEY) as client:
+        assert client.budgets("film").budgets[0].left == Decimal("86.25")
+    words = ("usage", "-p", "film", "--budgets")
+    assert run(service, *words).stdout.splitlines()[1].split() == [
+        "month", "1,500.00", "EUR", "1,412.50", "1.25", "86.25", "warning", "2026-12-01", "00:00", "UTC",
+    ]  # fmt: skip
+    assert json.loads(run(service, *words, "-o", "json").stdout) == answer
+    assert run(service, *words, "--records").exit_code == 2
+
+
+def test_estimate(service: Service) -> None:
+    answer = {
+        "estimated_duration": 12,
+        "queue_position": 3,
+        "cost": {"amount": "0.0123", "currency": "EUR", "gpu_seconds": 12.5},
+    }
+    service.on("POST", "/api/v1/tasks/estimate", Answer(503, {}), Answer(200, answer))
+    with Client(service.url, KEY) as client:
+        found = client.estimate("film", "test_prompt", {"prompt_template": "x"}, priority=1)
+    assert found.cost is not None
+    assert (found.cost.amount, found.queue_position) == (Decimal("0.0123"), 3)
+    asked = {"project_id": "film", "task_type": "test_prompt", "task_data": {"prompt_template": "x"}}
+    assert service.requests[-1].body == {**asked, "priority": 1}
+    schema = {"type": "object", "properties": {"prompt_template": {"type": "string"}}}
+    service.on("GET", "/api/v1/task-types/test_prompt", Answer(200, {"name": "test_prompt", "schema": schema}))
+    words = ("estimate", "test_prompt", "x", "-p", "film")
+    assert run(service, *words).stdout == "0.012300 EUR, 12 s, place 3 in the queue\n"
+    assert service.requests[-1].body == asked
+    assert json.loads(run(service, *words, "-o", "json").stdout) == answer
+    service.on("POST", "/api/v1/tasks/estimate", Answer(200, {**answer, "cost": None}))
+    assert run(service, *words).stdout.startswith("no price, ")
 
 
 def record(task_id: str, **more: object) -> dict[str, object]:

@@ -11,7 +11,23 @@ import typer
 
 from ...config import DEFAULT_DIR
 from ..app import app
-from ..options import Dir, Format, IdProject, Key, Output, Project, Status, TaskId, Url
+from ..options import (
+    Dir,
+    Format,
+    IdProject,
+    Key,
+    MainText,
+    Output,
+    Priority,
+    Project,
+    RequestFile,
+    Settings,
+    Status,
+    TaskId,
+    TypeName,
+    Url,
+    named_project,
+)
 from ..terminal.text import safe
 
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Follow it to its end.")]
@@ -39,31 +55,12 @@ def types(
 @app.command(epilog='Example: mediatask submit generate_image "a lighthouse at dusk" --set width=512 --download .')
 def submit(
     context: typer.Context,
-    task_type: Annotated[
-        str | None, typer.Argument(metavar="TYPE", help="Task type, for example generate_image; see `types`.")
-    ] = None,
-    text: Annotated[
-        str | None, typer.Argument(metavar="TEXT", help="What to draw, film, say or ask: the type's main field.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="FIELD=VALUE",
-            help="A field of the request's task_data; may be repeated. FIELD=@FILE uploads a file, where a URL is "
-            "expected.",
-        ),
-    ] = None,
-    file: Annotated[
-        typer.FileBinaryRead | None,
-        typer.Option(
-            metavar="FILE",
-            help="JSON or YAML: a whole request (task_type, task_data, project_id ...) or its task_data alone; "
-            "- reads standard input. The command line takes precedence over the file.",
-        ),
-    ] = None,
+    task_type: TypeName = None,
+    text: MainText = None,
+    settings: Settings = None,
+    file: RequestFile = None,
     project: Project = "default",
-    priority: Annotated[int | None, typer.Option(min=0, max=9, help="0 is most urgent; 5 when absent.")] = None,
+    priority: Priority = None,
     tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="A word to find it by; may be repeated.")] = None,
     not_before: Annotated[
         str | None,
@@ -86,9 +83,7 @@ def submit(
     from ..session import Session
     from ..terminal import output as results
 
-    source = context.get_parameter_source("project")
-    named = project if source and source.name == "COMMANDLINE" else None
-    arguments = Arguments(task_type, text, settings or [], metadata or [], named)
+    arguments = Arguments(task_type, text, settings or [], metadata or [], named_project(context, project))
     options = {
         "priority": priority,
         "tags": tag,
