@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -115,6 +116,9 @@ class Rest:
     def cancel(self, task: str) -> None:
         self._again("DELETE", f"/tasks/{task}/cancel")
 
+    def retry(self, task: str) -> None:
+        self._again("POST", f"/tasks/{task}/retry")
+
     def _again(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         deadline = time.monotonic() + TIMEOUT
         while True:
@@ -158,12 +162,39 @@ def in_view(info: UpInfo, project: str) -> set[str]:
 
 
 class Receiver:
-    """Takes webhooks on loopback and keeps them by task; a signature that does not fit is answered with 401."""
+    """Takes webhooks on loopback and keeps them by task; a signature that does not fit is answered with 401.
+
+    There within its block; meanwhile it may go away, and come back at the same address.
+    """
 
     def __init__(self) -> None:
+        self.port = 0
+        self.secret = ""
         self.ids: dict[str, list[str]] = {}
         self.messages: dict[str, list[dict[str, Any]]] = {}
-        self.secret = ""
+        self.arrived: Callable[[], None] = lambda: None
+        """Called between a webhook's arrival and its answer."""
+        self.answered: Callable[[], None] = lambda: None
+        self._server = self._listen()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/webhook"
+
+    def close(self) -> None:
+        """Be away."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def open(self) -> None:
+        """Be there again."""
+        self._server = self._listen()
+        self._serve()
+
+    def _serve(self) -> None:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def _listen(self) -> ThreadingHTTPServer:
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -177,19 +208,22 @@ class Receiver:
                     message = json.loads(body)
                     receiver.ids.setdefault(message["task_id"], []).append(self.headers["webhook-id"])
                     receiver.messages.setdefault(message["task_id"], []).append(message)
+                    receiver.arrived()
                     self.send_response(204)
-                self.end_headers()
+                with contextlib.suppress(OSError):  # whoever sent it may be gone
+                    self.end_headers()
+                receiver.answered()
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/webhook"
+        server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.port = server.server_address[1]
+        return server
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._serve()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.close()
