@@ -136,6 +136,36 @@ def test_a_cancelled_test_is_one_in_the_app(platform: Platform) -> None:
     assert platform.app.test_results["result-2"]["status"] == "cancelled"
 
 
+def test_a_production_task_that_is_cancelled_while_it_runs_tells_the_app(platform: Platform) -> None:
+    with platform.app.open():
+        task = platform.submit(
+            project_id="detective_series_001",
+            task_type="generate_image",
+            task_data={"character_description": "the detective", "width": 1024, "height": 1024, "steps": 100},
+            metadata={"scene_id": "scene_005"},
+        )
+        until(lambda: platform.call("GET", f"/tasks/{task}/status")["status"] == "processing")
+        platform.call("DELETE", f"/tasks/{task}/cancel")
+        message = platform.message(task)
+    assert (message["type"], message["status"], message["result"]) == ("task.cancelled", "cancelled", None)
+    assert message["metadata"] == {"scene_id": "scene_005"}
+    assert len(platform.app.messages[task]) == 1, "and nothing of it completes later"
+
+
+def test_a_test_that_failed_tells_the_app_why(platform: Platform) -> None:
+    unfillable = prompt_test(platform.app.url, "result-5")
+    unfillable["task_data"] = unfillable["task_data"] | {"test_parameters": {}}
+    with platform.app.open():
+        task = platform.submit(**unfillable)
+        message = platform.message(task)
+    assert (message["type"], message["status"], message["result"]) == ("task.failed", "failed", None)
+    assert message["error"] == platform.call("GET", f"/tasks/{task}/status")["error"]
+    assert {*message["error"]} == {"code", "message", "retryable"}
+    assert "name" in message["error"]["message"], "the placeholder without a value"
+    assert message["error"]["retryable"] is False
+    assert platform.app.test_results["result-5"] == {"status": "failed", "output": None}
+
+
 def test_an_app_that_was_away_is_told_when_it_is_back(platform: Platform) -> None:
     task = platform.submit(**prompt_test(platform.app.url, "result-3"))
     tried = until(lambda: platform.call("GET", f"/tasks/{task}/webhook")["attempts"])

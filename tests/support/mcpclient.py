@@ -80,7 +80,9 @@ class TaskHandle(Result):
     poll_interval_ms: int | None = None
 
 
-class _Named(RequestParams):
+class TaskParams(RequestParams):
+    """Which task."""
+
     task_id: str
 
 
@@ -109,7 +111,7 @@ class Tasks(ClientExtension):
     async def _resolve(self, handle: TaskHandle, context: ClaimContext) -> CallToolResult:
         self.handles.append(handle)
         while True:
-            request = Request(method="tasks/get", params=_Named(task_id=handle.task_id))
+            request = Request(method="tasks/get", params=TaskParams(task_id=handle.task_id))
             state = await context.session.send_request(request, TaskState)
             self.states.append(state)
             if state.status == "completed":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from cluster.fixtures.installed.release import (
 )
 from mediatask_client import Client
 from mediatask_client.demo.script import make_inputs, requests
+from support.mcpclient import agent
 from support.mode import until
 
 Object = dict[str, Any]
@@ -128,6 +130,20 @@ def test_the_quickstarts_tasks(release: Release, receiver: Receiver, client: Cli
         (told,) = receiver.verified(id_, release.webhook_secret)
         assert told["type"] == "task.completed"
         assert is_of(kind, release.fetch(told["result"]["media_url"]).content)
+
+
+async def test_an_agent_submits_and_awaits_a_task(release: Release) -> None:
+    """With the official MCP client, through the Service."""
+    arguments = {"project_id": "agents", "task_data": {"text": "I have been expecting you, detective."}}
+    async with agent(f"{release.api_url}/mcp", {"X-API-Key": release.api_key}) as mcp:
+        submitted = await mcp.call_tool("process_audio", arguments)
+        named = {"task_id": submitted.structured_content["task_id"]}
+        done = await mcp.call_tool("wait_for_task", named)
+        while done.structured_content["status"] in ("queued", "processing"):
+            done = await mcp.call_tool("wait_for_task", named)
+    assert done.structured_content["status"] == "completed"
+    [media] = done.structured_content["result"]["artifacts"]
+    await asyncio.to_thread(check_media, release, "process_audio", media["url"], media["sha256"])
 
 
 @pytest.mark.slow
