@@ -81,6 +81,8 @@ class CommonSettings(BaseSettings):
     """Secret. Redis for the fast view and the event streams; without it everything is read from Kubernetes."""
     budgets_config_map: Annotated[str, Field(pattern=r"^$|^[a-z0-9-]+/[a-z0-9.-]+$")] = ""
     """ConfigMap with the budgets of projects, as `NAMESPACE/NAME`; without it there are none."""
+    moderation_config_map: Annotated[str, Field(pattern=r"^$|^[a-z0-9-]+/[a-z0-9.-]+$")] = ""
+    """ConfigMap with the moderation rules, as `NAMESPACE/NAME`; without it no request is checked by rules."""
     log_level: str = "INFO"
     """Lowest level that is logged."""
     log_style: Literal["json", "console", "auto"] = "auto"

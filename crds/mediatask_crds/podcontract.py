@@ -16,6 +16,7 @@ from .artifact import ContentType, Digest, FileName, FileSize, StoreKey
 from .base import Wire
 from .freeform import FREE_FORM, LINE, at_most, without_control_characters
 from .model import ModelSource
+from .taskclass import OutputCheck
 
 ENV_SPEC = "MEDIATASK_SPEC"
 """What the pod is to do, as JSON; set by the operator."""
@@ -122,6 +123,11 @@ class JobSpec(Wire):
     parameters: dict[str, Any] = {}
     """The class's settings for its runner."""
     inputs: InputsPolicy = InputsPolicy()
+    output_check: OutputCheck | None = None
+    """What the media has to pass before it is published. Newer than the rest, as is `previews`: both are left out where
+    they say nothing, and a job image that does not know them refuses the others."""
+    previews: bool = True
+    """False where nobody may see the media before it is finished."""
 
 
 class Artifact(Wire):

@@ -30,6 +30,7 @@ from .deciding.admission import AdmissionQueue
 from .deciding.budgets import Budgets
 from .deciding.classes import NoClass, TaskClass, resolve
 from .deciding.memory import MemoryPolicy
+from .deciding.moderation import ModerationPolicy
 from .deciding.observation import Outcome, Task
 from .deciding.plan import KeepLog, ReadResult, RegisterMedia, SendWebhook
 from .deciding.reconcile import Policy
@@ -38,6 +39,7 @@ from .effects.base import Effects
 from .effects.brain import wiring as brain_wiring
 from .effects.keys import KeyFile, WebhookKeys, decode_api_key
 from .effects.logs import KeepLogs
+from .effects.moderation import wiring as moderation_wiring
 from .effects.payload.client import PayloadClient
 from .effects.payload.recovery import Recovery
 from .effects.payload.register import RegisterInPayload
@@ -55,6 +57,7 @@ from .watching.expectations import Expectations
 from .watching.observer import Observer
 from .watching.reflector import Reflector
 from .watching.resync import Resync
+from .watching.rules import RuleReader
 from .workqueue import TokenBucket, WorkQueue
 
 log = get_logger(__name__)
@@ -108,6 +111,9 @@ class _Operator:
         if settings.budgets_config_map:
             self._budgets = BudgetReader(kube, settings.budgets_config_map, budgets)
             metrics.watch_budgets(budgets, self._budgets, kube.now)
+        self._rules: RuleReader | None = None
+        if settings.moderation_config_map:
+            self._rules = RuleReader(kube, settings.moderation_config_map)
         self._slots = Slots(admission, cache, self._queue.add, kube.now, budgets)
         self._payload = payload_client(settings.payload, metrics)
         self._recovery = Recovery(cache.tasks, self._hurry)
@@ -126,10 +132,11 @@ class _Operator:
             settings.job_scratch_limit,
             settings.job_model_cache_limit,
         )
+        rules = self._rules
         reporter = Reporter(self._view, metrics, admission)
         controller = Controller(
             self._queue,
-            Observer(kube, cache, expectations),
+            Observer(kube, cache, expectations, None if rules is None else lambda: rules.in_use),
             self._slots,
             Executor(api, cache, expectations, self._events, reporter, options, kube.now),
             self._effects,
@@ -154,6 +161,8 @@ class _Operator:
                 await self._budgets.read()
             if self._spending is not None:
                 await self._spending.restore()
+            if self._rules is not None:
+                await self._rules.read()
             self._slots.resume()
             for task in self._cache.tasks():
                 self._queue.add(key_of(task))
@@ -179,6 +188,8 @@ class _Operator:
                 jobs.append(self._spending.run())
             if self._payload is not None:
                 self._recovery.start()
+            if self._rules is not None:
+                jobs.append(self._rules.run(self._look_at_queued))
             background = [asyncio.create_task(job) for job in jobs]
             # Whichever ends first ends the process: half an operator would be worse than none.
             done, _ = await asyncio.wait(background, return_when=asyncio.FIRST_COMPLETED)
@@ -229,6 +240,9 @@ class _Operator:
         webhooks = EffectPool(settings.webhook_workers, settings.webhook_workers_per_host)
         effects.register(ReadResult, ProveResult(store), results)
         effects.register(SendWebhook, webhook, webhooks)
+        rules = self._rules
+        book = None if rules is None else lambda: rules.book
+        moderation_wiring.register(effects, settings.moderation, self._task_data, book, keys, self._metrics)
         if self._payload is not None:
             register = RegisterInPayload(
                 self._payload, settings.payload, store, self._task_data, self._metrics, self._recovery
@@ -252,7 +266,12 @@ class _Operator:
             self._registration_policy(),
             has_brain=self._brain is not None,
             memory=MemoryPolicy(excluded) if self._brain is not None and self._brain.stores else None,
+            moderation=self._moderation_policy(),
         )
+
+    def _moderation_policy(self) -> ModerationPolicy:
+        settings = self._settings
+        return ModerationPolicy(settings.moderation.classifier_url is not None, settings.store.public_url is not None)
 
     def _registration_policy(self) -> RegistrationPolicy | None:
         payload = self._settings.payload

@@ -80,6 +80,9 @@ class Metrics:
         self.brain_results = Counter(
             "mediatask_brain_results", "Tries to store a result in the Brain.", ["outcome"], registry=registry
         )
+        self.moderated = Counter(
+            "mediatask_moderation_checks", "Checks of requests by rules and classifier.", ["outcome"], registry=registry
+        )
         self.effect_failures = Counter(
             "mediatask_effect_failures",
             "Effects (result, webhook, payload, brain) that failed in a way nobody foresaw; tried again.",

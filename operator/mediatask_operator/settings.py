@@ -114,6 +114,30 @@ class BrainSettings(BaseSettings):
         return _as_header(token)
 
 
+class ModerationSettings(BaseSettings):
+    """The classifier that requests are shown to (`MEDIATASK_MODERATION_*`); none without an address."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEDIATASK_MODERATION_", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+    classifier_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#@]+(/[^\s#]*)?$")
+    """Where requests are posted to before they run, for example http://classifier.moderation.svc/check."""
+    classifier_api_key: SecretStr | None = None
+    """A key that is sent to it as `X-API-Key`."""
+    classifier_timeout_seconds: float = Field(default=10, gt=0, le=300)
+    """Time for an answer."""
+    classifier_allow_networks: list[str] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+    """CIDRs that it may be in although they are not public (JSON list): those of a cluster, by default."""
+    classifier_workers: int = Field(default=16, ge=1)
+    """Requests that are checked at one time, a quarter of them of one project."""
+
+    @field_validator("classifier_url", "classifier_api_key", mode="before")
+    @classmethod
+    def _unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+
 class OperatorSettings(CommonSettings):
     """What the operator reads besides the settings it shares with the API."""
 
@@ -145,6 +169,8 @@ class OperatorSettings(CommonSettings):
     """The PayloadCMS that media is put into."""
     brain: BrainSettings = Field(default_factory=BrainSettings)
     """The Brain that classes with a `brain` ask and tell."""
+    moderation: ModerationSettings = Field(default_factory=ModerationSettings)
+    """The classifier that requests are shown to."""
     result_workers: int = Field(default=32, ge=1)
     """Results that are checked in the artifact store at one time."""
     log_workers: int = Field(default=8, ge=1)

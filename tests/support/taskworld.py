@@ -17,21 +17,25 @@ from mediatask_operator.deciding.budgets import Budgets, expected
 from mediatask_operator.deciding.charges import Holding
 from mediatask_operator.deciding.classes import resolve
 from mediatask_operator.deciding.memory import MemoryPolicy
+from mediatask_operator.deciding.moderation import ModerationPolicy
 from mediatask_operator.deciding.observation import (
     Context,
     Delivery,
     Memory,
+    Moderation,
     NotPublished,
     Observed,
     Proof,
     Published,
     Refusal,
     Registration,
+    RulesInUse,
     Task,
     Turn,
 )
 from mediatask_operator.deciding.plan import (
     AskBrain,
+    CheckRequest,
     CreateJob,
     DeleteJob,
     DeletePod,
@@ -114,6 +118,10 @@ class World:
     memory: Memory | None = None
     has_brain: bool = False
     remembering: MemoryPolicy | None = None
+    moderation: Moderation | None = None
+    rules: RulesInUse | None = None
+    moderating: ModerationPolicy = field(default_factory=ModerationPolicy)
+    result: JobResult = field(default_factory=lambda: RESULT)
     unwritable: str | None = None
     budgets: Budgets | None = None
     status_delay: timedelta = timedelta(0)
@@ -122,6 +130,7 @@ class World:
     """When each of the plans was made."""
     webhooks: list[SendWebhook] = field(default_factory=list)
     registrations: list[RegisterMedia] = field(default_factory=list)
+    checks: list[CheckRequest] = field(default_factory=list)
     asked: list[AskBrain] = field(default_factory=list)
     stored: list[TellBrain] = field(default_factory=list)
     logs: set[tuple[int, str]] = field(default_factory=set)
@@ -133,7 +142,7 @@ class World:
 
     @property
     def policy(self) -> Policy:
-        return Policy(self.status_delay, self.registering, self.has_brain, self.remembering)
+        return Policy(self.status_delay, self.registering, self.has_brain, self.remembering, self.moderating)
 
     def observe(self) -> Observed:
         task = Task.parse(self.task)
@@ -151,6 +160,8 @@ class World:
             context=self.context,
             memory=self.memory,
             hurried=self.hurried,
+            moderation=self.moderation,
+            rules=self.rules,
             unwritable=self.unwritable,
         )
 
@@ -179,6 +190,7 @@ class World:
                         action.task_class,
                         JobOptions("http://api"),
                         action.avoid_nodes,
+                        action.previews,
                     )
                     self.jobs.append(self._stored(rendered))
                     if write_lost:
@@ -192,11 +204,13 @@ class World:
                     self._delete_pod(next(pod for pod in self.pods if pod["metadata"]["uid"] == action.uid), 5)
                 case ReadResult():
                     none = NotPublished(Reason.NO_RESULT, "no result")
-                    self.proof = Published(RESULT, "https://media/image.png") if self.published else none
+                    self.proof = Published(self.result, "https://media/image.png") if self.published else none
                 case SendWebhook():
                     self.webhooks.append(action)
                 case RegisterMedia():
                     self.registrations.append(action)
+                case CheckRequest():
+                    self.checks.append(action)
                 case AskBrain():
                     self.asked.append(action)
                 case TellBrain():

@@ -65,6 +65,10 @@ http://{{ include "mediatask.name" (list . "api-internal") }}.{{ .Release.Namesp
 - name: MEDIATASK_BUDGETS_CONFIG_MAP
   value: {{ printf "%s/%s" $.Release.Namespace . | quote }}
 {{- end }}
+{{- with .Values.moderation.configMap }}
+- name: MEDIATASK_MODERATION_CONFIG_MAP
+  value: {{ printf "%s/%s" $.Release.Namespace . | quote }}
+{{- end }}
 {{- with include "mediatask.redisSecret" . }}
 {{ include "mediatask.secretEnv" (list "MEDIATASK_REDIS_URL" . (ternary "url" $.Values.redis.urlKey $.Values.redis.bundled.enabled)) }}
 {{- else }}

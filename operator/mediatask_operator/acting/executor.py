@@ -88,7 +88,9 @@ class Executor:
                 self._events.post(task, action)
 
     async def _create_job(self, task: Task, action: CreateJob) -> None:
-        body = render(task, action.data, action.attempt, action.task_class, self._options, action.avoid_nodes)
+        body = render(
+            task, action.data, action.attempt, action.task_class, self._options, action.avoid_nodes, action.previews
+        )
         try:
             job = await self._api.create_owned(JOBS, body, task.namespace, owner=task.uid)
         except KubeError as error:

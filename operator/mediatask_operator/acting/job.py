@@ -50,13 +50,20 @@ class JobOptions:
 
 
 def render(
-    task: Task, data: _Data, attempt: int, task_class: TaskClass, options: JobOptions, avoid: tuple[str, ...]
+    task: Task,
+    data: _Data,
+    attempt: int,
+    task_class: TaskClass,
+    options: JobOptions,
+    avoid: tuple[str, ...],
+    previews: bool = True,
 ) -> Object:
     """The Job of an attempt.
 
     Args:
         data: the task's `taskData`, validated; None where the pod gets it from the API.
         avoid: nodes on which a GPU has failed this task; others are preferred.
+        previews: whether anybody may see the media before it is finished.
     """
     labels = _labels(task, attempt, task_class)
     annotations = {names.ANNOTATION_TASK: task.name, **Holding.of(task.spec, task_class).written()}
@@ -88,7 +95,7 @@ def render(
             "podFailurePolicy": _failure_policy(),
             "template": {
                 "metadata": {"labels": labels, "annotations": annotations},
-                "spec": _pod(task, data, attempt, task_class, options, avoid),
+                "spec": _pod(task, data, attempt, task_class, options, avoid, previews),
             },
         },
     }
@@ -123,7 +130,13 @@ def _failure_policy() -> Object:
 
 
 def _pod(
-    task: Task, data: _Data, attempt: int, task_class: TaskClass, options: JobOptions, avoid: tuple[str, ...]
+    task: Task,
+    data: _Data,
+    attempt: int,
+    task_class: TaskClass,
+    options: JobOptions,
+    avoid: tuple[str, ...],
+    previews: bool,
 ) -> Object:
     given, own = task_class.spec, task.spec
     tolerations = own.tolerations if own.tolerations is not None else given.tolerations
@@ -148,16 +161,18 @@ def _pod(
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(task, data, attempt, task_class, options)],
+        "containers": [
+            _container(task, _job_spec(task, data, attempt, task_class, options, previews), task_class, options)
+        ],
         "volumes": _volumes(task_class, options),
         **{key: value for key, value in optional.items() if value},
     }
 
 
-def _container(task: Task, data: _Data, attempt: int, task_class: TaskClass, options: JobOptions) -> Object:
+def _container(task: Task, spec: JobSpec, task_class: TaskClass, options: JobOptions) -> Object:
     given = task_class.spec
     env = {
-        podcontract.ENV_SPEC: _spec_variable(_job_spec(task, data, attempt, task_class, options)),
+        podcontract.ENV_SPEC: _spec_variable(spec),
         podcontract.ENV_API: options.api_url,
         podcontract.ENV_TOKEN_FILE: f"{podcontract.TOKEN_DIR}/token",
         podcontract.ENV_TERMINATION_LOG: podcontract.TERMINATION_LOG,
@@ -188,15 +203,17 @@ def _container(task: Task, data: _Data, attempt: int, task_class: TaskClass, opt
 
 def _spec_variable(spec: JobSpec) -> str:
     """The whole spec, or all but the data where that is large: the pod then asks the API for the data."""
-    whole = spec.model_dump_json(by_alias=True)
-    return (
-        whole
-        if len(whole.encode()) <= podcontract.SPEC_LIMIT
-        else spec.model_dump_json(by_alias=True, exclude={"data"})
-    )
+    silent = {"output_check"} if spec.output_check is None else set()
+    silent |= {"previews"} if spec.previews else set()
+    whole = spec.model_dump_json(by_alias=True, exclude=silent)
+    if len(whole.encode()) <= podcontract.SPEC_LIMIT:
+        return whole
+    return spec.model_dump_json(by_alias=True, exclude={"data", *silent})
 
 
-def _job_spec(task: Task, data: _Data, attempt: int, task_class: TaskClass, options: JobOptions) -> JobSpec:
+def _job_spec(
+    task: Task, data: _Data, attempt: int, task_class: TaskClass, options: JobOptions, previews: bool
+) -> JobSpec:
     given = task_class.spec
     return JobSpec(
         task=task.name,
@@ -217,6 +234,8 @@ def _job_spec(task: Task, data: _Data, attempt: int, task_class: TaskClass, opti
             allow_networks=list(options.allow_networks),
             deny_networks=list(options.deny_networks),
         ),
+        output_check=given.moderation.output,
+        previews=previews,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from mediatask_common.budgets import Standing
 from mediatask_common.times import parse_time
@@ -162,7 +162,37 @@ class Memory:
     """Seconds the Brain asked to be left alone."""
 
 
-Outcome = Proved | Delivery | Registration | Context | Memory
+@dataclass(frozen=True)
+class Moderation:
+    """One check of the request's texts."""
+
+    number: int
+    """Counts from 1."""
+    decision: Literal["allow", "hold", "refuse"] = "allow"
+    """Of the rules and, where it has answered, of the classifier."""
+    rules: tuple[str, ...] = ()
+    """Ids of those that apply."""
+    digest: str | None = None
+    """Version of the rules; None where there are none."""
+    score: float | None = None
+    """The classifier's."""
+    error: str = ""
+    """Why the classifier has not answered."""
+    retry_after: float | None = None
+    """Seconds it asked to be left alone."""
+
+
+@dataclass(frozen=True)
+class RulesInUse:
+    """The platform team's rules."""
+
+    digest: str
+    """Changes with them."""
+    fault: str = ""
+    """Why they cannot be used."""
+
+
+Outcome = Proved | Delivery | Registration | Context | Memory | Moderation
 """What an effect has found out or done."""
 
 
@@ -253,6 +283,10 @@ class Observed:
     """The outcome of the last try to store the result in the Brain, until status has it."""
     hurried: int | None = None
     """The tries to register the media after which the next one need not wait for its time: PayloadCMS is back."""
+    moderation: Moderation | None = None
+    """The outcome of the last check of the request, until status has it."""
+    rules: RulesInUse | None = None
+    """None where the installation has none."""
     unwritable: str | None = None
     """Why the API server did not take the last status; None while it takes them."""
 

@@ -40,6 +40,8 @@ class CreateJob:
     data: dict[str, Any] | None
     """The task's `taskData`, valid for its type; None where the pod gets it from the API, with what the Brain added."""
     avoid_nodes: tuple[str, ...] = ()
+    previews: bool = True
+    """Whether anybody may see the media before it is finished."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,19 @@ class RegisterMedia:
 
 
 @dataclass(frozen=True)
+class CheckRequest:
+    """Check the texts of the task's request once."""
+
+    number: int
+    class_name: str
+    after_seconds: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"moderate/{self.number}"
+
+
+@dataclass(frozen=True)
 class AskBrain:
     """Ask the Brain once what it adds to the task's data."""
 
@@ -157,7 +172,7 @@ class RequeueAfter:
 
 
 ClusterAction = CreateJob | DeleteJob | DeletePod | PatchStatus | PostEvent
-EffectAction = ReadResult | SendWebhook | RegisterMedia | AskBrain | TellBrain | KeepLog
+EffectAction = ReadResult | CheckRequest | SendWebhook | RegisterMedia | AskBrain | TellBrain | KeepLog
 """What `effects/` carries out. `key` says which of two are the same, within one task."""
 Action = ClusterAction | EffectAction | RequeueAfter
 

@@ -47,6 +47,20 @@ class Reason(StrEnum):
     CONTEXT_UNUSABLE = "ContextUnusable", "What the class asks, or what it makes of the answers, cannot be used."
     CONTEXT_UNKEPT = "ContextUnkept", "The data with what the Brain knows cannot be read or kept."
 
+    # Moderation
+    MODERATING = "Moderating", "The request's texts are being checked."
+    RULES_UNUSABLE = "RulesUnusable", "The moderation rules cannot be used; tasks wait until they are corrected."
+    CLASSIFIER_AWAY = "ClassifierAway", "The classifier gives no answer; trying on."
+    REQUEST_ALLOWED = "RequestAllowed", "Nothing is said against the request."
+    CLASSIFIER_SKIPPED = "ClassifierSkipped", "The classifier gave no answer, and the class goes on without."
+    REVIEW_NEEDED = "ReviewNeeded", "The request is allowed; its media will be held for a review."
+    MODERATION_FAILED = "ModerationFailed", "Moderation refused the request or its media."
+    STORE_PUBLIC = "StorePublic", "Media of this class may be held, and everybody can read the artifact store."
+    HELD_BY_RULE = "HeldByRule", "A rule wants a reviewer to look at the media."
+    HELD_BY_CHECK = "HeldByCheck", "The class's check wants a reviewer to look at the media."
+    NOT_CHECKED = "NotChecked", "The class's check gave no verdict that could be used; a reviewer has to look."
+    RELEASED = "Released", "A reviewer released the media."
+
     # A live attempt
     JOB_CREATED = "JobCreated", "The attempt's Job exists."
     POD_PENDING = "PodPending", "The Job exists; its pod has not been scheduled yet."

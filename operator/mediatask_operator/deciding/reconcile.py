@@ -15,7 +15,7 @@ need it: the plan then says so in `needs`, and the rule is applied again with it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mediatask_common.budgets import Standing
@@ -25,12 +25,13 @@ from mediatask_crds.podcontract import ExitCode
 from mediatask_crds.task import LONGEST_SCHEDULE, Attempt, Phase
 
 from ..objects import attempt_number, job_name
-from . import callback, context, memory, registration
+from . import callback, context, memory, moderation, registration
 from .attempts import Ended, Live, backoff, judge
 from .charges import Holding
 from .classes import NoClass, TaskClass, limits, request_error, retry_limit, total_limit
 from .cleanup import logs_to_keep, running_on, stop_others
 from .memory import MemoryPolicy
+from .moderation import ModerationPolicy
 from .observation import NotPublished, Observed, Published, StoreAway
 from .plan import (
     Action,
@@ -66,6 +67,8 @@ class Policy:
     """Whether there is a Brain to ask."""
     memory: MemoryPolicy | None = None
     """How results are stored in the Brain; None where there is none that stores any."""
+    moderation: ModerationPolicy = field(default_factory=ModerationPolicy)
+    """How requests and media are checked, beside the rules."""
 
 
 def decide(seen: Observed, now: datetime, policy: Policy = Policy()) -> Plan:
@@ -160,6 +163,10 @@ def _attempt(seen: Observed, draft: Draft, policy: Policy) -> Plan:
             return Plan((again, _at(give_up_at, now)), Slot.HOLD)
         if isinstance(seen.proof, Published):
             draft.end_attempt(found, job_created)
+            held = moderation.held_by(draft, seen.proof.result.metadata, seen.task_class)
+            if held is not None:
+                draft.hold(seen.proof, *held)
+                return Plan((PostEvent(held[0], held[1]),))
             draft.complete(seen.proof)
             return Plan((PostEvent(Reason.COMPLETED, f"Attempt {attempt.number} published its result."),))
         found = _without_result(found, seen.proof)
@@ -190,6 +197,7 @@ def _adopt(seen: Observed, draft: Draft) -> None:
             Holding.on(first) or Holding.of(seen.task.spec, seen.task_class),
             first["metadata"]["creationTimestamp"],
         )
+        moderation.begin_attempt(draft, seen.task_class)
 
 
 def _class_name(label: str, task_class: TaskClass | NoClass) -> str:
@@ -227,6 +235,8 @@ def _store_pause(ended: Ended, now: datetime) -> float:
 def _between(seen: Observed, draft: Draft, policy: Policy, *, may_create: bool = True) -> Plan:
     """No attempt is open: make sure that nothing runs on, then end the task, let it wait, or create its next Job."""
     now, spec = draft.now, seen.task.spec
+    if draft.holds(moderation.HELD):
+        return _held(seen, draft)
     if running_on(seen, now):
         draft.stopping(Reason.CANCELLING if spec.cancel else Reason.STOPPING_OLD_JOB)
         return Plan((*stop_others(seen, draft.now), _at(now + PAUSES.stopping, now)), Slot.HOLD)
@@ -246,12 +256,25 @@ def _between(seen: Observed, draft: Draft, policy: Policy, *, may_create: bool =
         draft.not_accepted(task_class.reason, task_class.message)
         return Plan((_at(draft.deadline_from + total_limit(spec, None), now),))
     draft.accept()
+    give_up_at = draft.round_started + total_limit(spec, task_class.spec)
+    checking = moderation.before_admission(draft, task_class, seen, policy.moderation, give_up_at)
+    if checking is not None:
+        return checking
     if seen.task.not_before is not None and now < seen.task.not_before:
         draft.scheduled(seen.task.not_before)
         return Plan((_at(seen.task.not_before, now),))
-    give_up_at = draft.round_started + total_limit(spec, task_class.spec)
     asking = context.before_admission(draft, task_class.spec, seen.context, give_up_at, has_brain=policy.has_brain)
     return asking or _next_attempt(seen, draft, task_class, may_create=may_create)
+
+
+def _held(seen: Observed, draft: Draft) -> Plan:
+    """The media waits for a reviewer, without any limit of time; it takes no slot meanwhile."""
+    keep = draft.status.attempt
+    if seen.task.spec.cancel:
+        draft.cancelled()
+        return Plan((PostEvent(Reason.CANCELLED, Reason.CANCELLED.sentence),))
+    event = moderation.review(draft)
+    return Plan((*stop_others(seen, draft.now, keep=keep), *((event,) if event else ())))
 
 
 def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_create: bool) -> Plan:
@@ -284,12 +307,13 @@ def _next_attempt(seen: Observed, draft: Draft, task_class: TaskClass, *, may_cr
         return Plan(slot=Slot.HOLD, needs=Need.DATA)
     name = job_name(task.name, task.uid, number)
     draft.begin_attempt(number, name, task_class.name, Holding.of(task.spec, task_class))
+    previews = moderation.begin_attempt(draft, task_class)
     enriched = draft.status.context is not None and draft.status.context.key is not None
     faulty = {attempt.node for attempt in earlier if attempt.exit_code == ExitCode.GPU_FAULT and attempt.node}
     return Plan(
         (PostEvent(Reason.JOB_CREATED, f"Created Job {name}"),),
         Slot.HOLD,
-        create=CreateJob(number, task_class, None if enriched else seen.data, tuple(sorted(faulty))),
+        create=CreateJob(number, task_class, None if enriched else seen.data, tuple(sorted(faulty)), previews),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from mediatask_common.times import parse_time, rfc3339, seconds_between
 from mediatask_crds.task import (
+    HELD_STEP,
     LONGEST_SCHEDULE,
     SCHEDULED_STEP,
     ArtifactStatus,
@@ -67,6 +68,8 @@ class Draft:
         for kind, phase in _TERMINAL.items():
             if self.holds(kind):
                 return phase
+        if self.holds("Held"):
+            return Phase.PROCESSING
         return Phase.PROCESSING if self._at_work else Phase.QUEUED
 
     @property
@@ -269,28 +272,48 @@ class Draft:
 
     def complete(self, published: Published) -> None:
         """The media is there."""
+        self._take(published)
+        self._completed()
+
+    def hold(self, published: Published, reason: Reason, message: str) -> None:
+        """The media is there, and nobody but reviewers may see it yet."""
+        self._take(published)
+        self.status.current_step = HELD_STEP
+        self.set("Held", True, reason, message)
+        self.set("Reconciling", True, reason, message)
+
+    def release(self, message: str) -> None:
+        """A reviewer has released the media."""
+        self.set("Held", False, Reason.RELEASED, message)
+        self._completed()
+
+    def _take(self, published: Published) -> None:
         result = published.result
         self.status.result = Result(
             media_url=published.media_url,
             artifacts=[ArtifactStatus(**artifact.model_dump()) for artifact in result.artifacts],
             metadata={**result.metadata, **self._context_facts()},
         )
-        last = self.status.attempts[-1] if self.status.attempts else None
-        self.status.cost = with_completion(self.status.cost, last)
         stages = {name: _seconds(value) for name, value in result.timings.items()}
         self.status.timings = {**self.status.timings, **stages}
         self.status.progress = 1.0
+
+    def _completed(self) -> None:
+        last = self.status.attempts[-1] if self.status.attempts else None
+        self.status.cost = with_completion(self.status.cost, last)
         self.status.current_step = DONE_STEP
         self._end("Complete", Reason.COMPLETED, Reason.COMPLETED.sentence)
 
     def fail(self, reason: str, message: str, *, retryable: bool) -> None:
         """The task is given up; `retryable` says whether asking for another round may help."""
+        self._take_back(reason, message)
         self.status.error = TaskError(code=reason, message=_clip(message or reason), retryable=retryable)
         self._end("Failed", reason, message)
         self.set("Stalled", True, reason, message)
 
     def cancelled(self) -> None:
         """Nothing of the cancelled task runs any more."""
+        self._take_back(Reason.CANCELLED, Reason.CANCELLED.sentence)
         self._end("Cancelled", Reason.CANCELLED, Reason.CANCELLED.sentence)
 
     def begin_round(self) -> None:
@@ -303,6 +326,9 @@ class Draft:
             attempts=old.attempts,
             cost=old.cost,
         )
+        reviewed = old.moderation.review if old.moderation is not None else None
+        if reviewed is not None and reviewed.decision == "reject":  # the media would be the same
+            self.status.moderation = old.moderation
         if old.context is not None and old.context.decided_at:  # what it runs with is settled for good
             self.status.context = old.context
             self.status.conditions = [one for one in old.conditions if one.type == "ContextReady"]
@@ -323,6 +349,12 @@ class Draft:
         added = self.status.context.added if self.status.context else []
         facts = [one.model_dump(include={"field", "sha256", "sources"}) for one in added]
         return {"context": facts} if facts else {}
+
+    def _take_back(self, reason: str, message: str) -> None:
+        """Held media is not to be had any more."""
+        self.status.result = None
+        if self.holds("Held"):
+            self.set("Held", False, reason, message)
 
     def _wait_at_start(self) -> None:
         if self.status.progress is None:

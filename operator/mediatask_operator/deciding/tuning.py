@@ -77,3 +77,4 @@ CONTEXT = Retries(
     longest_retry_after=timedelta(minutes=10),
 )
 """What a task waits for."""
+MODERATION = CONTEXT

@@ -23,7 +23,7 @@ MOST_HEADERS = 64
 HEADER_LIMIT = 8190
 """Bytes of one header of an answer, and of its status line."""
 BUFFER = 16 * 1024
-"""Bytes of an answer's body that may arrive before the connection is closed; the body is never looked at."""
+"""Bytes of an answer's body that may arrive before anybody reads it."""
 LONGEST_WAIT_SECONDS = 7 * 24 * 3600.0
 """Whatever is asked for beyond it says no more than a long time."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -43,6 +43,8 @@ class Answer:
     status: int
     retry_after: str | None
     """The header as it was sent."""
+    body: bytes | None = None
+    """What was read of it; None where it was not to be read, or is longer than was wanted."""
 
 
 async def post(
@@ -50,13 +52,15 @@ async def post(
     content: bytes,
     headers: Mapping[str, str],
     tls: ssl.SSLContext | bool = True,
+    read: int = 0,
 ) -> Answer:
-    """POST to a checked destination: no proxy, no redirect, no cookie, and the answer's body is not read.
+    """POST to a checked destination: no proxy, no redirect, no cookie.
 
     The target's addresses are tried in order, each with a head start of a quarter of a second on the next. There is
     no limit of time: the caller sets one.
 
     Args:
+        read: bytes of the answer's body that may be read; 0: it is not.
         tls: how certificates are checked, by the target's host name; True: by the system's authorities.
 
     Raises:
@@ -83,7 +87,17 @@ async def post(
             allow_redirects=False,
         ) as response,
     ):
-        return Answer(response.status, response.headers.get("Retry-After"))
+        body = await _read(response, read) if read else None
+        return Answer(response.status, response.headers.get("Retry-After"), body)
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes | None:
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > most:
+            return None
+    return bytes(body)
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from ..deciding.observation import Context, Delivery, Memory, Outcome, Proved, Refusal, Registration, Task
+from ..deciding.observation import (
+    Context,
+    Delivery,
+    Memory,
+    Moderation,
+    Outcome,
+    Proved,
+    Refusal,
+    Registration,
+    Task,
+)
 from ..objects import Key, Object, attempt_number, key_of
 
 
@@ -23,6 +33,7 @@ class Expectation:
     registration: Registration | None = None
     context: Context | None = None
     memory: Memory | None = None
+    moderation: Moderation | None = None
     begun: Object | None = None
     """The Job that was created last: so much of it as tells of its attempt."""
 
@@ -93,6 +104,8 @@ class Expectations:
                 known.context = outcome
             case Memory():
                 known.memory = outcome
+            case Moderation():
+                known.moderation = outcome
 
     def recorded(self, task: Task) -> None:
         """Forget what the status says by now."""
@@ -122,6 +135,9 @@ class Expectations:
             known.memory = None
         if status.registration is None or status.registration.attempts != known.hurried:
             known.hurried = None
+        checked = status.moderation.attempts if status.moderation is not None else 0
+        if known.moderation and (over or checked >= known.moderation.number):
+            known.moderation = None
         if known.empty:
             self.forget(task.key)
 

@@ -6,6 +6,7 @@ a Job is gone, what the pods of a Job that is over said last, and the task as it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from mediatask_common.kube import JOBS, PODS, TASKS, Kube, KubeError
@@ -13,7 +14,7 @@ from mediatask_crds.names import LABEL_ATTEMPT, LABEL_TASK, label_value
 
 from ..deciding.attempts import is_finished, is_settled
 from ..deciding.classes import NoClass, TaskClass, resolve
-from ..deciding.observation import Observed, Task
+from ..deciding.observation import Observed, RulesInUse, Task
 from ..objects import Key, Object, attempt_number, controller_uid, job_name, made_by
 from .cache import Cache, Entry
 from .expectations import Expectations
@@ -22,10 +23,18 @@ from .expectations import Expectations
 class Observer:
     """Observes tasks. What it reads of the API server goes to the cache; nothing else is changed by it."""
 
-    def __init__(self, kube: Kube, cache: Cache, expectations: Expectations) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        cache: Cache,
+        expectations: Expectations,
+        rules: Callable[[], RulesInUse] | None = None,
+    ) -> None:
+        """`rules` tells the moderation rules as they are; None where the installation has none."""
         self._kube = kube
         self._cache = cache
         self._expectations = expectations
+        self._rules = rules
 
     async def observe(self, key: Key) -> Observed:
         """What is known of the task.
@@ -52,6 +61,8 @@ class Observer:
             context=known.context,
             memory=known.memory,
             hurried=known.hurried,
+            moderation=known.moderation,
+            rules=self._rules() if self._rules is not None else None,
             unwritable=known.unwritable,
         )
 
