@@ -11,7 +11,6 @@ from ..base import Effects
 from ..pool import EffectPool
 from .ask import AskTheBrain, ReadClass, ReadData
 from .breaker import Breaker
-from .mcp import McpBrain
 from .remember import RememberResult
 from .rest import RestBrain
 from .service import Brain
@@ -24,6 +23,9 @@ def make_brain(settings: BrainSettings) -> Brain | None:
     token = settings.token.get_secret_value() if settings.token else None
     if settings.protocol == "rest":
         return RestBrain(settings.url, token)
+    # Only here: the SDK takes memory and a second that an operator without a Brain need not spend.
+    from .mcp import McpBrain
+
     return McpBrain(settings.url.rstrip("/") + settings.mcp_path, token)
 
 
