@@ -38,6 +38,8 @@ def _convert(node: Schema, defs: dict[str, Schema]) -> Schema:
     out = {key: value for key, value in node.items() if key in _KEPT or key.startswith("x-kubernetes-")}
     if "const" in node:
         out["enum"] = [node["const"]]
+    if isinstance(out.get("default"), dict):
+        out["default"] = {key: value for key, value in out["default"].items() if value is not None}
     if out.get("default") in (None, [], {}):
         out.pop("default", None)  # an absent field says the same, and stays absent in `kubectl get -o yaml`
     if "description" in out:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,14 @@ def test_every_node_has_a_type_and_nothing_a_structural_schema_forbids(version: 
     for path, node in walk(version["schema"]["openAPIV3Schema"]):
         assert "type" in node or node.get("x-kubernetes-preserve-unknown-fields"), path
         assert not {"$ref", "anyOf", "oneOf", "allOf", "title", "const", "nullable"} & set(node), path
+
+
+def test_no_default_says_null(version: dict[str, Any]) -> None:
+    """The API server refuses the whole CRD for one that does, where the field is not nullable."""
+    defaults = [
+        (path, node["default"]) for path, node in walk(version["schema"]["openAPIV3Schema"]) if "default" in node
+    ]
+    assert [path for path, default in defaults if "null" in json.dumps(default)] == []
 
 
 def test_bounds_of_integers_are_exact_in_json(version: dict[str, Any]) -> None:
