@@ -78,6 +78,10 @@ test-unit: $(READY) ## Unit tests alone: no server, no process, a minute at most
 faults: $(READY) ## Kill each process of the local mode with SIGKILL while tasks run: nothing is lost, nothing done twice
 	@$(BIN)/pytest -n auto --maxprocesses 2 --dist loadfile tests/faults
 
+.PHONY: agents
+agents: $(READY) ## Run the crew of docs/integrations/agents.md in CrewAI's own environment (Python 3.12, 0.8 GB)
+	@$(BIN)/pytest tests/agents -q
+
 .PHONY: attacks
 attacks: $(READY) ## Attack the service as hostile callers, pods and files would, and print a figure for each
 	@$(BIN)/pytest tests/attacks -q
