@@ -181,8 +181,8 @@ class Condition(Resource):
     """A metav1.Condition."""
 
     type: Annotated[str, Field(max_length=316)]
-    """Accepted, Moderated, ContextReady, JobCreated, Running, Held, Complete, Failed, Cancelled, CallbackDelivered,
-    Registered, Remembered, Reconciling or Stalled."""
+    """Accepted, Moderated, ContextReady, Funded, JobCreated, Running, Held, Complete, Failed, Cancelled,
+    CallbackDelivered, Registered, Remembered, Reconciling or Stalled."""
     status: Literal["True", "False", "Unknown"]
     """Whether it holds."""
     reason: Annotated[str, Field(max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]

@@ -12,12 +12,14 @@ import pytest
 
 from cluster.fixtures.kwok import Installation, Sandbox, render
 from cluster.fixtures.kwok.audit import Right, granted, refused, requests, used
-from cluster.fixtures.kwok.chart import apply
+from cluster.fixtures.kwok.chart import BUDGETS, apply
 from cluster.fixtures.kwok.installation import JOB_ACCOUNT
 from cluster.fixtures.kwok.sandbox import MEDIA, PROJECT
 from cluster.harness.provided import Provided
 from mediatask_common.kube import JOBS, Kube, Object, Resource
 from mediatask_crds.podcontract import TerminationMessage
+from support.budgets import put_budget
+from support.jobs import eventually
 
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
 UNUSED = {
@@ -89,6 +91,7 @@ async def test_the_rights_granted_are_the_rights_used(cluster: Provided, install
     await loses_its_job(front)
     await is_watched_over(front)
     await is_taken_back(front)
+    await has_a_budget(front)
 
     chart = render(installed.namespace)
     for component in ("operator", "api"):
@@ -174,6 +177,19 @@ async def is_watched_over(front: Front) -> None:
     await front.call("POST", "/keys", 201, json={"name": "another", "projects": [PROJECT], "role": "viewer"})
     for path in ("/workers/status", "/task-types", "/health", "/stats", "/keys"):
         await front.call("GET", path)
+
+
+async def has_a_budget(front: Front) -> None:
+    """Read by the operator, who makes a record of it and changes that; the API reads the record."""
+    for limit in ("7", "8"):
+        place = front.sandbox.installed.namespace, BUDGETS
+        await put_budget(front.sandbox.kube, PROJECT, limit, place=place)
+
+        async def limits() -> list[str]:
+            answer = await front.call("GET", f"/projects/{PROJECT}/budgets")
+            return [budget["limit"] for budget in answer["budgets"]]
+
+        await eventually(limits, lambda found, limit=limit: found == [limit], 60)
 
 
 async def is_taken_back(front: Front) -> None:

@@ -30,13 +30,16 @@ async def priced(kubeconfig: Path, cost: Object) -> AsyncIterator[Kube]:
             await kube.delete(CLASSES, "a-priced")
 
 
-async def put_budget(kube: Kube, project: str, amount: str, when: str = "refuse") -> None:
+async def put_budget(
+    kube: Kube, project: str, amount: str, when: str = "refuse", place: tuple[str, str] = ("default", BUDGETS)
+) -> None:
     """The project's budget for a month, in EUR; budgets of others stay."""
     entry = f"{{project: {project}, period: month, amount: '{amount}', currency: EUR, whenExceeded: {when}}}"
-    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": BUDGETS}, "data": {project: entry}}
+    namespace, name = place
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {project: entry}}
     try:
-        await kube.create(CONFIGMAPS, body, "default")
+        await kube.create(CONFIGMAPS, body, namespace)
     except KubeError as error:
         if not error.already_exists:
             raise
-        await kube.patch(CONFIGMAPS, BUDGETS, {"data": body["data"]}, "default")
+        await kube.patch(CONFIGMAPS, name, {"data": body["data"]}, namespace)
