@@ -27,6 +27,7 @@ from .platform import store_files
 from .platform import worker_routes as workers
 from .platform.metrics import Measured
 from .pods import routes as internal
+from .reviews import routes as reviews
 from .tasks import project_routes as projects
 from .tasks import routes as tasks
 from .tasks import type_routes as task_types
@@ -50,7 +51,20 @@ def _described_app(public_url: str | None) -> FastAPI:
     app = FastAPIOffline(
         title="MediaTask", version=version("mediatask"), description=DESCRIPTION, docs_url=DOCS_URL, redoc_url=None
     )
-    for module in (tasks, batch, webhooks, projects, events, usage, uploads, workers, task_types, keys, monitoring):
+    for module in (
+        tasks,
+        batch,
+        webhooks,
+        projects,
+        events,
+        reviews,
+        usage,
+        uploads,
+        workers,
+        task_types,
+        keys,
+        monitoring,
+    ):
         _add_routes(app, module.router)
 
     def openapi() -> dict[str, Any]:

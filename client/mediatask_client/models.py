@@ -309,6 +309,29 @@ class Page(Answer):
     """Where the list goes on; absent at its end."""
 
 
+class HeldTask(Answer):
+    """A task whose media waits for a review."""
+
+    task_id: str
+    project_id: str
+    task_type: str
+    held_since: datetime
+    reason: str
+    message: str = ""
+    rules: list[str] = []
+    verdict: dict[str, Any] | None = None
+    result: Media
+    """The media, for reviewers alone."""
+
+
+class HeldTasks(Answer):
+    """Tasks that wait for a review, the longest first."""
+
+    reviews: list[HeldTask]
+    total: int
+    """How many wait in all."""
+
+
 class TaskType(Answer):
     """A kind of work."""
 

@@ -22,6 +22,7 @@ from mediatask_crds.podcontract import (
 )
 from mediatask_crds.tasktypes import TaskData
 
+from .checks import VERDICT, verdict
 from .context import Context
 from .failures import JobFailure, Stopped, Superseded, Temporary
 from .inputs.inputs import Inputs
@@ -104,19 +105,28 @@ def _work(spec: JobSpec, env: Environment, stop: Stop) -> TerminationMessage:
         with timings.stage("import"):
             runner = find_runner(spec.type)
         output = runner.run(ctx)
+        metadata = output.metadata | {"warnings": _bounded(ctx.warnings)}
+        if spec.output_check is not None:
+            progress.report("checking_media", _RUNNER_SHARE)
+            found = verdict(output.files, spec.output_check)
+            metadata[VERDICT] = found.model_dump(by_alias=True, exclude_none=True)
         artifacts = []
         with timings.stage("upload"):
             for file in output.files:
                 stop.check()
                 progress.report("uploading", _RUNNER_SHARE)
                 artifacts.append(upload(api, spec.attempt, file.path, file.content_type))
-        metadata = output.metadata | {"warnings": _bounded(ctx.warnings)}
         result = JobResult(artifacts=artifacts, metadata=metadata, timings=timings.seconds())
         # From here on there is no way back: a published result is published.
         stop.check()
         answer = api.publish(ResultReport(attempt=spec.attempt, result=result))
     log.info("%s %s", "superseded by" if answer.superseded else "published as", answer.result_key)
     return published(result, answer)
+
+
+def _to_nobody(image: bytes) -> bool:
+    """For media that may be held."""
+    return False
 
 
 def _bounded(warnings: list[str]) -> list[str]:
@@ -163,7 +173,7 @@ def _context(
         work=made,
         timings=timings,
         progress=report,
-        show=Previews(api, spec.attempt, progress.state).show,
+        show=Previews(api, spec.attempt, progress.state).show if spec.previews else _to_nobody,
         check_stop=stop.check,
         warnings=warnings,
     )

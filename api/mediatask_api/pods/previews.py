@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 
+from mediatask_common.kube import Object
 from mediatask_crds.podcontract import PREVIEW_BYTES, PREVIEW_SIDE
 
 INTERVAL_SECONDS = 0.9
@@ -15,6 +16,12 @@ _FRAMES = (0xC0, 0xC2)
 # JFIF, tables, restart interval. Neither comments nor other application data: nothing hides in a preview.
 _ALLOWED = frozenset((0xE0, 0xDB, 0xC4, 0xDD, _SCAN, *_FRAMES))
 _RESTARTS = range(0xD0, 0xD8)
+
+
+def previews_allowed(task: Object) -> bool:
+    """Whether anybody may see the task's media before it is finished: not where it may be held."""
+    state = (task.get("status") or {}).get("moderation") or {}
+    return state.get("previews") is not False and state.get("decision") != "hold"
 
 
 def checked(image: str) -> str:

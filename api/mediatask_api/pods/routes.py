@@ -30,7 +30,7 @@ from .auth import CallingPod, pod_token
 from .data import data_of
 from .fencing import Pod, check_not_cancelled, check_pod, check_task
 from .inputs import granted_inputs
-from .previews import checked
+from .previews import checked, previews_allowed
 
 router = APIRouter(
     prefix="/internal/v1/tasks/{task_id}",
@@ -63,6 +63,8 @@ async def preview(
     check_pod(pod, task_id, report.attempt)
     reports = services.reports.of(pod.namespace)
     task = await _task_seen_lately(reports.reader, pod, task_id)
+    if not previews_allowed(task):
+        return ProgressAnswer(cancel=task["spec"].get("cancel", False))
     try:
         image = checked(report.image)
     except ValueError as error:

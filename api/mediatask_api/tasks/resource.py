@@ -9,7 +9,7 @@ from mediatask_common.kube import Object
 from mediatask_common.redisview import scheduled
 from mediatask_crds.freeform import without_control_characters
 from mediatask_crds.names import API_VERSION, LABEL_PROJECT, LABEL_TAG_PREFIX, LABEL_TYPE, label_value
-from mediatask_crds.task import SCHEDULED_STEP, Phase
+from mediatask_crds.task import HELD_STEP, MODERATING_STEP, SCHEDULED_STEP, Phase
 
 from .schemas import (
     ArtifactAnswer,
@@ -82,7 +82,7 @@ def to_answer(task: Object, sign: Sign) -> TaskAnswer:
         status=phase,
         progress=_progress(phase, status),
         current_step=_step(phase, status, cancelling=spec.get("cancel", False)),
-        result=_result(status["result"], sign) if phase is Phase.COMPLETED and status.get("result") else None,
+        result=result_answer(status["result"], sign) if phase is Phase.COMPLETED and status.get("result") else None,
         error=_error(status["error"]) if status.get("error") else None,
         created_at=task["metadata"]["creationTimestamp"],
         started_at=status.get("startedAt"),
@@ -98,6 +98,22 @@ def to_answer(task: Object, sign: Sign) -> TaskAnswer:
         # Also while a retry is asked for: it goes on counting.
         cost=cost_of(task),
     )
+
+
+def held_condition(task: Object) -> Object | None:
+    """The condition that says why the task's media is held; None where it is not."""
+    status = task.get("status") or {}
+    return _held(status) if phase_of(task) is Phase.PROCESSING else None
+
+
+def held(status: Object) -> bool:
+    """Whether media is there that nobody but reviewers may see, whatever the job has reported last."""
+    return _held(status) is not None
+
+
+def _held(status: Object) -> Object | None:
+    conditions: list[Object] = status.get("conditions") or []
+    return next((one for one in conditions if one.get("type") == "Held" and one.get("status") == "True"), None)
 
 
 def submit_answer(task_id: str, project: str, expected: EstimateAnswer, created_at: str) -> SubmitAnswer:
@@ -131,7 +147,10 @@ def _step(phase: Phase, status: Object, *, cancelling: bool) -> str | None:
         return CANCELLING_STEP
     # Steps and messages are a job's words, or those of whoever may write a status: they end up in terminals.
     if phase is Phase.QUEUED:
-        return SCHEDULED_STEP if status.get("currentStep") == SCHEDULED_STEP else WAITING_STEP
+        step: str | None = status.get("currentStep")
+        return step if step in (SCHEDULED_STEP, MODERATING_STEP) else WAITING_STEP
+    if held(status):
+        return HELD_STEP
     return without_control_characters(status.get("currentStep") or "") or None
 
 
@@ -156,7 +175,8 @@ def cost_of(task: Object) -> CostAnswer | None:
     )
 
 
-def _result(result: Object, sign: Sign) -> ResultAnswer:
+def result_answer(result: Object, sign: Sign) -> ResultAnswer:
+    """The result with its links: for whoever may have the media."""
     artifacts = [
         ArtifactAnswer(
             name=artifact["name"],

@@ -40,6 +40,8 @@ from .submitting.submission import Submission
 
 CANCEL_WAIT_SECONDS = 1.0
 """A task that only waits is cancelled within this time, so that the caller gets its final state."""
+REVIEW_WAIT_SECONDS = 2.0
+"""The same for a task that is released or rejected."""
 WRITE_TRIES = 6
 """Writes that meet a newer version of the task are decided anew this many times."""
 
@@ -227,6 +229,11 @@ class TaskService:
         created_at = task["metadata"]["creationTimestamp"]
         expected = await self._estimates.of(spec["projectId"], spec["taskType"], spec.get("priority", 5))
         return rest.submit_answer(task_id, spec["projectId"], expected, created_at).model_dump_json().encode()
+
+    async def review(self, caller: Principal, task_id: str, change: Callable[[Object], Object | None]) -> TaskAnswer:
+        """Write a review of held media; the answer is final when the operator was quick."""
+        await self.change_spec(caller, task_id, change)
+        return await self._wait_until_final(caller, task_id, REVIEW_WAIT_SECONDS)
 
     async def prioritize(self, caller: Principal, task_id: str, priority: int) -> TaskAnswer:
         """Give a queued task another priority."""

@@ -13,10 +13,11 @@ from datetime import date
 from ..models import Budgets, CostRecords, TaskType, Usage
 from ..rest import calls
 from .keys import AsyncKeys
+from .reviews import AsyncReviews
 from .tasks import AsyncTasks
 
 
-class AsyncClient(AsyncTasks, AsyncKeys):
+class AsyncClient(AsyncTasks, AsyncReviews, AsyncKeys):
     """A connection to one service, for many tasks at once.
 
     Every method raises a subclass of `APIError` when the service refuses, and `Unavailable` when it cannot be reached.

@@ -14,10 +14,11 @@ from datetime import date
 from ..models import Budgets, CostRecords, TaskType, Usage
 from ..rest import calls
 from .keys import Keys
+from .reviews import Reviews
 from .tasks import Tasks
 
 
-class Client(Tasks, Keys):
+class Client(Tasks, Reviews, Keys):
     """A connection to one service, for many tasks at once.
 
     Every method raises a subclass of `APIError` when the service refuses, and `Unavailable` when it cannot be reached.

@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 
 from .app import app, complain
-from .verbs import batch, keys, local, mcp, tasks, uploads, usage, webhook
+from .verbs import batch, keys, local, mcp, reviews, tasks, uploads, usage, webhook
 
-__all__ = ["app", "batch", "keys", "local", "main", "mcp", "tasks", "uploads", "usage", "webhook"]
+__all__ = ["app", "batch", "keys", "local", "main", "mcp", "reviews", "tasks", "uploads", "usage", "webhook"]
 
 
 def main() -> None:

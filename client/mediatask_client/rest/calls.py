@@ -24,6 +24,7 @@ from ..models import (
     Budgets,
     CostRecords,
     Estimation,
+    HeldTasks,
     NewApiKey,
     Page,
     Submitted,
@@ -150,6 +151,16 @@ def webhook(task_id: str) -> Call[Webhook]:
 def redeliver(task_id: str) -> Call[Webhook]:
     """Repeatable: as long as the first request is not taken up, another one changes nothing."""
     return Call("POST", _task(task_id, "webhook/redeliver"), _reader(Webhook))
+
+
+def reviews(project_id: str | None, limit: int) -> Call[HeldTasks]:
+    params = {"limit": limit} | ({"project_id": project_id} if project_id is not None else {})
+    return Call("GET", f"{BASE}/reviews", _reader(HeldTasks), params=params)
+
+
+def review(task_id: str, decision: str, note: str) -> Call[Task]:
+    """Repeatable: a review that has taken effect is refused, and changes nothing."""
+    return Call("POST", _task(task_id, "review"), _reader(Task), body=_json({"decision": decision, "note": note}))
 
 
 def status(task_id: str) -> Call[Task]:

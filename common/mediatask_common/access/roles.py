@@ -19,7 +19,7 @@ SCOPES = {
     "uploads:write": "upload inputs",
     "usage:read": "counts, GPU time and cost of a project",
     "webhooks:write": "send webhooks again",
-    "results:review": "accept and reject results",
+    "results:review": "see held media, release and reject it",
     "keys:admin": "create, list and revoke API keys",
     "platform:read": "task types, workers and statistics",
 }
@@ -47,7 +47,7 @@ _WRITER = _VIEWER | {"tasks:submit", "uploads:write", "tasks:cancel", "tasks:ret
 ROLES: dict[RoleName, Grant] = {
     "viewer": Grant(frozenset(_VIEWER), own_tasks_only=True),
     "writer": Grant(frozenset(_WRITER), own_tasks_only=True),
-    "director": Grant(frozenset(SCOPES.keys() - {"keys:admin"})),
+    "director": Grant(frozenset(SCOPES.keys() - {"keys:admin", "results:review"})),
     "producer": Grant(frozenset(SCOPES)),
 }
 

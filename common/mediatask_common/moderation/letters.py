@@ -12,7 +12,7 @@ TAGS = range(0xE0020, 0xE007F)
 _BOXED = [(0x1F130, 26), (0x1F150, 26), (0x1F170, 26), (0x1F1E6, 26)]
 """Squared, circled and regional letters, which have no decomposition."""
 _TURNED = dict(zip("ɐɔǝɟƃɥᴉɾʞʃɯɹʇʌʍʎ", "acefghijklmrtvwy", strict=True))
-_MORE = _TURNED | dict(zip("øđħłŧıþ", "odhltip", strict=True)) | {"ß": "ss", "æ": "ae", "œ": "oe"}
+_MORE = _TURNED | dict(zip("øđħłŧıþε", "odhltipe", strict=True)) | {"ß": "ss", "æ": "ae", "œ": "oe"}
 _LEET = str.maketrans("013456789@$€£!|¡+i", "oleasgtbgaselllltl")
 """Digits and signs that stand for letters. `1`, `!` and `|` are i or l, so that i becomes l, in rules as in texts."""
 

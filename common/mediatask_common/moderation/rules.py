@@ -17,15 +17,14 @@ from mediatask_crds.task import Name, ProjectId
 
 from .decoding import readings, rotated
 from .letters import fold
-from .words import Word, masked, spellings
+from .words import Spelling, Word, spellings, unmasked
 
 ENTRY_LIMIT = 128 * 1024
 """Characters of an entry."""
 TEXT_LIMIT = 256 * 1024
 """Characters of all texts together that are read: as much as a task may have."""
 _LEAST_ROTATED = 4
-_LEAST_MASKED = 4
-"""Letters of words that are looked for in ROT13 and behind signs: shorter ones are found in other words."""
+"""Letters of words that are looked for in ROT13: shorter ones are other words by it."""
 _PATTERN_MEMORY = 1 << 20
 
 
@@ -142,10 +141,7 @@ def _applies(rule: Rule, folded: str, least: int) -> bool:
     for spelling, in_leet in spellings(folded):
         if any(spelling.has(word, word.as_leet if in_leet else word.letters) for word in words):
             return True
-    hidden = () if least else masked(folded)
-    return any(
-        len(word.letters) >= _LEAST_MASKED and pattern.fullmatch(word.letters) for pattern in hidden for word in words
-    )
+    return not least and any(Spelling(text).has(word, word.letters) for text, word in unmasked(folded, words))
 
 
 def read_rules(data: Mapping[str, Any]) -> RuleBook:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from .letters import fold, leet
 
@@ -20,8 +20,10 @@ _WORD = re.compile(r"[^\W_]+")
 _NUMBER = re.compile(r"(?<![^\W_])\d{2,}(?![^\W_])")
 _AFTER_A_WORD = re.compile(r"(?<=[^\W_])[!|¡+?]+(?![^\s!|¡+?])")
 _MASKED = re.compile(r"(?<![^\W_])[^\W_]+(?:[*#•]+[^\W_]+)+")
-_LONG_RUN = re.compile(r"([^\W\d_])\1{2,}")
-_MOST_MASKED = 64
+_LONG_RUN = re.compile(r"([^\W_])\1{2,}")
+_SIGNS = "*#•"
+_MOST_MASKED, _LEAST_MASKED, _LONGEST_MASKED = 64, 4, 64
+"""Masked words that are looked at in a text, and how many letters they have."""
 _LONG = 6
 """Letters of a word that is found although it is split in two by a space."""
 _SMALL = frozenset({
@@ -55,6 +57,12 @@ class Word:
             at += len(part)
             places.add(at)
         return cls(letters, frozenset(places), text.strip().startswith("*"), text.strip().endswith("*"))
+
+    @cached_property
+    def parts(self) -> list[str]:
+        """Its own words."""
+        places = [0, *sorted(self.breaks), len(self.letters)]
+        return [self.letters[start:end] for start, end in pairwise(places)]
 
     @cached_property
     def as_leet(self) -> str:
@@ -105,22 +113,33 @@ class Spelling:
 
 def spellings(folded: str) -> Iterator[tuple[Spelling, bool]]:
     """The ways to read a folded text, each with whether it is in leet letters."""
-    plain = Spelling(folded)
-    yield plain, False
-    for text in dict.fromkeys((leet(_NUMBER.sub(" ", folded)), leet(_AFTER_A_WORD.sub(" ", _NUMBER.sub(" ", folded))))):
-        yield Spelling(text), True
-        if _LONG_RUN.search(text):
-            yield Spelling(_LONG_RUN.sub(r"\1", text)), True
-            yield Spelling(_LONG_RUN.sub(r"\1\1", text)), True
+    texts = [folded]
+    if _LONG_RUN.search(folded):
+        texts += [_LONG_RUN.sub(r"\1", folded), _LONG_RUN.sub(r"\1\1", folded)]
+    for text in texts:
+        yield Spelling(text), False
+        words = _NUMBER.sub(" ", text)
+        for spelled in dict.fromkeys((leet(words), leet(_AFTER_A_WORD.sub(" ", words)))):
+            yield Spelling(spelled), True
 
 
-def masked(folded: str) -> list[re.Pattern[str]]:
-    """Patterns of words in which signs stand for letters: `m*rder`."""
-    found = []
-    for match in list(_MASKED.finditer(folded))[:_MOST_MASKED]:
-        if len(match[0]) <= 64 and sum(char.isalnum() for char in match[0]) >= len(match[0]) / 2:
-            found.append(re.compile("".join("." if char in "*#•" else re.escape(char) for char in match[0])))
-    return found
+def unmasked(folded: str, words: Iterable[Word]) -> Iterator[tuple[str, Word]]:
+    """The text with what fits in the place of a masked word such as `m*rder`, and the rule's word that it is of."""
+    masks = [match[0] for match in islice(_MASKED.finditer(folded), _MOST_MASKED)]
+    for mask in dict.fromkeys(masks):
+        if sum(char.isalnum() for char in mask) * 2 < len(mask) or len(mask) > _LONGEST_MASKED:
+            continue
+        for word in words:
+            for part in word.parts:
+                longer = word.open_end and part is word.parts[-1]
+                if _fits(mask, part, longer=longer):
+                    yield folded.replace(mask, part + mask[len(part) :]), word
+
+
+def _fits(mask: str, part: str, *, longer: bool) -> bool:
+    if len(part) < _LEAST_MASKED or len(mask) < len(part) or (len(mask) > len(part) and not longer):
+        return False
+    return all(sign in _SIGNS or sign == letter for sign, letter in zip(mask, part, strict=False))
 
 
 def _occurrences(text: str, part: str) -> Iterator[int]:

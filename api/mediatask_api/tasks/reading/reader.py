@@ -19,6 +19,7 @@ from mediatask_crds.tasktypes import task_types
 from ...batched import Batched
 from ...single_flight import SingleFlight
 from ...ttlcache import TtlCache
+from ..resource import held_condition
 from .cursor import Cursor
 from .redis_reader import RedisReader
 
@@ -60,6 +61,7 @@ class TaskReader:
         self._backlogs: TtlCache[Counter[int]] = TtlCache(2)
         self._counts: TtlCache[Counts] = TtlCache(5)
         self._usage: TtlCache[dict[Kind, Used]] = TtlCache(30, size=256)
+        self._held: TtlCache[list[Object]] = TtlCache(1)
         self._lists: SingleFlight[list[Object]] = SingleFlight()
         self._known: Batched[str, Object | None] = Batched(self._from_view)
         self._searching = asyncio.Lock()
@@ -187,6 +189,20 @@ class TaskReader:
                 if wanted in orjson.dumps(task["spec"].get("taskData")):
                     return str(task["metadata"]["name"])
         return ""
+
+    async def held(self) -> list[Object]:
+        """The tasks whose media waits for a review, without their data, the longest first; perhaps a moment old."""
+        return await self._held.get("all", self._list_held)
+
+    async def _list_held(self) -> list[Object]:
+        found = []
+        async with self._searching:
+            selector = field_selector(None, Phase.PROCESSING, None)
+            async for task in self._kube.list_all(TASKS, self._namespace, page=50, fieldSelector=selector):
+                condition = held_condition(task)
+                if condition is not None:
+                    found.append((condition["lastTransitionTime"], task["metadata"]["name"], slim(task)))
+        return [task for _, _, task in sorted(found, key=lambda one: one[:2])]
 
     def _select(self, project: str | None, phase: Phase | None, task_type: str | None) -> AsyncIterator[Object]:
         selector = field_selector(project, phase, task_type)

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ...models import BatchResult, Page, Submitted, Task, TaskType, Upload, Usage, Webhook
+from ...models import BatchResult, HeldTasks, Page, Submitted, Task, TaskType, Upload, Usage, Webhook
 from ...rest.events import Event
 from ..options import Format
 from .display import COLOURS, step
@@ -136,6 +136,25 @@ def write_webhook(form: Format, webhook: Webhook) -> None:
         for tried in webhook.tries:
             outcome = " ".join(str(part) for part in (tried.status_code, tried.error) if part)
             typer.echo(f"{tried.number:>4}  {tried.at:%Y-%m-%d %H:%M:%S %Z}  {one_line(outcome)}")
+
+
+def write_reviews(form: Format, held: HeldTasks) -> None:
+    """Held tasks; links to their media in JSON and YAML alone."""
+    if form == Format.NAME:
+        write_names([task.task_id for task in held.reviews])
+    elif form == Format.TABLE:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("TASK", "PROJECT", "TYPE", "HELD", "REASON", "MESSAGE"):
+            table.add_column(column)
+        now = datetime.now(UTC)
+        for task in held.reviews:
+            words = task.task_id, task.project_id, task.task_type, age(task.held_since, now), task.reason, task.message
+            table.add_row(*(Text(one_line(word)) for word in words))
+        stdout().print(table)
+        if held.total > len(held.reviews):
+            typer.secho(f"{held.total} in all", dim=True, err=True)
+    else:
+        write_document(form, held.raw())
 
 
 def write_types(form: Format, types: Sequence[TaskType]) -> None:

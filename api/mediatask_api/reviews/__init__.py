@@ -1,0 +1,1 @@
+"""Reviews: media that is held, and what reviewers decide about it."""
