@@ -251,7 +251,7 @@ class _Operator:
             effects.register(RegisterMedia, register, EffectPool(workers, max(workers // 2, 1)))
         if self._brain is not None:
             brain_wiring.register(
-                effects, self._brain, settings.brain, store, self._task_data, self._class_of, self._metrics
+                effects, self._brain, settings.brain, store, self._task_data, self._class_of, self._metrics, book
             )
         effects.register(KeepLog, KeepLogs(self._kube, store), EffectPool(settings.log_workers, 2))
         return effects

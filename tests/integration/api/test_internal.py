@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from mediatask_common.kube import PODS, TASKS, Object
+from mediatask_common.store import context_key
 from support.front import until
 
 from .conftest import World
@@ -134,6 +135,24 @@ async def test_a_pod_reads_the_data_of_its_task_and_no_other(world: World) -> No
     assert (await read(path, await world.pod(task_id, 1))).status_code == 409, "its attempt is over"
     await world.set_status(task_id, phase="completed")
     assert (await read(path, pod)).status_code == 409
+
+
+async def test_a_pod_reads_what_the_brain_has_added_as_it_is_on_record(world: World) -> None:
+    task_id = await world.submit(task_data={"prompt_template": "own"})
+    uid = (await world.task(task_id))["metadata"]["uid"]
+    key, content = context_key("film", uid), orjson.dumps({"version": 1, "data": {"prompt_template": "own, and more"}})
+    digest = hashlib.sha256(content).hexdigest()
+    path, pod = f"/internal/v1/tasks/{task_id}/data", await world.pod(task_id, 1)
+
+    async def read(context: Object) -> httpx.Response:
+        await world.set_status(task_id, phase="processing", attempt=1, context=context)
+        return await world.internal.get(path, headers={"Authorization": f"Bearer {await world.token(pod)}"})
+
+    assert (await read({"attempts": 1})).json() == {"prompt_template": "own"}
+    assert (await read({"key": key, "sha256": digest})).status_code == 503, "never its own data instead"
+    await world.services.store.create(key, content, "application/json")
+    assert (await read({"key": key, "sha256": digest})).json() == {"prompt_template": "own, and more"}
+    assert (await read({"key": key, "sha256": "0" * 64})).status_code == 500
 
 
 async def task_of_the_same_name(world: World, task_id: str, elsewhere: str) -> World:

@@ -15,6 +15,7 @@ import orjson
 import pytest
 from aiohttp import web
 
+from mediatask_common.moderation import RuleBook, read_rules
 from mediatask_common.settings import StoreSettings
 from mediatask_common.store import ArtifactStore, context_key, open_store
 from mediatask_common.times import parse_time
@@ -73,6 +74,7 @@ class Life:
     ) -> None:
         self.settings = settings
         self.store = store
+        self.rules: RuleBook | None = None
         self.data = data or {"prompt": "Rex the detective in the rain"}
         self.world = World(
             task=a_task(**spec),
@@ -155,9 +157,11 @@ class Life:
         brain = make_brain(self.settings)
         assert brain is not None
         seconds = self.settings.timeout_seconds
+        book = self.rules
+        rules = None if book is None else lambda: book
         try:
             yield (
-                AskTheBrain(brain, self.store, self.read_data, self.read_class, Metrics()),
+                AskTheBrain(brain, self.store, self.read_data, self.read_class, Metrics(), rules),
                 RememberResult(brain, Breaker(), self.read_data, self.read_class, seconds, Metrics()),
             )
         finally:
@@ -472,7 +476,20 @@ async def test_what_says_that_it_is_anothers_is_left_out(store: ArtifactStore) -
     }
     life, _ = await outcome_of(hostile(answer), store)
     assert (await life.runs_with())["prompt"].endswith("\n\nours")
-    assert "3 passages of other projects" in life.world.condition("ContextReady")["message"]
+    assert "left out: 3 of other projects." in life.world.condition("ContextReady")["message"]
+
+
+async def test_what_the_rules_would_refuse_in_a_request_is_not_added(
+    modern: RunningBrain, store: ArtifactStore
+) -> None:
+    """Whoever writes to the Brain has no way around them."""
+    for text in ("Rex the detective kills a g.0.b.l.i.n", "Rex the detective sleeps"):
+        modern.knowledge.store_document("p1", text, {})
+    life = Life(modern.settings(), store)
+    life.rules = read_rules({"a": "{id: goblins, action: refuse, words: [goblin]}"})
+    await life.learns()
+    assert (await life.runs_with())["prompt"].endswith("rain\n\nRex the detective sleeps")
+    assert "1 that the rules of moderation do not allow" in life.world.condition("ContextReady")["message"]
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,16 @@ the question and the status finds it there at the next try, and nobody is asked 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
 
 from mediatask_common.kube import KubeError
 from mediatask_common.logging import get_logger
+from mediatask_common.moderation import RuleBook
 from mediatask_common.store import ArtifactStore, context_key
 from mediatask_crds.brain import BrainQuestion, ClassBrain, ContextAddition
 
@@ -26,7 +28,7 @@ from ...metrics import Metrics
 from ..templates import Template
 from .additions import Additions, Unusable
 from .breaker import PAUSE_SECONDS, Breaker
-from .passages import Found, passages
+from .passages import Found, Passage, passages
 from .service import Brain, BrainAway, BrainRefused, Talk
 
 log = get_logger(__name__)
@@ -46,8 +48,15 @@ class AskTheBrain:
     name = "brain"
 
     def __init__(
-        self, brain: Brain, store: ArtifactStore, data: ReadData, of_class: ReadClass, metrics: Metrics
+        self,
+        brain: Brain,
+        store: ArtifactStore,
+        data: ReadData,
+        of_class: ReadClass,
+        metrics: Metrics,
+        rules: Callable[[], RuleBook] | None = None,
     ) -> None:
+        """`rules` tells the rules as they are now: requests have passed them before the Brain was asked."""
         self._brain = brain
         self._breakers: dict[str, Breaker] = {}
         """By class: what one asks may take too long, and others' questions not."""
@@ -55,6 +64,7 @@ class AskTheBrain:
         self._data = data
         self._class = of_class
         self._metrics = metrics
+        self._rules = rules
 
     def lane(self, task: Task) -> str:
         """The project: one whose questions take long does not hold up the others."""
@@ -118,15 +128,29 @@ class AskTheBrain:
         additions = Additions(task.spec.task_type, dict(data))
         wanted = questions(asked, task.spec.task_type)
         answers = await self._answers(task, name, data, wanted, asked.timeout_seconds)
-        foreign = sum(found.foreign for found in answers)
-        for (place, question), found in zip(wanted, answers, strict=True):
-            additions.add(place, question, found.passages)
-        told = f"{foreign} passages of other projects were left out." if foreign else ""
+        allowed = [await self._allowed(found.passages, task.spec.project_id, name) for found in answers]
+        for (place, question), passages_ in zip(wanted, allowed, strict=True):
+            additions.add(place, question, passages_)
+        told = _left_out(
+            sum(found.foreign for found in answers),
+            sum(len(found.passages) - len(left) for found, left in zip(answers, allowed, strict=True)),
+        )
         if not additions.added:
             return told or None
         additions.check()
         added = [one.model_dump(by_alias=True, exclude_none=True) for one in additions.added]
         return orjson.dumps({"version": 1, "data": additions.data, "added": added, "told": told})
+
+    async def _allowed(self, found: Sequence[Passage], project: str, class_name: str) -> list[Passage]:
+        """Those to which the rules would not object in a request."""
+        if self._rules is None:
+            return list(found)
+        book = self._rules()
+
+        def judge() -> list[Passage]:
+            return [one for one in found if book.judge([one.text], project, class_name).decision == "allow"]
+
+        return await asyncio.to_thread(judge)
 
     async def _answers(
         self, task: Task, name: str, data: dict[str, Any], wanted: list[tuple[int, BrainQuestion]], seconds: float
@@ -147,6 +171,13 @@ class AskTheBrain:
             raise
         breaker.answered()
         return found
+
+
+def _left_out(foreign: int, refused: int) -> str:
+    """What people are told of passages that were not used."""
+    numbers = ((foreign, "of other projects"), (refused, "that the rules of moderation do not allow"))
+    parts = [f"{number} {what}" for number, what in numbers if number]
+    return f"Passages that were left out: {', '.join(parts)}." if parts else ""
 
 
 class _Ask:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from mediatask_common.moderation import RuleBook
 from mediatask_common.store import ArtifactStore
 
 from ...deciding.plan import AskBrain, TellBrain
@@ -37,10 +40,11 @@ def register(
     data: ReadData,
     of_class: ReadClass,
     metrics: Metrics,
+    rules: Callable[[], RuleBook] | None = None,
 ) -> None:
     """Let the Brain be asked and told, each in a pool of its own of which one project gets half."""
     asking, telling = settings.workers, (settings.workers + 1) // 2
-    ask = AskTheBrain(brain, store, data, of_class, metrics)
+    ask = AskTheBrain(brain, store, data, of_class, metrics, rules)
     effects.register(AskBrain, ask, EffectPool(asking, (asking + 1) // 2))
     tell = RememberResult(brain, Breaker(), data, of_class, settings.timeout_seconds, metrics)
     effects.register(TellBrain, tell, EffectPool(telling, (telling + 1) // 2))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 
+import orjson
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from mediatask_crds.podcontract import ENV_SPEC
 from mediatask_crds.task import Event, MediaTaskStatus
-from mediatask_operator.deciding.observation import Delivery, Registration, StoreAway, Task
+from mediatask_operator.deciding.memory import MemoryPolicy
+from mediatask_operator.deciding.observation import Context, Delivery, Memory, Registration, StoreAway, Task
 from mediatask_operator.deciding.plan import CreateJob, PatchStatus
 from mediatask_operator.deciding.registration import RegistrationPolicy
 from mediatask_operator.effects.message import body
@@ -17,6 +20,9 @@ from support.taskworld import LAST_WORDS, World, a_class, a_task
 
 EXIT_CODES = st.sampled_from([0, 0, 1, 10, 12, 20, 30, 75, 137, 143])
 TERMINAL = {"completed", "failed", "cancelled"}
+
+
+KEY = "projects/p1/uid/context.json"
 
 
 class Histories(RuleBasedStateMachine):
@@ -44,6 +50,7 @@ class Histories(RuleBasedStateMachine):
     def crash_before_the_status_is_written(self) -> None:
         self.world.reconcile(write_lost=True)
         self.world.proof = self.world.delivery = self.world.registration = None
+        self.world.context = self.world.memory = None
         self.check()
 
     @rule()
@@ -187,7 +194,43 @@ class Histories(RuleBasedStateMachine):
         assert len(true & {"Complete", "Failed", "Cancelled"}) <= 1
 
 
+class HistoriesWithABrain(Histories):
+    """The same of a class that asks the Brain, which answers, or not, whenever it likes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        brain = {"questions": [{"ask": "Similar"}], "failurePolicy": "Closed"}
+        self.world.classes["image"] = a_class(fallbackClass="big", retry={"limit": 2}, brain=brain)
+        self.world.has_brain, self.world.remembering = True, MemoryPolicy()
+        self.settled: object = None
+
+    @rule(ok=st.sampled_from([True, True, False]), adds=st.booleans())
+    def the_brain_is_asked(self, ok: bool, adds: bool) -> None:
+        if self.world.asked:
+            found = {"key": KEY, "sha256": "a" * 64} if ok and adds else {}
+            self.world.context = Context(self.world.asked[-1].number, settled=ok, **found)
+
+    @rule(ok=st.booleans(), permanent=st.booleans())
+    def the_brain_is_told(self, ok: bool, permanent: bool) -> None:
+        if self.world.stored:
+            self.world.memory = Memory(self.world.stored[-1].number, ok, permanent=permanent)
+
+    @invariant()
+    def every_job_runs_with_what_is_on_record(self) -> None:
+        context = self.world.status.get("context") or {}
+        if self.settled is not None:
+            assert context == self.settled, "what is settled is settled for good"
+        if context.get("decidedAt"):
+            self.settled = context
+        for job in self.world.jobs:
+            assert context.get("decidedAt"), "no Job before it is on record what it runs with"
+            env = job["spec"]["template"]["spec"]["containers"][0]["env"]
+            spec = orjson.loads(next(one["value"] for one in env if one["name"] == ENV_SPEC))
+            assert (spec.get("data") is None) == ("key" in context)
+
+
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(
+TestHistoriesWithABrain = HistoriesWithABrain.TestCase
+TestHistories.settings = TestHistoriesWithABrain.settings = settings(
     max_examples=200, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
