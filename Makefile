@@ -38,8 +38,8 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 .PHONY: demo
-demo: $(READY) $(S3_SERVER) ## Run the four example tasks on this machine and show what came out (OUT=out, STORE=file|s3)
-	@$(BIN)/mediatask demo --out "$(OUT)" --store "$(STORE)"
+demo: $(READY) $(S3_SERVER) ## Run the four example tasks on this machine and show what came out (OUT=out, STORE=file|s3, PAYLOAD=1)
+	@$(if $(PAYLOAD),PYTHONPATH=tests $(BIN)/python -m support.payload )$(BIN)/mediatask demo --out "$(OUT)" --store "$(STORE)"
 
 .PHONY: up
 up: $(READY) $(S3_SERVER) ## Start the local mode and stay (DIR=.mediatask, STORE=file|s3)

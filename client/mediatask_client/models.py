@@ -341,6 +341,25 @@ class TaskType(Answer):
     """JSON Schema 2020-12 of its `task_data`; empty in lists."""
 
 
+class ServiceState(Answer):
+    """A service that this one is configured to work with."""
+
+    name: str
+    url: str | None = None
+    state: str
+    """up, down or unknown."""
+    latency_ms: float | None = None
+    message: str | None = None
+    """The kind of failure, where it is down."""
+
+
+class Services(Answer):
+    """The services around, and whether they answer."""
+
+    environment: str
+    services: list[ServiceState]
+
+
 class ApiKey(Answer):
     """An API key, without its secret."""
 

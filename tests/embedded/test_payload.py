@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from mediatask_client import Client
 from mediatask_local.up import UpInfo, embedded
 from support.mode import Receiver, Rest, kill, until
 from support.payload.server import RunningPayload, payload_server
@@ -65,6 +66,13 @@ def test_prompt_tests_have_none(payload: RunningPayload, mode: UpInfo, receiver:
     task = rest.submit("prompt test", "test_project", callback_url=receiver.url)
     assert until(lambda: receiver.messages.get(task))[0]["result"]["payload_media_id"] is None
     assert task not in {document["task_id"] for document in payload.documents()}
+
+
+def test_it_is_among_the_services(payload: RunningPayload, mode: UpInfo) -> None:
+    with Client(mode.api_url, mode.api_key) as client:
+        [found] = [service for service in client.services().services if service.name == "payload"]
+    assert (found.url, found.state) == (payload.url, "up")
+    assert found.latency_ms is not None
 
 
 def test_a_payload_that_is_away_is_caught_up_with_after_a_killed_operator(

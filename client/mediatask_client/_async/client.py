@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from ..models import Budgets, CostRecords, TaskType, Usage
+from ..models import Budgets, CostRecords, Services, TaskType, Usage
 from ..rest import calls
 from .keys import AsyncKeys
 from .reviews import AsyncReviews
@@ -61,3 +61,7 @@ class AsyncClient(AsyncTasks, AsyncReviews, AsyncKeys):
     async def task_type(self, name: str) -> TaskType:
         """One task type with its JSON Schema, defaults and classes."""
         return await self._run(calls.task_type(name))
+
+    async def services(self) -> Services:
+        """The services that the platform is configured with, and whether they answer; takes a second at most."""
+        return await self._run(calls.services())

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from ..models import Budgets, CostRecords, TaskType, Usage
+from ..models import Budgets, CostRecords, Services, TaskType, Usage
 from ..rest import calls
 from .keys import Keys
 from .reviews import Reviews
@@ -62,3 +62,7 @@ class Client(Tasks, Reviews, Keys):
     def task_type(self, name: str) -> TaskType:
         """One task type with its JSON Schema, defaults and classes."""
         return self._run(calls.task_type(name))
+
+    def services(self) -> Services:
+        """The services that the platform is configured with, and whether they answer; takes a second at most."""
+        return self._run(calls.services())

@@ -25,6 +25,8 @@ from .script import make_inputs, requests
 TASKS_TIMEOUT = 600.0
 WEBHOOKS_TIMEOUT = 60.0
 LOG_LINES = 15
+OWN = ("kubernetes", "redis", "store")
+"""Services that each local mode has."""
 
 
 class DemoFailed(MediaTaskError):
@@ -80,6 +82,7 @@ def _play(out: Path, folder: Path, store: StoreKind, console: Console) -> None:
             where = info.s3_url or "the S3 that the environment names"
             console.print(f"Media goes to {where}", markup=False)
         with Client(info.api_url, info.api_key) as client:
+            _neighbours(client, console)
             tasks = _work(client, environment, console)
             _all_completed(client, tasks, console)
             webhooks = _webhooks(environment, tasks, console)
@@ -90,7 +93,22 @@ def _play(out: Path, folder: Path, store: StoreKind, console: Console) -> None:
             raise DemoFailed(f"inputs that no task fetched: {', '.join(sorted(missing))}")
         console.print("Stopping the service")
     draw_poster(paths, {str(task.task_type): task for task in tasks}).save(out / results.POSTER)
-    _summary(console, tasks, paths)
+    _summary(console, tasks, paths, _documents(webhooks))
+
+
+def _neighbours(client: Client, console: Console) -> None:
+    """Those that the environment names: what every local mode has is not worth a line."""
+    for service in client.services().services:
+        if service.name in OWN:
+            continue
+        told = f"answers in {service.latency_ms:.0f} ms" if service.latency_ms is not None else service.message or ""
+        console.print(f"Beside it: {service.name} at {service.url}, {service.state} ({told})", markup=False)
+
+
+def _documents(webhooks: list[Delivery]) -> dict[str, str]:
+    """Ids of the documents in PayloadCMS, by task, as the webhooks tell."""
+    told = {delivery.body["task_id"]: delivery.body.get("result") or {} for delivery in webhooks}
+    return {task: str(found) for task, result in told.items() if (found := result.get("payload_media_id")) is not None}
 
 
 def _work(client: Client, environment: Environment, console: Console) -> list[Task]:
@@ -129,13 +147,16 @@ def _webhooks(environment: Environment, tasks: list[Task], console: Console) -> 
     return received
 
 
-def _summary(console: Console, tasks: list[Task], paths: dict[str, Path]) -> None:
+def _summary(console: Console, tasks: list[Task], paths: dict[str, Path], documents: dict[str, str]) -> None:
     table = Table(title="What came out", title_justify="left")
-    for heading in ("task", "time", "file", "size", "facts"):
+    for heading in ("task", "time", "file", "size", *(("document",) if documents else ()), "facts"):
         table.add_column(heading, justify="right" if heading in ("time", "size") else "left", overflow="fold")
     for task in tasks:
         path = paths[str(task.task_type)]
         seconds = "" if task.seconds is None else f"{task.seconds:.1f} s"
         size = f"{path.stat().st_size / 1000:,.0f} kB"
-        table.add_row(task.task_type, seconds, path.name, size, Text(one_line(results.in_words(task))))
+        document = (documents.get(task.task_id, ""),) if documents else ()
+        table.add_row(task.task_type, seconds, path.name, size, *document, Text(one_line(results.in_words(task))))
     console.print(table)
+    if documents:
+        console.print(f"{len(documents)} of {len(tasks)} are documents in PayloadCMS; prompt tests have none")

@@ -27,6 +27,7 @@ from ..models import (
     HeldTasks,
     NewApiKey,
     Page,
+    Services,
     Submitted,
     Task,
     TaskType,
@@ -208,6 +209,10 @@ def task_types() -> Call[list[TaskType]]:
 
 def task_type(name: str) -> Call[TaskType]:
     return Call("GET", f"{BASE}/task-types/{_segment(name)}", _reader(TaskType))
+
+
+def services() -> Call[Services]:
+    return Call("GET", f"{BASE}/services", _reader(Services))
 
 
 def create_key(

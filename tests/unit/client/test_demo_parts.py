@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mediatask_client.demo.environment import Delivery
+from mediatask_client.demo.run import _documents
 from mediatask_client.demo.script import make_inputs, requests
 from mediatask_client.demo.voice import PITCH, RATE, voice_profile
 from mediatask_crds.tasktypes import task_type, task_types
@@ -44,3 +46,9 @@ def test_the_voice_hums_at_its_pitch() -> None:
     correlation = np.correlate(part, part, "full")[len(part) - 1 :]
     lag = RATE // 200 + int(correlation[RATE // 200 : RATE // 70].argmax())
     assert RATE / lag == pytest.approx(PITCH, rel=0.08)
+
+
+def test_the_documents_are_told_by_the_webhooks() -> None:
+    told = {"film": {"payload_media_id": 7}, "prompt": {"payload_media_id": None}, "failed": None}
+    deliveries = [Delivery({}, {"task_id": task, "result": result}, "") for task, result in told.items()]
+    assert _documents(deliveries) == {"film": "7"}
