@@ -70,7 +70,7 @@ def test_faults_of_a_secret_do_not_show_its_content() -> None:
 def test_each_role_may_do_all_that_the_one_before_may() -> None:
     viewer, writer, director, producer = ROLES.values()
     assert viewer.scopes < writer.scopes < director.scopes < producer.scopes == SCOPES.keys()
-    assert producer.scopes - director.scopes == {"keys:admin"}
+    assert producer.scopes - director.scopes == {"keys:admin", "results:review"}
 
 
 def test_several_roles_are_their_union() -> None:
