@@ -43,6 +43,8 @@ PREVIEW_BYTES = 32 * 1024
 """Bytes of a preview."""
 PREVIEW_SIDE = 512
 """Pixels of its longer side."""
+VERDICT = "moderation"
+"""Where the verdict of the class's check stands in a result's metadata."""
 HEARTBEAT_SECONDS = 10.0
 """Longest pause between two reports of progress, which tell what the job uses."""
 RESULT_METADATA_LIMIT = 64 * 1024

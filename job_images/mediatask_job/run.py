@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mediatask_crds.podcontract import (
+    VERDICT,
     ExitCode,
     JobError,
     JobResult,
@@ -22,7 +23,7 @@ from mediatask_crds.podcontract import (
 )
 from mediatask_crds.tasktypes import TaskData
 
-from .checks import VERDICT, verdict
+from .checks import verdict
 from .context import Context
 from .failures import JobFailure, Stopped, Superseded, Temporary
 from .inputs.inputs import Inputs

@@ -15,6 +15,11 @@ from .effects.payload.fields import Fields
 _SLUG = r"^[A-Za-z0-9_-]{1,64}$"
 
 
+def _none_if_empty(value: object) -> object:
+    """An empty variable sets nothing."""
+    return None if value == "" else value
+
+
 def _as_header(key: SecretStr | None) -> SecretStr | None:
     """The key as it is. Raises ValueError for one that cannot stand in a header."""
     text = key.get_secret_value() if key else "x"
@@ -60,10 +65,7 @@ class PayloadSettings(BaseSettings):
     workers: int = Field(default=4, ge=1)
     """Documents that are created at one time."""
 
-    @field_validator("api_url", "api_key", "api_key_file", mode="before")
-    @classmethod
-    def _unset(cls, value: object) -> object:
-        return None if value == "" else value
+    _unset = field_validator("api_url", "api_key", "api_key_file", mode="before")(_none_if_empty)
 
     @field_validator("api_key")
     @classmethod
@@ -103,10 +105,7 @@ class BrainSettings(BaseSettings):
     workers: int = Field(default=16, ge=1)
     """Tasks for which it is asked at one time, and half as many results that are stored."""
 
-    @field_validator("url", "token", mode="before")
-    @classmethod
-    def _unset(cls, value: object) -> object:
-        return None if value == "" else value
+    _unset = field_validator("url", "token", mode="before")(_none_if_empty)
 
     @field_validator("token")
     @classmethod
@@ -132,10 +131,7 @@ class ModerationSettings(BaseSettings):
     classifier_workers: int = Field(default=16, ge=1)
     """Requests that are checked at one time, a quarter of them of one project."""
 
-    @field_validator("classifier_url", "classifier_api_key", mode="before")
-    @classmethod
-    def _unset(cls, value: object) -> object:
-        return None if value == "" else value
+    _unset = field_validator("classifier_url", "classifier_api_key", mode="before")(_none_if_empty)
 
 
 class OperatorSettings(CommonSettings):

@@ -21,8 +21,6 @@ from ..context import OutputFile
 from ..failures import InvalidInput
 
 GROUP = "mediatask.checks"
-VERDICT = "moderation"
-"""Where the verdict stands in a result's metadata."""
 
 
 @dataclass(frozen=True)

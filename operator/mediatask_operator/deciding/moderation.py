@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mediatask_common.times import parse_time, rfc3339
+from mediatask_crds.podcontract import VERDICT
 from mediatask_crds.task import MODERATING_STEP, ModerationState, Reviewed, Verdict
 
 from .classes import NoClass, TaskClass
@@ -26,8 +27,6 @@ from .tuning import MODERATION
 
 CONDITION = "Moderated"
 HELD = "Held"
-VERDICT = "moderation"
-"""Where the check's verdict stands in a result's metadata."""
 _ERROR_LIMIT = 256
 
 

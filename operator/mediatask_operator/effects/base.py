@@ -7,12 +7,13 @@ a line in `main.py` that registers it.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from mediatask_common.logging import get_logger
 
+from ..deciding.classes import NoClass, TaskClass
 from ..deciding.observation import Outcome, Task
 from ..deciding.plan import EffectAction
 from ..metrics import Metrics
@@ -22,6 +23,11 @@ from .pool import EffectPool
 log = get_logger(__name__)
 
 A = TypeVar("A", bound=EffectAction, contravariant=True)
+
+ReadData = Callable[[Task], Awaitable[dict[str, Any]]]
+"""Gets a task's `taskData`, which the cache does not keep. Raises KubeError."""
+ReadClass = Callable[[Task], TaskClass | NoClass]
+"""The task's class as it is now."""
 
 NO_ROOM_SECONDS = 30.0
 """When a task comes again whose effect found its pool full; up to twice that, so that they do not come at once."""

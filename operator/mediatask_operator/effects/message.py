@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -83,6 +83,23 @@ def _media_url(task: Task, result: Result, sign: Sign) -> str | None:
         return result.media_url
     asked_again = task.status.callback.requested_at if task.status.callback is not None else None
     return sign(result.artifacts[0].key, parse_time(asked_again or task.status.completed_at))
+
+
+def signed_headers(
+    content: bytes, message_id: str, secrets: Iterable[bytes], sent: datetime, agent: str
+) -> dict[str, str]:
+    """The headers of a message, with a signature by each secret."""
+    timestamp = str(int(sent.timestamp()))
+    headers = {
+        "content-type": "application/json",
+        "user-agent": agent,
+        "webhook-id": message_id,
+        "webhook-timestamp": timestamp,
+    }
+    signatures = [signature(secret, message_id, timestamp, content) for secret in secrets]
+    if signatures:
+        headers["webhook-signature"] = " ".join(signatures)
+    return headers
 
 
 def signature(secret: bytes, webhook_id: str, timestamp: str, content: bytes) -> str:

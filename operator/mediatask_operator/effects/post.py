@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -26,14 +27,37 @@ BUFFER = 16 * 1024
 """Bytes of an answer's body that may arrive before anybody reads it."""
 LONGEST_WAIT_SECONDS = 7 * 24 * 3600.0
 """Whatever is asked for beyond it says no more than a long time."""
+_PASSING = (408, 423, 425, 429)
+"""Refusals that time alone may take away."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # aiohttp asks no resolver about a host that is an address, in some spellings. This one is none in any.
 _CHECKED = "checked.invalid"
 
 
-def plain(text: str, limit: int) -> str:
-    """An error as it may stand in a status, of so many characters at most: it may quote bytes of anybody."""
+def plain(text: str, limit: int, secret: str | None = None) -> str:
+    """An error as it may stand in a status, of so many characters at most: it may quote bytes of anybody, and must not
+    quote the secret."""
+    if secret:
+        text = text[: 2 * limit].replace(secret, "…")
     return "".join(char if char.isprintable() else "\ufffd" for char in text[:limit])
+
+
+def is_refusal(status: int) -> bool:
+    """Whether a service will answer with this status again until somebody changes something."""
+    return 300 <= status < 500 and status not in _PASSING
+
+
+def guarded_session(**options: Any) -> aiohttp.ClientSession:
+    """A session that knows no proxy and no cookie, unpacks nothing, and bounds the heads of answers."""
+    return aiohttp.ClientSession(
+        trust_env=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        max_line_size=HEADER_LIMIT,
+        max_field_size=HEADER_LIMIT,
+        max_headers=MOST_HEADERS,
+        **options,
+    )
 
 
 @dataclass(frozen=True)
@@ -68,17 +92,7 @@ async def post(
     """
     connector = aiohttp.TCPConnector(resolver=_Checked(target), use_dns_cache=False, force_close=True, ssl=tls)
     async with (
-        aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=None),
-            trust_env=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            read_bufsize=BUFFER,
-            max_line_size=HEADER_LIMIT,
-            max_field_size=HEADER_LIMIT,
-            max_headers=MOST_HEADERS,
-        ) as session,
+        guarded_session(connector=connector, timeout=aiohttp.ClientTimeout(total=None), read_bufsize=BUFFER) as session,
         session.post(
             URL(f"{target.scheme}://{_CHECKED}:{target.port}{target.path}"),
             data=content,

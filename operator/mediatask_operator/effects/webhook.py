@@ -17,7 +17,7 @@ from ..deciding.observation import Delivery, Task
 from ..deciding.plan import SendWebhook
 from ..metrics import Metrics
 from .keys import WebhookKeys
-from .message import Sign, body, signature
+from .message import Sign, body, signed_headers
 from .post import plain, post, retry_after
 
 log = get_logger(__name__)
@@ -125,16 +125,7 @@ class DeliverWebhook:
             raise _InvalidUrl(str(error)) from error
 
     def _headers(self, target: Target, webhook_id: str, content: bytes) -> dict[str, str]:
-        timestamp = str(int(utcnow().timestamp()))
-        headers = {
-            "content-type": "application/json",
-            "user-agent": "mediatask-webhook/1",
-            "webhook-id": webhook_id,
-            "webhook-timestamp": timestamp,
-        }
-        signatures = [signature(secret, webhook_id, timestamp, content) for secret in self._keys.secrets()]
-        if signatures:
-            headers["webhook-signature"] = " ".join(signatures)
+        headers = signed_headers(content, webhook_id, self._keys.secrets(), utcnow(), "mediatask-webhook/1")
         api_key = self._keys.api_key(target)
         if api_key is not None:
             headers["x-api-key"] = api_key

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from mediatask_common.budgets import Budget, Period, read_budgets
-from mediatask_common.kube import Kube, KubeError
+from mediatask_common.kube import Kube
 from mediatask_common.logging import get_logger
 
 from ..deciding.budgets import Budgets
+from .configmaps import read_on
 
 log = get_logger(__name__)
-
-READ_SECONDS = 10.0
 
 
 class BudgetReader:
@@ -44,14 +42,12 @@ class BudgetReader:
 
     async def run(self, changed: Callable[[], None]) -> None:
         """Read on until cancelled."""
-        while True:
-            await asyncio.sleep(READ_SECONDS)
-            try:
-                if await self.read():
-                    changed()
-                self._warn()
-            except KubeError as error:
-                log.warning("budgets cannot be read, they stay as they were", error=str(error))
+        await read_on(self._read_and_warn, changed, "budgets")
+
+    async def _read_and_warn(self) -> bool:
+        news = await self.read()
+        self._warn()
+        return news
 
     def _warn(self) -> None:
         """Tell once a period that a budget is nearly used up, and that it is."""

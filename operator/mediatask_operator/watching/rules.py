@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from mediatask_common.kube import Kube, KubeError
+from mediatask_common.kube import Kube
 from mediatask_common.logging import get_logger
 from mediatask_common.moderation import RuleBook, read_rules
 
 from ..deciding.observation import RulesInUse
+from .configmaps import read_on
 
 log = get_logger(__name__)
 
-READ_SECONDS = 10.0
 _FAULTS_TOLD = 3
 
 
@@ -48,13 +48,7 @@ class RuleReader:
 
     async def run(self, changed: Callable[[], None]) -> None:
         """Read on until cancelled."""
-        while True:
-            await asyncio.sleep(READ_SECONDS)
-            try:
-                if await self.read():
-                    changed()
-            except KubeError as error:
-                log.warning("moderation rules cannot be read, they stay as they were", error=str(error))
+        await read_on(self.read, changed, "moderation rules")
 
 
 def _told(faults: dict[str, str]) -> str:

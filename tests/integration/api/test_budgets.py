@@ -26,7 +26,7 @@ from mediatask_crds.names import ANNOTATION_TASK, API_VERSION, CONTAINER
 from mediatask_crds.podcontract import Artifact, JobResult, TerminationMessage
 from mediatask_operator.main import run
 from mediatask_operator.settings import OperatorSettings
-from mediatask_operator.watching import budgets as reading
+from mediatask_operator.watching import configmaps as reading
 from support.front import until
 
 from .conftest import PROMPT, World

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -19,15 +19,16 @@ from mediatask_common.moderation import RuleBook
 from mediatask_common.store import ArtifactStore, context_key
 from mediatask_crds.brain import BrainQuestion, ClassBrain, ContextAddition
 
-from ...deciding.classes import NoClass, TaskClass
+from ...deciding.classes import NoClass
 from ...deciding.context import questions
 from ...deciding.observation import Context, Task
 from ...deciding.plan import AskBrain
 from ...deciding.reasons import Reason
 from ...metrics import Metrics
+from ..base import ReadClass, ReadData
 from ..templates import Template
 from .additions import Additions, Unusable
-from .breaker import PAUSE_SECONDS, Breaker
+from .breaker import Breaker
 from .passages import Found, Passage, passages
 from .service import Brain, BrainAway, BrainRefused, Talk
 
@@ -35,11 +36,6 @@ log = get_logger(__name__)
 
 OBJECT_LIMIT = 4 * 1024**2
 """Bytes of the data with its additions; the API server takes no larger data either."""
-
-ReadData = Callable[[Task], Awaitable[dict[str, Any]]]
-"""Gets a task's `taskData`, which the cache does not keep. Raises KubeError."""
-ReadClass = Callable[[Task], TaskClass | NoClass]
-"""The task's class as it is now."""
 
 
 class AskTheBrain:
@@ -155,22 +151,13 @@ class AskTheBrain:
     async def _answers(
         self, task: Task, name: str, data: dict[str, Any], wanted: list[tuple[int, BrainQuestion]], seconds: float
     ) -> list[Found]:
-        breaker = self._breakers.setdefault(name, Breaker())
-        if not breaker.lets_through():
-            raise BrainAway(f"it has not answered lately, and is asked again in {PAUSE_SECONDS:g} s at most")
+        with self._breakers.setdefault(name, Breaker()).conversation():
+            asks = [_Ask(task, data, place, question) for place, question in wanted]
 
-        asks = [_Ask(task, data, place, question) for place, question in wanted]
+            async def ask(talk: Talk) -> list[Found]:
+                return [await one.answer(talk) for one in asks]
 
-        async def ask(talk: Talk) -> list[Found]:
-            return [await one.answer(talk) for one in asks]
-
-        try:
-            found = await self._brain.converse(ask, seconds)
-        except BrainAway as error:
-            breaker.failed(error)
-            raise
-        breaker.answered()
-        return found
+            return await self._brain.converse(ask, seconds)
 
 
 def _left_out(foreign: int, refused: int) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from .service import BrainAway
 
@@ -20,6 +21,18 @@ class Breaker:
         self._clock = clock
         self._failures = 0
         self._away_until = 0.0
+
+    @contextmanager
+    def conversation(self) -> Iterator[None]:
+        """A conversation that counts. Raises BrainAway where it is not to be begun."""
+        if not self.lets_through():
+            raise BrainAway(f"it has not answered lately, and is asked again in {PAUSE_SECONDS:g} s at most")
+        try:
+            yield
+        except BrainAway as error:
+            self.failed(error)
+            raise
+        self.answered()
 
     def lets_through(self) -> bool:
         """Whether the Brain is to be asked now. While it counts as away, one is let through after each pause."""

@@ -24,9 +24,9 @@ from pydantic import ValidationError
 
 from mediatask_common.times import utcnow
 
-from ..post import plain, retry_after
+from ..post import is_refusal, plain, retry_after
 from .passages import vector
-from .service import ANSWER_LIMIT, CONNECT_SECONDS, PASSING, QUOTED, BrainAway, BrainRefused, Talk
+from .service import ANSWER_LIMIT, CONNECT_SECONDS, QUOTED, BrainAway, BrainRefused, Talk
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ class McpBrain:
         status = guard.status
         if status >= 300:
             told = f"the Brain answered {status}"
-            if status < 500 and status not in PASSING:
+            if is_refusal(status):
                 return BrainRefused(told)
             return BrainAway(told, retry_after(guard.retry_after, utcnow()))
         if isinstance(error, MCPError) and error.error.code != PARSE_ERROR:  # that would quote the whole answer
@@ -110,8 +110,7 @@ class McpBrain:
 
     def _plain(self, text: str) -> str:
         """An error as it may stand in a status, without the token."""
-        text = text[: QUOTED * 2]
-        return plain(text.replace(self._token, "…") if self._token else text, QUOTED)
+        return plain(text, QUOTED, self._token)
 
 
 class _McpTalk:

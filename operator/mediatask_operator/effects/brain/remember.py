@@ -7,19 +7,19 @@ an id of ours, and is stored again without harm.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mediatask_common.kube import KubeError
 from mediatask_common.logging import get_logger
 
-from ...deciding.classes import NoClass, TaskClass
+from ...deciding.classes import TaskClass
 from ...deciding.observation import Memory, Task
 from ...deciding.plan import TellBrain
 from ...deciding.reasons import Reason
 from ...metrics import Metrics
+from ..base import ReadClass, ReadData
 from .additions import prompt_of
-from .breaker import PAUSE_SECONDS, Breaker
+from .breaker import Breaker
 from .passages import documents, identity
 from .service import Brain, BrainAway, BrainRefused, Talk
 
@@ -28,11 +28,6 @@ log = get_logger(__name__)
 _NEAREST = 20
 """Documents among which one's own is looked for."""
 _PROMPT_LIMIT = 8192
-
-ReadData = Callable[[Task], Awaitable[dict[str, Any]]]
-"""Gets a task's `taskData`, which the cache does not keep. Raises KubeError."""
-ReadClass = Callable[[Task], TaskClass | NoClass]
-"""The task's class as it is now."""
 
 
 class RememberResult:
@@ -73,20 +68,16 @@ class RememberResult:
         return Memory(action.number, error=f"internal error: {type(error).__name__}")
 
     async def _try(self, task: Task, number: int) -> Memory:
-        if not self._breaker.lets_through():
-            error = f"it has not answered lately, and is asked again in {PAUSE_SECONDS:g} s at most"
-            return Memory(number, error=error)
         try:
-            prompt = prompt_of(task.spec.task_type, await self._data(task))[:_PROMPT_LIMIT]
-            document = await self._brain.converse(lambda talk: self._store(talk, task, prompt), self._seconds)
+            with self._breaker.conversation():
+                prompt = prompt_of(task.spec.task_type, await self._data(task))[:_PROMPT_LIMIT]
+                document = await self._brain.converse(lambda talk: self._store(talk, task, prompt), self._seconds)
         except KubeError as error:
             return Memory(number, error=f"the task's data cannot be read: {error.status}")
         except BrainAway as error:
-            self._breaker.failed(error)
             return Memory(number, error=str(error), retry_after=error.retry_after)
         except BrainRefused as error:
             return Memory(number, reason=Reason.BRAIN_REFUSED, error=str(error), permanent=True)
-        self._breaker.answered()
         return Memory(number, stored=True, document_id=document or None)
 
     async def _store(self, talk: Talk, task: Task, prompt: str) -> str:

@@ -12,8 +12,8 @@ from yarl import URL
 
 from mediatask_common.times import utcnow
 
-from ..post import HEADER_LIMIT, MOST_HEADERS, plain, retry_after
-from .service import ANSWER_LIMIT, CONNECT_SECONDS, PASSING, QUOTED, BrainAway, BrainRefused, Talk
+from ..post import guarded_session, is_refusal, plain, retry_after
+from .service import ANSWER_LIMIT, CONNECT_SECONDS, QUOTED, BrainAway, BrainRefused, Talk
 
 T = TypeVar("T")
 _QUERY_LIMIT = 2000
@@ -45,8 +45,7 @@ class RestBrain:
         except TimeoutError:
             raise BrainAway(f"no answer within {seconds:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            text = f"{type(error).__name__}: {error}"[: QUOTED * 2]
-            raise BrainAway(plain(text.replace(self._token, "…") if self._token else text, QUOTED)) from error
+            raise BrainAway(plain(f"{type(error).__name__}: {error}", QUOTED, self._token)) from error
 
     async def close(self) -> None:
         if self._session is not None:
@@ -56,16 +55,8 @@ class RestBrain:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "mediatask/1"}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}"
-        return aiohttp.ClientSession(
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-            trust_env=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            max_line_size=HEADER_LIMIT,
-            max_field_size=HEADER_LIMIT,
-            max_headers=MOST_HEADERS,
-        )
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+        return guarded_session(headers=headers, timeout=timeout)
 
 
 class _RestTalk:
@@ -85,7 +76,7 @@ class _RestTalk:
                     raise BrainAway(f"the Brain answered with more than {ANSWER_LIMIT} bytes")
         self._left -= len(content)
         status = response.status
-        if 300 <= status < 500 and status not in PASSING:
+        if is_refusal(status):
             raise BrainRefused(f"the Brain answered {status}")
         if status != 200:
             raise BrainAway(f"the Brain answered {status}", retry_after(response.headers.get("Retry-After"), utcnow()))

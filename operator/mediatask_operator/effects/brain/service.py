@@ -12,8 +12,6 @@ ANSWER_LIMIT = 2 * 1024**2
 CONNECT_SECONDS = 10.0
 QUOTED = 300
 """Characters of an error of the Brain that are passed on."""
-PASSING = (408, 423, 425, 429)
-"""Refusals that time alone may take away."""
 
 
 class BrainAway(Exception):

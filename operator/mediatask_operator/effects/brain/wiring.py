@@ -10,9 +10,9 @@ from mediatask_common.store import ArtifactStore
 from ...deciding.plan import AskBrain, TellBrain
 from ...metrics import Metrics
 from ...settings import BrainSettings
-from ..base import Effects
+from ..base import Effects, ReadClass, ReadData
 from ..pool import EffectPool
-from .ask import AskTheBrain, ReadClass, ReadData
+from .ask import AskTheBrain
 from .breaker import Breaker
 from .remember import RememberResult
 from .rest import RestBrain

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,15 +17,13 @@ from mediatask_crds.tasktypes import UnknownTaskType, task_type, texts
 from ...deciding.observation import Moderation, Task
 from ...deciding.plan import CheckRequest
 from ...metrics import Metrics
+from ..base import ReadData
 from .classifier import Classifier, ClassifierFailed
 
 log = get_logger(__name__)
 
 THREADS = 2
 """Requests that are read by the rules at a time: it is work for the CPU alone."""
-
-ReadData = Callable[[Task], Awaitable[dict[str, Any]]]
-"""Gets a task's `taskData`, which the cache does not keep. Raises KubeError."""
 
 
 class CheckRequests:

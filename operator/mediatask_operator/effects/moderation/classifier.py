@@ -25,7 +25,7 @@ from mediatask_common.times import utcnow
 
 from ...deciding.observation import Task
 from ..keys import WebhookKeys
-from ..message import signature
+from ..message import signed_headers
 from ..post import plain, post, retry_after
 
 ANSWER_LIMIT = 16 * 1024
@@ -106,16 +106,7 @@ class Classifier:
 
     def _headers(self, task: Task, number: int, content: bytes) -> dict[str, str]:
         identity = str(uuid.uuid5(uuid.NAMESPACE_URL, f"mediatask:{task.uid}/moderation/{number}"))
-        timestamp = str(int(utcnow().timestamp()))
-        headers = {
-            "content-type": "application/json",
-            "user-agent": "mediatask-moderation/1",
-            "webhook-id": identity,
-            "webhook-timestamp": timestamp,
-        }
-        signatures = [signature(secret, identity, timestamp, content) for secret in self._keys.secrets()]
-        if signatures:
-            headers["webhook-signature"] = " ".join(signatures)
+        headers = signed_headers(content, identity, self._keys.secrets(), utcnow(), "mediatask-moderation/1")
         if self._api_key is not None:
             headers["x-api-key"] = self._api_key
         return headers

@@ -9,10 +9,10 @@ from mediatask_common.moderation import RuleBook
 from ...deciding.plan import CheckRequest
 from ...metrics import Metrics
 from ...settings import ModerationSettings
-from ..base import Effects
+from ..base import Effects, ReadData
 from ..keys import WebhookKeys
 from ..pool import EffectPool
-from .check import CheckRequests, ReadData
+from .check import CheckRequests
 from .classifier import Classifier
 
 

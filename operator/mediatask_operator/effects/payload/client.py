@@ -19,7 +19,7 @@ from yarl import URL
 
 from mediatask_common.times import utcnow
 
-from ..post import HEADER_LIMIT, MOST_HEADERS, plain, retry_after
+from ..post import guarded_session, is_refusal, plain, retry_after
 
 ANSWER_LIMIT = 1024**2
 """Bytes of an answer."""
@@ -28,8 +28,6 @@ LOOKUP_SECONDS = 30.0
 _ID_LIMIT = 128
 _QUOTED = 300
 """Characters of an error of PayloadCMS that are passed on."""
-_PASSING = (408, 423, 425, 429)
-"""Refusals that time alone may take away."""
 
 
 class PayloadAway(Exception):
@@ -136,7 +134,7 @@ class PayloadClient:
         data: AsyncIterator[bytes] | None = None,
     ) -> dict[str, Any]:
         if self._session is None:
-            self._session = self._connect()
+            self._session = guarded_session(headers=self._headers)
         url = URL(f"{self._url}/{quote(collection)}").with_query(query)
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
         key = self._key()
@@ -149,18 +147,7 @@ class PayloadClient:
         except TimeoutError:
             raise PayloadAway(f"no answer within {seconds:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise PayloadAway(_plain(f"{type(error).__name__}: {error}", key)) from error
-
-    def _connect(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            headers=self._headers,
-            trust_env=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            max_line_size=HEADER_LIMIT,
-            max_field_size=HEADER_LIMIT,
-            max_headers=MOST_HEADERS,
-        )
+            raise PayloadAway(plain(f"{type(error).__name__}: {error}", _QUOTED, key)) from error
 
 
 def _understood(response: aiohttp.ClientResponse, content: bytes, key: str) -> dict[str, Any]:
@@ -171,15 +158,10 @@ def _understood(response: aiohttp.ClientResponse, content: bytes, key: str) -> d
         answer = None
     if status in (200, 201) and isinstance(answer, dict):
         return answer
-    why = _plain(f"PayloadCMS answered {status}{_reason(answer)}", key)
-    if 300 <= status < 500 and status not in _PASSING:
+    why = plain(f"PayloadCMS answered {status}{_reason(answer)}", _QUOTED, key)
+    if is_refusal(status):
         raise PayloadRefused(why, status)
     raise PayloadAway(why, retry_after(response.headers.get("Retry-After"), utcnow()))
-
-
-def _plain(text: str, key: str) -> str:
-    """An error as it may stand in a status, without the key."""
-    return plain(text[: _QUOTED * 2].replace(key, "…"), _QUOTED)
 
 
 class _Multipart:

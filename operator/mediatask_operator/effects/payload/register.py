@@ -8,7 +8,7 @@ any point finds the document, or none, at the next try.
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import PurePosixPath
 from typing import Any
@@ -23,6 +23,7 @@ from ...deciding.plan import RegisterMedia
 from ...deciding.reasons import Reason
 from ...metrics import Metrics
 from ...settings import PayloadSettings
+from ..base import ReadData
 from .client import Document, File, PayloadAway, PayloadClient, PayloadRefused
 from .fields import Fields
 from .recovery import Recovery
@@ -31,9 +32,6 @@ log = get_logger(__name__)
 
 KEY_FIELD = "task_id"
 _NAME_LIMIT = 100
-
-ReadData = Callable[[Task], Awaitable[dict[str, Any]]]
-"""Gets a task's `taskData`, which the cache does not keep. Raises KubeError."""
 
 
 class _Failure(Exception):
